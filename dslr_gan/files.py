@@ -1,6 +1,5 @@
 """Whole files only: what is written lies beside its destination until it is complete."""
 
-import os
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -30,6 +29,6 @@ def written_whole(destination: str | Path) -> Iterator[Path]:
     )
     try:
         yield unfinished
-        os.replace(unfinished, destination)
+        unfinished.replace(destination)
     finally:
         unfinished.unlink(missing_ok=True)

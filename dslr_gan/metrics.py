@@ -1,0 +1,192 @@
+"""PSNR, SSIM and MS-SSIM as the field defines them.
+
+| metric  | range   | better | identical pictures |
+|---------|---------|--------|--------------------|
+| psnr    | 0 to oo | higher | infinity           |
+| ssim    | -1 to 1 | higher | 1                  |
+| ms_ssim | 0 to 1  | higher | 1                  |
+
+All three are differentiable, so that the losses use the very functions that score.
+"""
+
+import numpy as np
+import torch
+from PIL import Image
+from pytorch_msssim import ssim as windowed_ssim
+from torch import Tensor
+from torch.nn import functional as F
+
+from dslr_gan.errors import DslrGanError
+
+WINDOW = 11
+SIGMA = 1.5
+K1, K2 = 0.01, 0.03
+SCALE_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
+"""Exponents of the five scales: Wang et al. 2003, section 3.2."""
+
+STRIP_ROWS = 512
+
+
+def psnr(image: Tensor, target: Tensor) -> Tensor:
+    """Peak signal-to-noise ratio in decibels, for a peak of 1.
+
+    Args:
+        image: ``(N, 3, H, W)``, floating point, in [0, 1].
+        target: Same shape, dtype and device.
+
+    Returns:
+        ``(N,)``: one value per sample, infinite where the two are identical.
+
+    Raises:
+        ValueError: If the shapes differ or are not ``(N, 3, H, W)``.
+    """
+    _check(image, target)
+    return -10 * torch.log10((image - target).square().mean(dim=(1, 2, 3)))
+
+
+def ssim(image: Tensor, target: Tensor) -> Tensor:
+    """Structural similarity: Gaussian window 11, sigma 1.5, no sample covariance, data range 1.
+
+    The mean runs over the colour channels and over the positions where the window lies wholly
+    inside the picture.
+
+    Args:
+        image: ``(N, 3, H, W)``, floating point, in [0, 1], both sides at least 11.
+        target: Same shape, dtype and device.
+
+    Returns:
+        ``(N,)``: one value per sample.
+
+    Raises:
+        ValueError: If the shapes differ, are not ``(N, 3, H, W)``, or a side is below 11.
+
+    References:
+        Wang et al. 2004, "Image quality assessment: from error visibility to structural
+        similarity".
+    """
+    _check(image, target)
+    if min(image.shape[-2:]) < WINDOW:
+        raise ValueError(
+            f"SSIM needs sides of at least {WINDOW} pixels, got {tuple(image.shape[-2:])}."
+        )
+    return windowed_ssim(image, target, data_range=1.0, size_average=False)
+
+
+def ms_ssim(image: Tensor, target: Tensor) -> Tensor:
+    """Multi-scale structural similarity over five scales, also on patches of 100x100.
+
+    The product of the contrast-structure terms of the first four scales and of the SSIM of the
+    fifth, each to the power of its weight. Between two scales the picture is averaged over 2x2
+    (an odd last row or column counts twice). Where a scale is smaller than 11 pixels its window
+    is as large as the scale and sigma shrinks in proportion, as in the code with which the
+    DPED and PIRM papers were scored; libraries refuse such sizes. A negative term counts as 0.
+
+    Args:
+        image: ``(N, 3, H, W)``, floating point, in [0, 1].
+        target: Same shape, dtype and device.
+
+    Returns:
+        ``(N,)``: one value per sample.
+
+    Raises:
+        ValueError: If the shapes differ or are not ``(N, 3, H, W)``.
+
+    References:
+        Wang et al. 2003, "Multiscale structural similarity for image quality assessment".
+    """
+    _check(image, target)
+    product = torch.ones(image.shape[0], dtype=image.dtype, device=image.device)
+    for scale, weight in enumerate(SCALE_WEIGHTS):
+        luminance, contrast = _ssim_terms(image, target)
+        last = scale == len(SCALE_WEIGHTS) - 1
+        term = (luminance * contrast if last else contrast).mean(dim=(1, 2, 3))
+        # A tiny floor instead of 0: the slope of x ** weight at 0 is infinite.
+        product = product * term.clamp(min=1e-8) ** weight
+        image, target = _halve(image), _halve(target)
+    return product
+
+
+def photo_ssim(first: Image.Image, second: Image.Image) -> float:
+    """SSIM of two photos as 8-bit RGB, worked out in strips: memory stays small on any size.
+
+    Args:
+        first: A photo of any Pillow mode that converts to RGB.
+        second: A photo of the same size.
+
+    Returns:
+        The value of :func:`ssim` for the whole pictures.
+
+    Raises:
+        DslrGanError: If the sizes differ or a side is below 11 pixels.
+    """
+    if first.size != second.size:
+        raise DslrGanError(
+            f"SSIM compares photos of one size, got {_size(first)} and {_size(second)}; "
+            "crop or scale one of them first."
+        )
+    width, height = first.size
+    if min(width, height) < WINDOW:
+        raise DslrGanError(
+            f"SSIM needs photos of at least {WINDOW}x{WINDOW} pixels, got {_size(first)}."
+        )
+    positions = height - WINDOW + 1
+    total = 0.0
+    for top in range(0, positions, STRIP_ROWS):
+        rows = min(STRIP_ROWS, positions - top)
+        box = (0, top, width, top + rows + WINDOW - 1)
+        total += rows * float(ssim(_strip(first, box), _strip(second, box)))
+    return total / positions
+
+
+def _strip(photo: Image.Image, box: tuple[int, int, int, int]) -> Tensor:
+    pixels = np.array(photo.crop(box).convert("RGB"))
+    return torch.from_numpy(pixels).permute(2, 0, 1)[None].float() / 255
+
+
+def _size(photo: Image.Image) -> str:
+    return f"{photo.width}x{photo.height}"
+
+
+def _check(image: Tensor, target: Tensor) -> None:
+    if image.shape != target.shape:
+        raise ValueError(
+            f"image and target must have one shape, got {tuple(image.shape)} "
+            f"and {tuple(target.shape)}."
+        )
+    if image.ndim != 4 or image.shape[1] != 3:
+        raise ValueError(f"image must have shape (N, 3, H, W), got {tuple(image.shape)}.")
+
+
+def _halve(image: Tensor) -> Tensor:
+    height, width = image.shape[-2:]
+    return F.avg_pool2d(F.pad(image, (0, width % 2, 0, height % 2), mode="replicate"), 2)
+
+
+def _gaussian(size: int, sigma: float, like: Tensor) -> Tensor:
+    offsets = torch.arange(size, dtype=like.dtype, device=like.device) - (size - 1) / 2
+    weights = torch.exp(-offsets.square() / (2 * sigma**2))
+    return weights / weights.sum()
+
+
+def _window_means(maps: Tensor, size: int, sigma: float) -> Tensor:
+    """Gaussian-weighted means over every window that lies wholly inside: separable, valid."""
+    channels = maps.shape[1]
+    window = _gaussian(size, sigma, maps)
+    rows = F.conv2d(maps, window.view(1, 1, -1, 1).repeat(channels, 1, 1, 1), groups=channels)
+    return F.conv2d(rows, window.view(1, 1, 1, -1).repeat(channels, 1, 1, 1), groups=channels)
+
+
+def _ssim_terms(image: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+    """The luminance map and the contrast-structure map, each ``(N, 3, H', W')``."""
+    size = min(WINDOW, *image.shape[-2:])
+    sigma = SIGMA * size / WINDOW
+    stacked = torch.cat([image, target, image * image, target * target, image * target], dim=1)
+    means = _window_means(stacked, size, sigma)
+    mean_i, mean_t, square_i, square_t, product = means.chunk(5, dim=1)
+    variance_i = square_i - mean_i**2
+    variance_t = square_t - mean_t**2
+    covariance = product - mean_i * mean_t
+    c1, c2 = K1**2, K2**2
+    luminance = (2 * mean_i * mean_t + c1) / (mean_i**2 + mean_t**2 + c1)
+    contrast = (2 * covariance + c2) / (variance_i + variance_t + c2)
+    return luminance, contrast
