@@ -1,0 +1,339 @@
+"""The generator: a fully convolutional network from a phone photo to a DSLR photo.
+
+Paper: Prakash and Phumbhra 2020, "Image Enhancement using Generative Adversarial Networks",
+section III; its shape follows Ignatov et al. 2017, "DSLR-Quality Photos on Mobile Devices with
+Deep Convolutional Networks" (DPED), figure 3. Our own code; the terms of the weights that were
+trained with it stand in their cards.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Self
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from dslr_gan.errors import DslrGanError
+from dslr_gan.pretrained import Pretrained, read_weights
+
+CONTEXT_SIDE = 32
+"""Side of the thumbnail from which a photo's context is taken."""
+
+PUBLISHED_EPSILON = 1e-3
+"""Epsilon of the instance norm in the published DPED networks."""
+
+
+class Generator(Pretrained):
+    """ReLU residual network with tanh last; one class for ours, the paper's and DPED's shape.
+
+    The picture is folded by ``downscale`` (space to depth), runs through a first convolution,
+    ``blocks`` residual blocks of two 3x3 convolutions, two more 3x3 convolutions and a last one
+    with tanh, and is unfolded again. With ``residual`` the tanh is a correction that is added
+    to the input; without, it is the picture itself, scaled as in the published networks.
+
+    Args:
+        channels: Width of the trunk.
+        blocks: Number of residual blocks.
+        downscale: Space-to-depth factor before the trunk, depth-to-space after it; 1 is the
+            paper's full resolution.
+        norm: ``None``, or ``"instance"`` as in the published DPED networks.
+        dilations: Dilation of each block's convolutions, cycled over the blocks.
+        end_kernel: Side of the first and the last convolution's kernel, odd.
+        residual: Whether the output is added to the input.
+        coarse_channels: Width of a second branch at an eighth of the resolution, whose result
+            is added after the first convolution; 0 for none.
+        context_channels: Length of the vector that describes the whole photo and modulates
+            every block; 0 for none, as in the paper.
+
+    Raises:
+        DslrGanError: If a setting is out of range.
+    """
+
+    COARSE = 8
+
+    def __init__(
+        self,
+        channels: int = 32,
+        blocks: int = 4,
+        downscale: int = 2,
+        norm: str | None = None,
+        dilations: tuple[int, ...] | list[int] = (1,),
+        end_kernel: int = 3,
+        residual: bool = True,
+        coarse_channels: int = 0,
+        context_channels: int = 0,
+    ) -> None:
+        super().__init__()
+        self.config = {
+            "channels": channels,
+            "blocks": blocks,
+            "downscale": downscale,
+            "norm": norm,
+            "dilations": list(dilations),
+            "end_kernel": end_kernel,
+            "residual": residual,
+            "coarse_channels": coarse_channels,
+            "context_channels": context_channels,
+        }
+        _check_settings(self.config)
+        self.downscale = downscale
+        self.norm = norm
+        self.residual = residual
+        self.dilations = [dilations[index % len(dilations)] for index in range(blocks)]
+        folded = 3 * downscale**2
+        self.head = nn.Conv2d(folded, channels, end_kernel, padding="same")
+        self.coarse = _CoarseBranch(coarse_channels, channels) if coarse_channels else None
+        self.describe = _ContextEncoder(context_channels) if context_channels else None
+        self.blocks = nn.ModuleList(
+            _ResidualBlock(channels, dilation, norm, context_channels)
+            for dilation in self.dilations
+        )
+        self.merge = nn.ModuleList(nn.Conv2d(channels, channels, 3, padding=1) for _ in range(2))
+        self.tail = nn.Conv2d(channels, folded, end_kernel, padding="same")
+        if residual:
+            # Start near the identity: an untrained residual generator returns its input, almost.
+            with torch.no_grad():
+                self.tail.weight.mul_(0.1)
+                self.tail.bias.zero_()  # type: ignore[union-attr]
+
+    @property
+    def multiple(self) -> int:
+        """Tile origins must be multiples of this: the coarser of the two foldings."""
+        return max(self.downscale, self.COARSE) if self.coarse else self.downscale
+
+    @property
+    def receptive_radius(self) -> int | None:
+        """Reach in pixels; ``None`` with instance norm, where the whole picture counts."""
+        if self.norm is not None:
+            return None
+        ends = 2 * (self.config["end_kernel"] // 2)
+        steps = ends + len(self.merge) + sum(2 * dilation for dilation in self.dilations)
+        # A pixel sits anywhere within its folded cell, hence the rest of a cell of reach.
+        radius = self.downscale * steps + self.downscale - 1
+        return radius + (self.coarse.receptive_radius if self.coarse else 0)
+
+    @property
+    def uses_context(self) -> bool:
+        """Whether a description of the whole photo steers the network."""
+        return self.describe is not None
+
+    def context(self, image: Tensor) -> Tensor:
+        """Describe a whole photo by a small vector, to be handed to each of its tiles.
+
+        Only the photo's averages over a 32x32 grid count (``adaptive_avg_pool2d``), so a 32x32
+        thumbnail made of those averages gives what the photo itself gives.
+
+        Args:
+            image: ``(N, 3, H, W)``, sRGB in [0, 1]: photos or thumbnails of them.
+
+        Returns:
+            ``(N, context_channels)``.
+
+        Raises:
+            ValueError: If the network uses no context.
+        """
+        return self.describe(image) if self.describe is not None else super().context(image)
+
+    def forward(self, image: Tensor, context: Tensor | None = None) -> Tensor:
+        """Enhance pictures or tiles of them.
+
+        Args:
+            image: ``(N, 3, H, W)``, sRGB in [0, 1], any size from 1x1.
+            context: ``(N, context_channels)`` from :meth:`context` of the photo that ``image``
+                is a tile of; ``None`` makes the image its own context. A network without
+                context takes only ``None``.
+
+        Returns:
+            ``(N, 3, H, W)``: the enhanced picture, nominally in [0, 1], unclamped.
+
+        Raises:
+            ValueError: If the image is not ``(N, 3, H, W)``, or a context comes to a network
+                that uses none.
+        """
+        if image.ndim != 4 or image.shape[1] != 3:
+            raise ValueError(f"image must have shape (N, 3, H, W), got {tuple(image.shape)}.")
+        if context is not None and self.describe is None:
+            raise ValueError("this generator uses no context; call it with the image alone.")
+        if context is None and self.describe is not None:
+            context = self.describe(image)
+        height, width = image.shape[-2:]
+        padded = _pad_to_multiple(image, self.multiple)
+        features = F.relu(self.head(F.pixel_unshuffle(padded, self.downscale)))
+        if self.coarse is not None:
+            features = features + self.coarse(padded, features.shape[-2:])
+        for block in self.blocks:
+            features = block(features, context)
+        for convolution in self.merge:
+            features = F.relu(convolution(features))
+        output = F.pixel_shuffle(torch.tanh(self.tail(features)), self.downscale)
+        output = padded + output if self.residual else output * 0.58 + 0.5
+        return output[..., :height, :width]
+
+    @classmethod
+    def from_published(cls, file: str | Path) -> Self:
+        """Load a generator that was published with DPED or the PIRM 2018 challenge.
+
+        The file's tensors are named in the order of use: ``conv1`` is our ``head``, the next two
+        per block are the block's, then the two of ``merge``, then ``tail``; ``norm1``,
+        ``norm2``, ... are the blocks' instance norms.
+
+        Args:
+            file: A safetensors file with the keys ``conv{i}.weight``, ``conv{i}.bias``,
+                ``norm{j}.weight`` and ``norm{j}.bias``.
+
+        Returns:
+            The generator, in evaluation mode.
+
+        Raises:
+            DslrGanError: If the file is missing, damaged, or of another shape.
+        """
+        weights = read_weights(Path(file))
+        norms = sum(name.startswith("norm") for name in weights) // 2
+        if "conv1.weight" not in weights or norms == 0:
+            raise DslrGanError(
+                f"{file} holds no published DPED generator: its keys are not "
+                "conv1.weight ... and norm1.weight ...; name one of the dped_*_12_64 files."
+            )
+        generator = cls(
+            channels=weights["conv1.weight"].shape[0],
+            blocks=norms // 2,
+            downscale=1,
+            norm="instance",
+            end_kernel=weights["conv1.weight"].shape[-1],
+            residual=False,
+        )
+        generator.load_strictly(_rename_published(weights, norms // 2), str(file))
+        return generator.eval()
+
+
+class _ResidualBlock(nn.Module):
+    """Two 3x3 convolutions with ReLU, each normalised where asked, and a skip around them."""
+
+    def __init__(self, channels: int, dilation: int, norm: str | None, context: int) -> None:
+        super().__init__()
+        self.convolutions = nn.ModuleList(
+            nn.Conv2d(channels, channels, 3, padding=dilation, dilation=dilation) for _ in range(2)
+        )
+        self.norms = nn.ModuleList(
+            _InstanceNorm(channels) if norm else nn.Identity() for _ in range(2)
+        )
+        self.modulate = nn.Linear(context, 2 * channels) if context else None
+        if self.modulate is not None:
+            nn.init.zeros_(self.modulate.weight)
+            nn.init.zeros_(self.modulate.bias)
+
+    def forward(self, features: Tensor, context: Tensor | None) -> Tensor:
+        inner = features
+        if self.modulate is not None and context is not None:
+            scale, shift = self.modulate(context)[:, :, None, None].chunk(2, dim=1)
+            inner = inner * (1 + scale) + shift
+        for convolution, norm in zip(self.convolutions, self.norms, strict=True):
+            inner = F.relu(norm(convolution(inner)))
+        return features + inner
+
+
+class _InstanceNorm(nn.Module):
+    """Instance norm with biased variance; PyTorch's own refuses a picture of one pixel."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(channels))
+        self.bias = nn.Parameter(torch.zeros(channels))
+
+    def forward(self, features: Tensor) -> Tensor:
+        variance, mean = torch.var_mean(features, dim=(2, 3), correction=0, keepdim=True)
+        scale = self.weight[:, None, None] * torch.rsqrt(variance + PUBLISHED_EPSILON)
+        return (features - mean) * scale + self.bias[:, None, None]
+
+
+class _CoarseBranch(nn.Module):
+    """What lies around: 8x8 cells, four 3x3 convolutions, upsampled to the trunk's resolution."""
+
+    DILATIONS = (1, 1, 2, 1)
+
+    def __init__(self, width: int, channels: int) -> None:
+        super().__init__()
+        self.fold = nn.Conv2d(3 * Generator.COARSE**2, width, 1)
+        self.convolutions = nn.ModuleList(
+            nn.Conv2d(width, width, 3, padding=dilation, dilation=dilation)
+            for dilation in self.DILATIONS
+        )
+        self.unfold = nn.Conv2d(width, channels, 1)
+
+    @property
+    def receptive_radius(self) -> int:
+        """Reach in pixels: the convolutions' cells, and one and a half for the interpolation."""
+        return Generator.COARSE * sum(self.DILATIONS) + 3 * Generator.COARSE // 2
+
+    def forward(self, image: Tensor, size: torch.Size) -> Tensor:
+        cells = F.relu(self.fold(F.pixel_unshuffle(image, Generator.COARSE)))
+        for convolution in self.convolutions:
+            cells = F.relu(convolution(cells))
+        return F.interpolate(self.unfold(cells), size=size, mode="bilinear", align_corners=False)
+
+
+class _ContextEncoder(nn.Module):
+    """From a photo's 32x32 averages to a vector: means and deviations of small features."""
+
+    def __init__(self, size: int, width: int = 32) -> None:
+        super().__init__()
+        self.convolutions = nn.ModuleList(
+            nn.Conv2d(3 if first else width, width, 3, stride=2, padding=1)
+            for first in (True, False)
+        )
+        self.project = nn.Linear(2 * width, size)
+
+    def forward(self, image: Tensor) -> Tensor:
+        features = F.adaptive_avg_pool2d(image, CONTEXT_SIDE)
+        for convolution in self.convolutions:
+            features = F.relu(convolution(features))
+        mean = features.mean(dim=(2, 3))
+        # The floor keeps the slope of the square root finite on a flat picture.
+        deviation = (features.var(dim=(2, 3), unbiased=False) + 1e-6).sqrt()
+        return F.relu(self.project(torch.cat([mean, deviation], dim=1)))
+
+
+def _pad_to_multiple(image: Tensor, multiple: int) -> Tensor:
+    """Repeat the last row and column until both sides are multiples; works from 1x1."""
+    height, width = image.shape[-2:]
+    right, bottom = -width % multiple, -height % multiple
+    return F.pad(image, (0, right, 0, bottom), mode="replicate") if right or bottom else image
+
+
+def _check_settings(config: Mapping) -> None:
+    for name in ("channels", "blocks", "downscale"):
+        if not isinstance(config[name], int) or config[name] < 1:
+            raise DslrGanError(f"{name} must be a whole number from 1 up, got {config[name]!r}.")
+    for name in ("coarse_channels", "context_channels"):
+        if not isinstance(config[name], int) or config[name] < 0:
+            raise DslrGanError(f"{name} must be a whole number from 0 up, got {config[name]!r}.")
+    if config["norm"] not in (None, "instance"):
+        raise DslrGanError(f'norm must be None or "instance", got {config["norm"]!r}.')
+    if not isinstance(config["end_kernel"], int) or config["end_kernel"] % 2 != 1:
+        raise DslrGanError(f"end_kernel must be odd, got {config['end_kernel']!r}.")
+    dilations = config["dilations"]
+    if not dilations or any(not isinstance(value, int) or value < 1 for value in dilations):
+        raise DslrGanError(f"dilations must be whole numbers from 1 up, got {dilations!r}.")
+    if config["coarse_channels"] and Generator.COARSE % config["downscale"]:
+        raise DslrGanError(
+            f"with a coarse branch, downscale must divide {Generator.COARSE}, "
+            f"got {config['downscale']}."
+        )
+
+
+def _rename_published(weights: Mapping[str, Tensor], blocks: int) -> dict[str, Tensor]:
+    names = {"conv1": "head"}
+    for block in range(blocks):
+        for inner in range(2):
+            place = 2 * block + inner
+            names[f"conv{place + 2}"] = f"blocks.{block}.convolutions.{inner}"
+            names[f"norm{place + 1}"] = f"blocks.{block}.norms.{inner}"
+    last = 2 * blocks + 2
+    names |= {f"conv{last}": "merge.0", f"conv{last + 1}": "merge.1", f"conv{last + 2}": "tail"}
+    renamed = {}
+    for key, value in weights.items():
+        layer, _, kind = key.rpartition(".")
+        # A surplus key keeps its name, and strict loading then reports it.
+        renamed[f"{names.get(layer, layer)}.{kind}"] = value
+    return renamed

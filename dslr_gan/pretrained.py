@@ -1,0 +1,370 @@
+"""Networks that are saved to a folder, pushed to the Hub and loaded again, strictly.
+
+A saved network is a folder of four files: ``model.safetensors`` (the weights), ``config.json``
+(the class and its settings), ``facts.json`` (what is known of its training) and ``README.md``
+(the card made from those facts). Transfer and caching are huggingface_hub's; no pickle is read.
+"""
+
+import hashlib
+import inspect
+import json
+import re
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple, Self
+
+import torch
+from httpx2 import HTTPError
+from huggingface_hub import HfApi, snapshot_download
+from huggingface_hub.errors import (
+    EntryNotFoundError,
+    GatedRepoError,
+    HfHubHTTPError,
+    HFValidationError,
+    LocalEntryNotFoundError,
+    OfflineModeIsEnabled,
+    RepositoryNotFoundError,
+    RevisionNotFoundError,
+)
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from dslr_gan.errors import DslrGanError
+from dslr_gan.files import written_whole
+from hub_card import ModelFacts, render, unknown_facts
+
+WEIGHTS = "model.safetensors"
+CONFIG = "config.json"
+FACTS = "facts.json"
+CARD = "README.md"
+
+_HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
+_HUB_TIMEOUT_S = 20.0
+
+
+class Origin(NamedTuple):
+    """Where a folder with a network came from."""
+
+    folder: Path
+    commit: str | None
+    """Commit of the Hub repository, ``None`` for a plain folder."""
+    answered: bool
+    """Whether the Hub itself answered; ``False`` when its local copy stood in."""
+
+
+class Pretrained(nn.Module):
+    """Base of the networks: keeps their settings and facts, saves, pushes and loads them.
+
+    A subclass sets ``self.config`` to the keyword arguments that build it again.
+    """
+
+    config: dict[str, Any]
+    facts: ModelFacts | None = None
+    """What is known of the training; ``None`` makes a card that says *unknown*."""
+    origin: Origin | None = None
+    """Where the weights came from; ``None`` for a network made here."""
+
+    @property
+    def receptive_radius(self) -> int | None:
+        """How many pixels away an input pixel can still change an output pixel, at most.
+
+        ``None`` for a network that must see the whole picture at once, which is what is
+        supposed of one that does not say.
+        """
+        return None
+
+    @property
+    def multiple(self) -> int:
+        """Tile origins must be multiples of this many pixels, for tiles to equal the whole."""
+        return 1
+
+    @property
+    def uses_context(self) -> bool:
+        """Whether a description of the whole photo is handed to each of its tiles."""
+        return False
+
+    def context(self, image: Tensor) -> Tensor:
+        """Describe a whole photo for its tiles; only a network that uses context can."""
+        raise ValueError("this network uses no context; call it with the image alone.")
+
+    @classmethod
+    def from_pretrained(cls, name: str | Path, *, revision: str | None = None) -> Self:
+        """Load a network from a folder or from the Hub.
+
+        Args:
+            name: A folder written by :meth:`save_pretrained`, or a Hub id ``owner/name``.
+            revision: Branch, tag or commit; only with a Hub id.
+
+        Returns:
+            The network on the CPU, in evaluation mode, with ``facts`` and ``origin`` set.
+
+        Raises:
+            DslrGanError: If it cannot be found or fetched, or its files are incomplete, damaged,
+                of another class, or hold missing, surplus, misshapen or non-finite weights.
+        """
+        origin = locate(name, revision)
+        network = cls.from_folder(origin.folder)
+        network.origin = origin
+        return network
+
+    @classmethod
+    def from_folder(cls, folder: Path) -> Self:
+        """Load a network from the files of a folder; see :meth:`from_pretrained`."""
+        network = cls(**_read_config(folder / CONFIG, cls))
+        network.load_strictly(read_weights(folder / WEIGHTS), str(folder / WEIGHTS))
+        network.facts = _read_facts(folder / FACTS)
+        return network.eval()
+
+    def load_strictly(self, weights: Mapping[str, Tensor], name: str) -> None:
+        """Take over weights whose names and shapes are exactly this network's, all finite.
+
+        Args:
+            weights: Tensors by parameter name.
+            name: What to call them in an error.
+
+        Raises:
+            DslrGanError: If a weight is missing, surplus, misshapen or not finite; the network
+                is then unchanged.
+        """
+        own = self.state_dict()
+        for problem, names in (
+            ("lacks", own.keys() - weights.keys()),
+            ("has the surplus", weights.keys() - own.keys()),
+        ):
+            if names:
+                raise DslrGanError(
+                    f"{name} {problem} weights {_some(names)}; it was not saved from this "
+                    f"{type(self).__name__}, or its {CONFIG} is another's."
+                )
+        for key, value in weights.items():
+            if value.shape != own[key].shape:
+                raise DslrGanError(
+                    f"{name}: weight {key} has shape {tuple(value.shape)}, but the network has "
+                    f"{tuple(own[key].shape)}; its {CONFIG} is another's."
+                )
+            if not torch.isfinite(value).all():
+                raise DslrGanError(
+                    f"{name}: weight {key} holds NaN or infinity; take an earlier checkpoint."
+                )
+        self.load_state_dict(dict(weights))
+
+    def save_pretrained(self, folder: str | Path, *, repository: str | None = None) -> None:
+        """Write weights, settings, facts and card into a folder, each file whole.
+
+        Args:
+            folder: Is made where it does not exist; the four files in it are replaced.
+            repository: Hub id that the card names in its example.
+
+        Raises:
+            DslrGanError: If the folder cannot be written to, or a weight is not finite.
+        """
+        folder = Path(folder)
+        weights = {
+            key: value.detach().cpu().contiguous() for key, value in self.state_dict().items()
+        }
+        if not all(torch.isfinite(value).all() for value in weights.values()):
+            raise DslrGanError("the network holds NaN or infinity and was not saved.")
+        facts = self.facts or unknown_facts(type(self).__name__)
+        config = {"architecture": type(self).__name__, **self.config}
+        try:
+            for name, text in (
+                (CONFIG, json.dumps(config, indent=2) + "\n"),
+                (FACTS, facts.to_json()),
+                (CARD, str(render(facts, repository))),
+            ):
+                with written_whole(folder / name) as path:
+                    path.write_text(text, encoding="utf-8")
+            with written_whole(folder / WEIGHTS) as path:
+                save_file(weights, path, metadata={"format": "pt"})
+        except OSError as error:
+            raise DslrGanError(
+                f"cannot write the network to {folder} ({error.strerror}); name another folder."
+            ) from error
+
+    def push_to_hub(
+        self,
+        repository: str,
+        *,
+        commit_message: str = "Upload the network",
+        private: bool | None = None,
+        branch: str | None = None,
+        token: str | None = None,
+    ) -> str:
+        """Put the network with its card on the Hub, in one commit.
+
+        Args:
+            repository: Hub id ``owner/name``; made where it does not exist.
+            commit_message: The commit's first line.
+            private: Whether a new repository is private; ``None`` leaves it to the owner's default.
+            branch: Branch to commit to, made where it does not exist; ``None`` for ``main``.
+            token: Access token; ``None`` takes the one of ``hf auth login`` or ``HF_TOKEN``.
+
+        Returns:
+            The commit's address.
+
+        Raises:
+            DslrGanError: If the Hub cannot be reached or refuses.
+        """
+        api = HfApi(token=token)
+        try:
+            repository = api.create_repo(repository, private=private, exist_ok=True).repo_id
+            if branch is not None:
+                api.create_branch(repository, branch=branch, exist_ok=True)
+            with tempfile.TemporaryDirectory() as folder:
+                self.save_pretrained(folder, repository=repository)
+                commit = api.upload_folder(
+                    repo_id=repository,
+                    folder_path=folder,
+                    commit_message=commit_message,
+                    revision=branch,
+                )
+        except (HfHubHTTPError, HTTPError, HFValidationError, OfflineModeIsEnabled) as error:
+            raise DslrGanError(
+                f"the Hub did not take {repository} ({first_line(error)}); check the name, the "
+                "network, and that `hf auth login` has a token that may write there."
+            ) from error
+        return commit.commit_url
+
+
+def locate(name: str | Path, revision: str | None = None) -> Origin:
+    """Find the folder of a saved network, fetching it from the Hub where the name is a Hub id.
+
+    Args:
+        name: A folder, or a Hub id ``owner/name``.
+        revision: Branch, tag or commit; only with a Hub id.
+
+    Returns:
+        The folder and where it came from. When the Hub does not answer, its local copy of the
+        same repository and revision is taken and ``answered`` is ``False``.
+
+    Raises:
+        DslrGanError: If there is no such folder, repository or revision, or the Hub does not
+            answer and no local copy exists.
+    """
+    if Path(name).is_dir():
+        if revision is not None:
+            raise DslrGanError(
+                f"{name} is a folder and has no revision {revision!r}; leave the revision out."
+            )
+        return Origin(Path(name), None, True)
+    if not _HUB_ID.fullmatch(str(name)):
+        raise DslrGanError(
+            f"there is no folder {name}, and it is not a Hub id either; "
+            "a Hub id looks like owner/name."
+        )
+    commit, answered = _ask_for_commit(str(name), revision)
+    try:
+        folder = snapshot_download(
+            str(name),
+            revision=commit or revision,
+            allow_patterns=[CONFIG, WEIGHTS, FACTS],
+            local_files_only=not answered,
+        )
+    except (LocalEntryNotFoundError, OSError, HTTPError, HFValidationError) as error:
+        raise DslrGanError(
+            f"{name} could not be fetched from the Hub ({first_line(error)}), and there is no "
+            "local copy; check the network and try again."
+        ) from error
+    _check_transfer(Path(folder) / WEIGHTS)
+    return Origin(Path(folder), Path(folder).name, answered)
+
+
+def read_weights(file: Path) -> dict[str, Tensor]:
+    """Read a safetensors file.
+
+    Args:
+        file: The file.
+
+    Returns:
+        Its tensors by name, on the CPU.
+
+    Raises:
+        DslrGanError: If it is missing, damaged, or not safetensors.
+    """
+    if not file.is_file():
+        raise DslrGanError(
+            f"there is no {file}; weights are read from safetensors files only, never a pickle."
+        )
+    try:
+        return load_file(file)
+    except (SafetensorError, OSError, ValueError) as error:
+        raise DslrGanError(
+            f"{file} is no whole safetensors file ({first_line(error)}); fetch or save it again."
+        ) from error
+
+
+def first_line(error: BaseException) -> str:
+    """Give the first line of an error's text, without its full stop, to stand inside a sentence."""
+    lines = str(error).strip().splitlines()
+    return lines[0].rstrip(". ") if lines else type(error).__name__
+
+
+def _ask_for_commit(name: str, revision: str | None) -> tuple[str | None, bool]:
+    """The commit the Hub has for a revision, and whether it answered at all."""
+    wanted = f"revision {revision!r} of {name}" if revision else name
+    try:
+        return HfApi().model_info(name, revision=revision, timeout=_HUB_TIMEOUT_S).sha, True
+    except GatedRepoError as error:
+        raise DslrGanError(
+            f"{name} is gated: ask for access on its page, then `hf auth login`."
+        ) from error
+    except (RepositoryNotFoundError, RevisionNotFoundError, EntryNotFoundError) as error:
+        raise DslrGanError(
+            f"the Hub has no {wanted}; check the spelling, and `hf auth login` if it is private."
+        ) from error
+    except HFValidationError as error:
+        raise DslrGanError(f"{name} is not a Hub id: {first_line(error)}.") from error
+    except (HfHubHTTPError, HTTPError, OSError, OfflineModeIsEnabled):
+        return None, False
+
+
+def _check_transfer(weights: Path) -> None:
+    """Compare the weights with the hash under which the Hub keeps them.
+
+    The client checks only a download's length; the cache names a large file by its sha256.
+    """
+    expected = weights.resolve().name
+    if len(expected) != 64 or not weights.is_file():
+        return
+    if hashlib.sha256(weights.read_bytes()).hexdigest() != expected:
+        weights.resolve().unlink()
+        raise DslrGanError(
+            f"{weights} was damaged on its way from the Hub and has been removed; try again."
+        )
+
+
+def _read_config(file: Path, network: type[Pretrained]) -> dict[str, Any]:
+    if not file.is_file():
+        raise DslrGanError(
+            f"there is no {file}; a saved network has {CONFIG} and {WEIGHTS} side by side."
+        )
+    try:
+        config = json.loads(file.read_text(encoding="utf-8"))
+    except (ValueError, OSError) as error:
+        raise DslrGanError(f"{file} is not JSON ({first_line(error)}); save it again.") from error
+    if not isinstance(config, dict) or config.pop("architecture", None) != network.__name__:
+        raise DslrGanError(f"{file} does not describe a {network.__name__}; name another folder.")
+    surplus = config.keys() - inspect.signature(network).parameters.keys()
+    if surplus:
+        raise DslrGanError(
+            f"{file} has settings that this version does not know: {_some(surplus)}; update."
+        )
+    return config
+
+
+def _read_facts(file: Path) -> ModelFacts | None:
+    if not file.is_file():
+        return None
+    try:
+        return ModelFacts.from_json(file.read_text(encoding="utf-8"))
+    except (ValueError, OSError) as error:
+        raise DslrGanError(
+            f"{file} does not hold the facts of a network ({first_line(error)}); remove it."
+        ) from error
+
+
+def _some(names: set[str]) -> str:
+    shown = ", ".join(sorted(names)[:3])
+    return shown if len(names) <= 3 else f"{shown} and {len(names) - 3} more"
