@@ -1,0 +1,196 @@
+"""Pairs made from photos: by a published generator, or from targets that lie on a grid."""
+
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+
+from dslr_gan.data import SOURCE_FILE, TARGETS, Provenance, provenance_json
+from dslr_gan.errors import DslrGanError
+from dslr_gan.files import written_whole
+from dslr_gan.generator import Generator
+from dslr_gan.image import open_photo, to_canvas, to_pixels, to_tensor
+from hub_card import Source
+
+PHONE = "phone"
+
+Progress = Callable[[int, int], None]
+Patch = tuple[str, np.ndarray, np.ndarray]
+
+
+def prepare_teacher(
+    photos: Sequence[Path],
+    teacher: Path,
+    out: Path,
+    *,
+    crop: int = 512,
+    per_photo: int | None = None,
+    seed: int = 0,
+    source: Source | None = None,
+    progress: Progress | None = None,
+) -> int:
+    """Make pairs of photo crops and what a published generator makes of them.
+
+    A generator with instance norm sees each crop alone, because its result depends on what it
+    is shown; whoever compares a student with it must take the same crops.
+
+    Args:
+        photos: Photo files; one smaller than a crop gives none.
+        teacher: A safetensors file that :meth:`Generator.from_published` reads.
+        out: The pairs folder to write; must not exist, or be empty.
+        crop: Side of the square crops in pixels.
+        per_photo: How many of a photo's crops to take, chosen by the seed; ``None`` for all.
+        seed: For that choice.
+        source: What the card says of the photos; ``None`` for their number alone.
+        progress: Called with (photos done, photos in all).
+
+    Returns:
+        How many pairs were written.
+
+    Raises:
+        DslrGanError: If a file cannot be read or ``out`` is taken.
+    """
+    network = Generator.from_published(teacher)
+
+    def patches(position: int, pixels: np.ndarray, name: str) -> Iterator[Patch]:
+        corners = _corners(pixels, crop)
+        if per_photo is not None and per_photo < len(corners):
+            chosen = np.random.default_rng([seed, position]).permutation(len(corners))
+            corners = [corners[index] for index in sorted(chosen[:per_photo])]
+        for top, left in corners:
+            piece = np.ascontiguousarray(pixels[top : top + crop, left : left + crop])
+            with torch.inference_mode():
+                target = to_pixels(network(to_tensor(piece)), np.uint8)
+            yield f"{name}_{top}_{left}.png", piece, target
+
+    known = Source(
+        name=f"enhancements by {teacher.stem}",
+        gave=f"targets for {crop}x{crop} crops, each enhanced alone",
+        terms="free for research, like the DPED data it learned from",
+        url="https://github.com/aiff22/DPED",
+        dataset_id=None,
+    )
+    return _write_pairs(photos, out, patches, source, [known], progress)
+
+
+def prepare_grid(
+    photos: Sequence[Path],
+    targets: Path,
+    out: Path,
+    *,
+    grid: int = 100,
+    source: Source | None = None,
+    teacher: Source | None = None,
+    progress: Progress | None = None,
+) -> int:
+    """Make pairs from photos and targets that were made patch by patch on a grid.
+
+    The cuts follow the grid and never cross it, because each of its patches was made alone.
+
+    Args:
+        photos: Photo files.
+        targets: Folder with a target of the same stem for each photo; where a target is smaller,
+            it covers the photo's upper left.
+        out: The pairs folder to write; must not exist, or be empty.
+        grid: Side of the patches in pixels.
+        source: What the card says of the photos; ``None`` for their number alone.
+        teacher: What the card says of whatever made the targets.
+        progress: Called with (photos done, photos in all).
+
+    Returns:
+        How many pairs were written.
+
+    Raises:
+        DslrGanError: If a file cannot be read, a photo has no target, a target is larger than
+            its photo, or ``out`` is taken.
+    """
+    if not targets.is_dir():
+        raise DslrGanError(f"there is no folder {targets}; name the one with the targets.")
+    by_stem = {file.stem: file for file in sorted(targets.iterdir()) if file.is_file()}
+    missing = [photo.name for photo in photos if photo.stem not in by_stem]
+    if missing:
+        raise DslrGanError(f"{targets} has no target for {missing[0]}; each photo needs one.")
+
+    def patches(position: int, pixels: np.ndarray, name: str) -> Iterator[Patch]:
+        target = _pixels(by_stem[name])
+        if target.shape[0] > pixels.shape[0] or target.shape[1] > pixels.shape[1]:
+            raise DslrGanError(f"the target {by_stem[name]} is larger than its photo.")
+        for top, left in _corners(target, grid):
+            window = slice(top, top + grid), slice(left, left + grid)
+            yield f"{name}_{top}_{left}.png", pixels[window], target[window]
+
+    return _write_pairs(photos, out, patches, source, [teacher] if teacher else [], progress)
+
+
+def _write_pairs(
+    photos: Sequence[Path],
+    out: Path,
+    patches: Callable[[int, np.ndarray, str], Iterator[Patch]],
+    source: Source | None,
+    teachers: list[Source],
+    progress: Progress | None,
+) -> int:
+    """Write all pairs beside ``out`` and rename the folder into place when it is complete."""
+    _check_out(photos, out)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
+    try:
+        (unfinished / PHONE).mkdir()
+        (unfinished / TARGETS).mkdir()
+        count = 0
+        for position, file in enumerate(photos):
+            for name, piece, target in patches(position, _pixels(file), file.stem):
+                _save(unfinished / PHONE / name, piece)
+                _save(unfinished / TARGETS / name, target)
+                count += 1
+            if progress is not None:
+                progress(position + 1, len(photos))
+        if count == 0:
+            raise DslrGanError("no photo is as large as one patch; take smaller patches.")
+        gave = f"{count} pairs from {len(photos)} photos"
+        source = source or Source(name="photos", gave=gave, terms=None, url=None, dataset_id=None)
+        with written_whole(unfinished / SOURCE_FILE) as path:
+            path.write_text(provenance_json(Provenance(source, teachers)), encoding="utf-8")
+        unfinished.chmod(0o755)
+        if out.exists():
+            out.rmdir()
+        unfinished.rename(out)
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+    return count
+
+
+def _check_out(photos: Sequence[Path], out: Path) -> None:
+    if not photos:
+        raise DslrGanError("there are no photos to prepare; name files or folders with photos.")
+    stems = [photo.stem for photo in photos]
+    twice = next((stem for stem in stems if stems.count(stem) > 1), None)
+    if twice is not None:
+        raise DslrGanError(f"two photos are called {twice}; rename one, their pairs would mix.")
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise DslrGanError(f"{out} exists already; name a new folder, nothing is overwritten.")
+
+
+def _pixels(file: Path) -> np.ndarray:
+    """A photo's upright sRGB pixels with 8 bits, ``(H, W, 3)``."""
+    pixels = to_canvas(open_photo(file)).pixels
+    return pixels if pixels.dtype == np.uint8 else (pixels // 257).astype(np.uint8)
+
+
+def _save(file: Path, pixels: np.ndarray) -> None:
+    # Light compression: written once, read in every epoch.
+    Image.fromarray(np.ascontiguousarray(pixels)).save(file, compress_level=1)
+
+
+def _corners(pixels: np.ndarray, side: int) -> list[tuple[int, int]]:
+    """Upper left corners of the whole squares of a grid, in reading order."""
+    height, width = pixels.shape[:2]
+    return [
+        (top, left)
+        for top in range(0, height - side + 1, side)
+        for left in range(0, width - side + 1, side)
+    ]
