@@ -24,9 +24,8 @@ def written_whole(destination: str | Path) -> Iterator[Path]:
     """
     destination = Path(destination)
     destination.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = destination.with_name(
-        f".{destination.stem[:100]}.{secrets.token_hex(4)}{destination.suffix}"
-    )
+    # Not the destination's own stem, which may fill the file system's limit already.
+    unfinished = destination.with_name(f".unfinished-{secrets.token_hex(4)}{destination.suffix}")
     try:
         yield unfinished
         unfinished.replace(destination)

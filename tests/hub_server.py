@@ -1,0 +1,437 @@
+"""A Hugging Face Hub in memory, over HTTP: what pushing and pulling a model asks of it.
+
+    with HubServer() as hub:
+        hub.add_file("me/model", "config.json", b"{}")
+        subprocess.run([...], env=hub_environment(hub, home))
+
+Like the real one it has two origins: the Hub itself, and a storage host for large files, to which
+downloads are redirected and which refuses a request that carries the Hub's token.
+"""
+
+import base64
+import hashlib
+import json
+import os
+import re
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any, NamedTuple, Self
+from urllib.parse import unquote, urlsplit
+
+REPOSITORY = r"(?P<repository>[^/]+/[^/]+?)"
+API = r"/api/models/(?P<repository>[^/]+/[^/]+)"
+
+
+class Logged(NamedTuple):
+    """One request that was answered."""
+
+    method: str
+    path: str
+    range: str | None
+    status: int
+    sent: int  # bytes in the body of the answer
+
+
+class Refusal(Exception):
+    """An answer that is an error; ``code`` is the Hub's own word for it (X-Error-Code)."""
+
+    def __init__(self, status: int, message: str, code: str | None = None) -> None:
+        super().__init__(message)
+        self.status, self.message, self.code = status, message, code
+
+
+class Answer(NamedTuple):
+    content: Any = b""  # bytes, or what to send as JSON
+    headers: dict[str, str] = {}
+    status: int = 200
+
+
+class Request(NamedTuple):
+    method: str
+    path: str  # still quoted: the name of a branch may hold a slash
+    headers: Any
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+@dataclass(frozen=True)
+class StoredFile:
+    content: bytes
+    large: bool
+
+    @property
+    def sha256(self) -> str:
+        return hashlib.sha256(self.content).hexdigest()
+
+    @property
+    def git_oid(self) -> str:
+        return hashlib.sha1(b"blob %d\0" % len(self.content) + self.content).hexdigest()
+
+    @property
+    def oid(self) -> str:
+        """What a client compares to find out whether a file has changed."""
+        return self.sha256 if self.large else self.git_oid
+
+
+@dataclass
+class Repository:
+    """Commits by sha, each a whole folder; branches and tags name them."""
+
+    commits: dict[str, dict[str, StoredFile]] = field(default_factory=dict)
+    branches: dict[str, str] = field(default_factory=dict)
+    tags: dict[str, str] = field(default_factory=dict)
+
+    def find(self, revision: str) -> str:
+        """The sha that a branch, a tag or a sha names."""
+        sha = self.branches.get(revision) or self.tags.get(revision) or revision
+        if sha not in self.commits:
+            raise Refusal(404, f"Invalid rev id: {revision}", "RevisionNotFound")
+        return sha
+
+    def files(self, revision: str) -> dict[str, StoredFile]:
+        return self.commits[self.find(revision)]
+
+    def commit(self, branch: str, files: dict[str, StoredFile]) -> str:
+        """Put a new commit of exactly these files on a branch."""
+        content = [len(self.commits), branch, [(path, files[path].oid) for path in sorted(files)]]
+        sha = hashlib.sha1(json.dumps(content).encode()).hexdigest()
+        self.commits[sha] = files
+        self.branches[branch] = sha
+        return sha
+
+
+class HubServer:
+    """The Hub; a context manager that serves while it is open.
+
+    Attributes:
+        url: Its endpoint.
+        token: The only token that may write.
+        requests: What was answered so far, by both origins.
+        repositories: By id.
+    """
+
+    def __init__(self) -> None:
+        self.token = "hf_test"
+        self.requests: list[Logged] = []
+        self.repositories: dict[str, Repository] = {}
+        self.blobs: dict[str, bytes] = {}  # large files by sha256
+        self.failure: int | None = None
+        self.lock = threading.Lock()
+        self._listeners = [listener(self, HUB_ROUTES), listener(self, STORAGE_ROUTES)]
+        self.url, self.storage_url = (
+            f"http://127.0.0.1:{each.server_port}" for each in self._listeners
+        )
+
+    def __enter__(self) -> Self:
+        for each in self._listeners:
+            # Stopping waits for the next poll: the usual half second would be felt in every test.
+            threading.Thread(target=each.serve_forever, args=(0.02,), daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """Go away: from now on connections are refused. Once is enough, twice does no harm."""
+        while self._listeners:
+            each = self._listeners.pop()
+            each.shutdown()
+            each.server_close()
+
+    def fail_with(self, status: int | None) -> None:
+        """Answer everything with this status from now on; None ends the outage."""
+        self.failure = status
+
+    def add_file(self, repository: str, path: str, content: bytes, branch: str = "main") -> str:
+        """Commit a file to a repository, which is made where needed; returns the sha."""
+        with self.lock:
+            found = self.repositories.setdefault(repository, Repository())
+            files = found.files(branch) if branch in found.branches else {}
+            file = StoredFile(content, is_large(path, len(content)))
+            self.blobs[file.sha256] = content
+            return found.commit(branch, {**files, path: file})
+
+    def find(self, repository: str) -> Repository:
+        if repository not in self.repositories:
+            raise Refusal(404, "Repository not found", "RepoNotFound")
+        return self.repositories[repository]
+
+
+def hub_environment(server: HubServer, home: str | Path) -> dict[str, str]:
+    """This process's environment with the Hub and its caches replaced, for a subprocess."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("HF_")}
+    return kept | {
+        "HF_ENDPOINT": server.url,
+        "HF_TOKEN": server.token,
+        "HF_HOME": str(home),
+        "HF_HUB_DISABLE_XET": "1",
+        "HF_HUB_DISABLE_TELEMETRY": "1",
+        "NO_PROXY": "127.0.0.1",
+    }
+
+
+def is_large(path: str, size: int) -> bool:
+    return path.endswith((".safetensors", ".bin", ".parquet")) or size > 10_000_000
+
+
+@dataclass(frozen=True)
+class Route:
+    method: str
+    pattern: str
+    run: Callable[..., Answer]
+    writes: bool
+
+
+HUB_ROUTES: list[Route] = []
+STORAGE_ROUTES: list[Route] = []
+
+
+def route(
+    method: str, pattern: str, *, writes: bool = False, routes: list[Route] = HUB_ROUTES
+) -> Callable[[Callable[..., Answer]], Callable[..., Answer]]:
+    """Make a function the answer to a method and a pattern of paths."""
+
+    def register(run: Callable[..., Answer]) -> Callable[..., Answer]:
+        routes.append(Route(method, pattern, run, writes))
+        return run
+
+    return register
+
+
+def listener(hub: HubServer, routes: list[Route]) -> ThreadingHTTPServer:
+    """One origin of the Hub, on a free port."""
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def respond(self) -> None:
+            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            request = Request(self.command, urlsplit(self.path).path, self.headers, body)
+            with hub.lock:
+                content, headers, status = answer(hub, request, routes)
+                if not isinstance(content, bytes):
+                    content = json.dumps(content).encode()
+                sent = b"" if self.command == "HEAD" else content
+                wanted = self.headers.get("Range")
+                hub.requests.append(Logged(self.command, request.path, wanted, status, len(sent)))
+            self.send_response(status)
+            for name, value in {**headers, "Content-Length": str(len(content))}.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(sent)
+
+        do_GET = do_HEAD = do_POST = do_PUT = respond
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    return ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+
+
+def answer(hub: HubServer, request: Request, routes: list[Route]) -> Answer:
+    """Find the route of a request and run it; a refusal becomes an answer too."""
+    try:
+        if hub.failure is not None:
+            raise Refusal(hub.failure, "The Hub is out of order")
+        method = "GET" if request.method == "HEAD" else request.method
+        for route in routes:
+            match = re.fullmatch(route.pattern, request.path)
+            if match is None or route.method != method:
+                continue
+            if route.writes and request.headers["Authorization"] != f"Bearer {hub.token}":
+                raise Refusal(401, "Invalid username or password.")
+            names = match.groupdict(default="")
+            return route.run(hub, request, **{key: unquote(names[key]) for key in names})
+        raise Refusal(404, f"No such page: {request.method} {request.path}")
+    except Refusal as refusal:
+        headers = {"X-Error-Message": refusal.message}
+        if refusal.code:
+            headers["X-Error-Code"] = refusal.code
+        return Answer({"error": refusal.message}, headers, refusal.status)
+
+
+def part(request: Request, content: bytes, headers: dict[str, str]) -> Answer:
+    """The content of a file, or the one range of it that was asked for."""
+    wanted = re.fullmatch(r"bytes=(\d*)-(\d*)", request.headers["Range"] or "")
+    if wanted is None or wanted.groups() == ("", ""):
+        return Answer(content, headers)
+    first, last = wanted.groups()
+    size = len(content)
+    start = int(first) if first else max(size - int(last), 0)
+    stop = min(int(last) + 1, size) if first and last else size
+    if start >= stop:
+        return Answer(b"", {**headers, "Content-Range": f"bytes */{size}"}, 416)
+    headers = {**headers, "Content-Range": f"bytes {start}-{stop - 1}/{size}"}
+    return Answer(content[start:stop], headers, 206)
+
+
+@route("GET", r"/(?P<oid>[0-9a-f]{64})", routes=STORAGE_ROUTES)
+def download(hub: HubServer, request: Request, oid: str) -> Answer:
+    if request.headers["Authorization"]:
+        raise Refusal(400, "The Hub's token has no business at the storage host")
+    return part(request, hub.blobs[oid], {"ETag": f'"{oid}"'})
+
+
+@route("PUT", r"/(?P<oid>[0-9a-f]{64})", routes=STORAGE_ROUTES)
+def upload(hub: HubServer, request: Request, oid: str) -> Answer:
+    if hashlib.sha256(request.body).hexdigest() != oid:
+        raise Refusal(400, "The content is not what its name promises")
+    hub.blobs[oid] = request.body
+    return Answer()
+
+
+@route("GET", "/api/agent-harnesses")
+def agent_harnesses(hub: HubServer, request: Request) -> Answer:
+    return Answer({"standardEnvVars": [], "harnesses": {}})
+
+
+@route("POST", "/api/repos/create", writes=True)
+def create_repository(hub: HubServer, request: Request) -> Answer:
+    name = f"{request.json['organization'] or 'me'}/{request.json['name']}"
+    url = f"{hub.url}/{name}"
+    if name in hub.repositories:
+        return Answer({"error": "You already created this repository", "url": url}, status=409)
+    hub.repositories[name] = Repository()
+    attributes = StoredFile(b"*.safetensors filter=lfs diff=lfs merge=lfs -text\n", large=False)
+    hub.repositories[name].commit("main", {".gitattributes": attributes})
+    return Answer({"url": url})
+
+
+@route("GET", API + r"(?:/revision/(?P<revision>[^/]+))?")
+def information(hub: HubServer, request: Request, repository: str, revision: str) -> Answer:
+    sha = hub.find(repository).find(revision or "main")
+    siblings = [{"rfilename": path} for path in hub.find(repository).files(sha)]
+    facts = {"id": repository, "sha": sha, "private": False, "tags": [], "siblings": siblings}
+    return Answer(facts)
+
+
+@route("GET", API + r"/refs")
+def references(hub: HubServer, request: Request, repository: str) -> Answer:
+    def listed(kind: str, shas: dict[str, str]) -> list[dict[str, str]]:
+        return [
+            {"name": name, "ref": f"refs/{kind}/{name}", "targetCommit": shas[name]}
+            for name in shas
+        ]
+
+    found = hub.find(repository)
+    branches, tags = listed("heads", found.branches), listed("tags", found.tags)
+    return Answer({"branches": branches, "tags": tags, "converts": []})
+
+
+@route("GET", API + r"/tree/(?P<revision>[^/]+)")
+def tree(hub: HubServer, request: Request, repository: str, revision: str) -> Answer:
+    """All files of a revision: always recursive, which is the only way a download asks."""
+    entries = []
+    for path, file in sorted(hub.find(repository).files(revision).items()):
+        size = len(file.content)
+        entries.append({"type": "file", "oid": file.git_oid, "size": size, "path": path})
+        if file.large:
+            entries[-1]["lfs"] = {"oid": file.sha256, "size": size, "pointerSize": 134}
+    return Answer(entries)
+
+
+@route("GET", "/" + REPOSITORY + r"/resolve/(?P<revision>[^/]+)/(?P<path>.+)")
+def resolve(hub: HubServer, request: Request, repository: str, revision: str, path: str) -> Answer:
+    sha = hub.find(repository).find(revision)
+    file = hub.find(repository).files(sha).get(path)
+    if file is None:
+        raise Refusal(404, f"Entry not found: {path}", "EntryNotFound")
+    headers = {"X-Repo-Commit": sha, "ETag": f'"{file.oid}"'}
+    if not file.large:
+        return part(request, file.content, headers)
+    headers["Location"] = f"{hub.storage_url}/{file.sha256}"
+    headers["X-Linked-Etag"] = f'"{file.sha256}"'
+    headers["X-Linked-Size"] = str(len(file.content))
+    return Answer(b"", headers, 302)
+
+
+@route("POST", API + r"/branch/(?P<name>[^/]+)", writes=True)
+def create_branch(hub: HubServer, request: Request, repository: str, name: str) -> Answer:
+    found = hub.find(repository)
+    if name in found.branches:
+        raise Refusal(409, f"Reference already exists: {name}")
+    found.branches[name] = found.find(request.json.get("startingPoint") or "main")
+    return Answer()
+
+
+@route("POST", API + r"/tag/(?P<revision>[^/]+)", writes=True)
+def create_tag(hub: HubServer, request: Request, repository: str, revision: str) -> Answer:
+    found, name = hub.find(repository), request.json["tag"]
+    if name in found.tags:
+        raise Refusal(409, f"Tag already exists: {name}")
+    found.tags[name] = found.find(revision)
+    return Answer()
+
+
+@route("POST", "/api/validate-yaml")
+def validate_card(hub: HubServer, request: Request) -> Answer:
+    if not request.json["content"].startswith("---\n"):
+        raise Refusal(400, "The card has no metadata")
+    return Answer({"errors": [], "warnings": []})
+
+
+@route("POST", API + r"/preupload/(?P<revision>[^/]+)", writes=True)
+def preupload(hub: HubServer, request: Request, repository: str, revision: str) -> Answer:
+    """Say of each file how it is to be sent, and what is there already."""
+    files, answers = hub.find(repository).files(revision), []
+    for asked in request.json["files"]:
+        mode = "lfs" if is_large(asked["path"], asked["size"]) else "regular"
+        answers.append({"path": asked["path"], "uploadMode": mode, "shouldIgnore": False})
+        if asked["path"] in files:
+            answers[-1]["oid"] = files[asked["path"]].oid
+    return Answer({"files": answers})
+
+
+@route("POST", "/" + REPOSITORY + r"\.git/info/lfs/objects/batch", writes=True)
+def batch(hub: HubServer, request: Request, repository: str) -> Answer:
+    """Say where to send each large file that is not there yet."""
+    hub.find(repository)
+    objects = request.json["objects"]
+    for wanted in objects:
+        if wanted["oid"] not in hub.blobs:
+            verify = {"href": f"{hub.url}/{repository}.git/info/lfs/verify"}
+            upload = {"href": f"{hub.storage_url}/{wanted['oid']}", "header": {}}
+            wanted["actions"] = {"upload": upload, "verify": verify}
+    return Answer({"transfer": "basic", "objects": objects})
+
+
+@route("POST", "/" + REPOSITORY + r"\.git/info/lfs/verify", writes=True)
+def verify(hub: HubServer, request: Request, repository: str) -> Answer:
+    if len(hub.blobs.get(request.json["oid"], b"")) != request.json["size"]:
+        raise Refusal(404, "No such object of this size")
+    return Answer()
+
+
+@route("POST", API + r"/commit/(?P<revision>[^/]+)", writes=True)
+def commit(hub: HubServer, request: Request, repository: str, revision: str) -> Answer:
+    found = hub.find(repository)
+    parent = found.find(revision)
+    header, *operations = (json.loads(line) for line in request.body.splitlines())
+    if header["value"].get("parentCommit", parent) != parent:
+        raise Refusal(412, "A commit has happened since")
+    files = dict(found.files(parent))
+    for operation in operations:
+        change(files, operation["key"], operation["value"], hub.blobs)
+    sha = found.commit(revision, files)
+    return Answer({"commitOid": sha, "commitUrl": f"{hub.url}/{repository}/commit/{sha}"})
+
+
+def change(
+    files: dict[str, StoredFile], key: str, value: dict[str, Any], blobs: dict[str, bytes]
+) -> None:
+    """Apply one operation of a commit to the files of its parent."""
+    path = value["path"]
+    if key == "file":
+        files[path] = StoredFile(base64.b64decode(value["content"]), large=False)
+    elif key == "lfsFile" and value["oid"] in blobs:
+        files[path] = StoredFile(blobs[value["oid"]], large=True)
+    elif key == "deletedFile" and path in files:
+        del files[path]
+    else:
+        raise Refusal(400, f"Cannot do {key} to {path}")
