@@ -19,12 +19,11 @@ from torch.utils.data import Dataset, Sampler
 
 from dslr_gan.errors import DslrGanError
 from dslr_gan.generator import CONTEXT_SIDE
-from dslr_gan.image import to_tensor
+from dslr_gan.image import PHOTO_SUFFIXES, to_tensor
 from hub_card import Source
 
 TARGETS = "canon"
 SOURCE_FILE = "source.json"
-PHOTO_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp"})
 
 DPED_TERMS = "free for research; the owners name no licence for anything more"
 DPED_URL = "http://people.ee.ethz.ch/~ihnatova/"
@@ -339,7 +338,7 @@ def _picture_names(folder: Path) -> set[str]:
     return {
         entry.name
         for entry in folder.iterdir()
-        if entry.suffix.lower() in PHOTO_SUFFIXES and not entry.name.startswith(".")
+        if entry.suffix.lower().lstrip(".") in PHOTO_SUFFIXES and not entry.name.startswith(".")
     }
 
 

@@ -11,11 +11,12 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
+from dslr_gan.baselines import SRCNN
 from dslr_gan.catalogue import PHONES, Phone
 from dslr_gan.errors import DslrGanError
 from dslr_gan.generator import CONTEXT_SIDE, Generator
 from dslr_gan.image import from_canvas, to_canvas, to_pixels, to_tensor
-from dslr_gan.pretrained import Origin, Pretrained
+from dslr_gan.pretrained import Origin, Pretrained, read_weights
 from dslr_gan.tiling import plan_tiles
 
 log = logging.getLogger(__name__)
@@ -62,7 +63,7 @@ class PhotoEnhancer:
         tile: int = 512,
         device: str | torch.device | None = None,
     ) -> Self:
-        """Load an enhancer by a name of the catalogue, a Hub id, or a folder.
+        """Load an enhancer by a name of the catalogue, a Hub id, a folder, or a file.
 
         ``"iphone"`` and ``"sony"`` ask the Hub when their repository is configured
         (``DSLR_GAN_IPHONE_REPO``, ``DSLR_GAN_SONY_REPO``); when that fails, its local copy is
@@ -70,7 +71,8 @@ class PhotoEnhancer:
         was asked for is never replaced by something else. ``source`` says what was taken.
 
         Args:
-            name: ``"iphone"``, ``"sony"``, a Hub id ``owner/name``, or a folder.
+            name: ``"iphone"``, ``"sony"``, a Hub id ``owner/name``, a folder, or the safetensors
+            file of a published DPED generator or SRCNN.
             revision: Branch, tag or commit on the Hub.
             tile: See the class.
             device: See the class.
@@ -81,6 +83,7 @@ class PhotoEnhancer:
         Raises:
             DslrGanError: If nothing can be loaded under that name.
         """
+        generator: Pretrained
         if str(name) in PHONES:
             generator, source = _load_phone(PHONES[str(name)], revision)
         else:
@@ -180,8 +183,10 @@ def _device(wanted: str | torch.device | None) -> torch.device:
     return device
 
 
-def _load_named(name: str | Path, revision: str | None) -> Generator:
+def _load_named(name: str | Path, revision: str | None) -> Pretrained:
     try:
+        if Path(name).is_file() and revision is None:
+            return _load_published(Path(name))
         return Generator.from_pretrained(name, revision=revision)
     except DslrGanError as error:
         known = ", ".join(PHONES)
@@ -191,6 +196,13 @@ def _load_named(name: str | Path, revision: str | None) -> Generator:
             f"there is no model {str(name)!r}; take one of {known}, a Hub id such as owner/name, "
             "or a folder."
         ) from error
+
+
+def _load_published(file: Path) -> Pretrained:
+    """A network that was published as one safetensors file: a DPED generator, or SRCNN."""
+    if any(key.startswith("norm") for key in read_weights(file)):
+        return Generator.from_published(file)
+    return SRCNN.from_published(file)
 
 
 def _load_phone(phone: Phone, revision: str | None) -> tuple[Generator, str]:
@@ -216,7 +228,9 @@ def _load_phone(phone: Phone, revision: str | None) -> tuple[Generator, str]:
 
 
 def _describe(name: str, origin: Origin | None) -> str:
-    if origin is None or origin.commit is None:
+    if origin is None:
+        return f"file {name}"
+    if origin.commit is None:
         return f"folder {name}"
     text = f"Hub repository {name} at commit {origin.commit[:8]}"
     if not origin.answered:

@@ -1,5 +1,6 @@
 """Pairs made from photos: by a published generator, or from targets that lie on a grid."""
 
+import dataclasses
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -45,7 +46,7 @@ def prepare_teacher(
         crop: Side of the square crops in pixels.
         per_photo: How many of a photo's crops to take, chosen by the seed; ``None`` for all.
         seed: For that choice.
-        source: What the card says of the photos; ``None`` for their number alone.
+        source: What the card says of the photos, but for their number, which is counted.
         progress: Called with (photos done, photos in all).
 
     Returns:
@@ -97,8 +98,8 @@ def prepare_grid(
             it covers the photo's upper left.
         out: The pairs folder to write; must not exist, or be empty.
         grid: Side of the patches in pixels.
-        source: What the card says of the photos; ``None`` for their number alone.
-        teacher: What the card says of whatever made the targets.
+        source: What the card says of the photos, but for their number, which is counted.
+        teacher: What the card says of whatever made the targets, likewise.
         progress: Called with (photos done, photos in all).
 
     Returns:
@@ -123,7 +124,11 @@ def prepare_grid(
             window = slice(top, top + grid), slice(left, left + grid)
             yield f"{name}_{top}_{left}.png", pixels[window], target[window]
 
-    return _write_pairs(photos, out, patches, source, [teacher] if teacher else [], progress)
+    teachers = []
+    if teacher is not None:
+        gave = f"targets for {grid}x{grid} patches, each enhanced alone"
+        teachers = [dataclasses.replace(teacher, gave=gave)]
+    return _write_pairs(photos, out, patches, source, teachers, progress)
 
 
 def _write_pairs(
@@ -151,8 +156,8 @@ def _write_pairs(
                 progress(position + 1, len(photos))
         if count == 0:
             raise DslrGanError("no photo is as large as one patch; take smaller patches.")
-        gave = f"{count} pairs from {len(photos)} photos"
-        source = source or Source(name="photos", gave=gave, terms=None, url=None, dataset_id=None)
+        source = source or Source(name="photos", gave="", terms=None, url=None, dataset_id=None)
+        source = dataclasses.replace(source, gave=f"{count} pairs from {len(photos)} photos")
         with written_whole(unfinished / SOURCE_FILE) as path:
             path.write_text(provenance_json(Provenance(source, teachers)), encoding="utf-8")
         unfinished.chmod(0o755)
