@@ -30,6 +30,7 @@ import torch
 from accelerate import Accelerator
 from accelerate.utils import GradientAccumulationPlugin, gather_object, set_seed
 from PIL import Image
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.utils.data import DataLoader
@@ -393,7 +394,7 @@ class Trainer:
         network = self.accelerator.unwrap_model(self.generator)
         context = None
         if network.uses_context:
-            context = network.context(batch["thumbnail"].to(self.device))
+            context = network.context(batch["summary"].to(self.device))
         return self.generator(phone, context)
 
     def discriminator_step(self, enhanced: Tensor, dslr: Tensor) -> dict[str, float]:
@@ -583,8 +584,8 @@ class Trainer:
         self.step = state["step"]
         try:
             self.accelerator.load_state(str(folder))
-            self.ema.load_state_dict(load_file(folder / EMA_FILE, device=str(self.device)))
-        except (OSError, RuntimeError, ValueError, KeyError) as error:
+            self.ema.load_state_dict(load_file(folder / EMA_FILE))
+        except (OSError, RuntimeError, ValueError, KeyError, SafetensorError) as error:
             raise DslrGanError(
                 f"the checkpoint {folder} is damaged or of another configuration "
                 f"({type(error).__name__}); resume from another one."

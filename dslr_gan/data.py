@@ -14,16 +14,18 @@ import datasets
 import numpy as np
 from PIL import Image
 from torch import Tensor
-from torch.nn import functional as F
 from torch.utils.data import Dataset, Sampler
 
 from dslr_gan.errors import DslrGanError
-from dslr_gan.generator import CONTEXT_SIDE
+from dslr_gan.generator import summarize
 from dslr_gan.image import PHOTO_SUFFIXES, to_tensor
 from hub_card import Source
 
 TARGETS = "canon"
 SOURCE_FILE = "source.json"
+
+KEPT_BYTES = 2**30
+"""Up to this much of decoded pictures is kept in memory, in each process that reads them."""
 
 DPED_TERMS = "free for research; the owners name no licence for anything more"
 DPED_URL = "http://people.ee.ethz.ch/~ihnatova/"
@@ -211,6 +213,8 @@ class PatchPairs(Dataset):
         self.size = size
         self.seed = seed
         self._counts = _shares(lengths, weights if weights is not None else lengths)
+        self._kept: dict[tuple[int, int], tuple[np.ndarray, np.ndarray]] = {}
+        self._room = KEPT_BYTES
         self._epoch, self._layout = -1, np.empty((0, 2), dtype=np.int64)
 
     def __len__(self) -> int:
@@ -232,16 +236,15 @@ class PatchPairs(Dataset):
             number: From 0, without an upper end.
 
         Returns:
-            ``phone`` and ``dslr``, each ``(3, size, size)`` in [0, 1], and ``thumbnail``,
-            ``(3, 32, 32)``: averages of the whole phone picture that the patch was cut from.
+            ``phone`` and ``dslr``, each ``(3, size, size)`` in [0, 1], and ``summary``,
+            ``(9, 32, 32)``: :func:`summarize` of the whole phone picture that the patch was cut
+            from.
 
         Raises:
             DslrGanError: If the two pictures differ in size, or are smaller than a patch.
         """
         place, row = self.locate(number)
-        pair = self.sources[place][row]
-        phone, dslr = (_to_array(pair[column]) for column in ("phone", "dslr"))
-        self._check(phone, dslr, row)
+        phone, dslr = self._pair(place, row)
         rng = np.random.default_rng([self.seed, number])
         top, left = (int(rng.integers(side - self.size + 1)) for side in phone.shape[:2])
         flip, turns = bool(rng.integers(2)), int(rng.integers(4))
@@ -253,8 +256,21 @@ class PatchPairs(Dataset):
         return {
             "phone": turned(phone[window]),
             "dslr": turned(dslr[window]),
-            "thumbnail": F.adaptive_avg_pool2d(turned(phone), CONTEXT_SIDE),
+            "summary": summarize(turned(phone)[None])[0],
         }
+
+    def _pair(self, place: int, row: int) -> tuple[np.ndarray, np.ndarray]:
+        """A pair's pixels, decoded once while there is room to keep them."""
+        kept = self._kept.get((place, row))
+        if kept is not None:
+            return kept
+        pair = self.sources[place][row]
+        phone, dslr = (_to_array(pair[column]) for column in ("phone", "dslr"))
+        self._check(phone, dslr, row)
+        self._room -= phone.nbytes + dslr.nbytes
+        if self._room >= 0:
+            self._kept[place, row] = phone, dslr
+        return phone, dslr
 
     def _lay_out(self, epoch: int) -> np.ndarray:
         """Rows of (source, row) in the order of an epoch."""

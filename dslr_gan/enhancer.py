@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from dslr_gan.baselines import SRCNN
 from dslr_gan.catalogue import PHONES, Phone
 from dslr_gan.errors import DslrGanError
-from dslr_gan.generator import CONTEXT_SIDE, Generator
+from dslr_gan.generator import SUMMARY_SIDE, SUMMARY_STEPS, Generator, detail_maps
 from dslr_gan.image import from_canvas, to_canvas, to_pixels, to_tensor
 from dslr_gan.pretrained import Origin, Pretrained, read_weights
 from dslr_gan.tiling import plan_tiles
@@ -159,16 +159,18 @@ class PhotoEnhancer:
         return max(height, width) + self.generator.multiple, 0, self.generator.multiple
 
     def _context(self, pixels: np.ndarray) -> Tensor | None:
-        """The photo's description, from averages over a grid, a band of rows at a time."""
+        """The photo's description, from its summary, worked out a band of rows at a time."""
         if not self.generator.uses_context:
             return None
         height = pixels.shape[0]
         bands = []
-        for row in range(CONTEXT_SIDE):
-            # The same cells as adaptive_avg_pool2d over the whole picture.
-            top, bottom = row * height // CONTEXT_SIDE, -(-(row + 1) * height // CONTEXT_SIDE)
-            band = to_tensor(pixels[top:bottom])
-            bands.append(F.adaptive_avg_pool2d(band, (1, CONTEXT_SIDE)))
+        for row in range(SUMMARY_SIDE):
+            # The same cells as adaptive_avg_pool2d over the whole picture, and the rows below
+            # them that the differences reach.
+            top, bottom = row * height // SUMMARY_SIDE, -(-(row + 1) * height // SUMMARY_SIDE)
+            maps = detail_maps(to_tensor(pixels[top : bottom + max(SUMMARY_STEPS)]))
+            cells = maps[:, :, : bottom - top]
+            bands.append(F.adaptive_avg_pool2d(cells, (1, SUMMARY_SIDE)))
         return self.generator.context(torch.cat(bands, dim=2).to(self.device))
 
 

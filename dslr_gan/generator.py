@@ -17,8 +17,11 @@ from torch.nn import functional as F
 from dslr_gan.errors import DslrGanError
 from dslr_gan.pretrained import Pretrained, read_weights
 
-CONTEXT_SIDE = 32
-"""Side of the thumbnail from which a photo's context is taken."""
+SUMMARY_SIDE = 32
+"""A photo is summarised over a grid of this many rows and columns."""
+
+SUMMARY_STEPS = (1, 4)
+"""How far apart, in pixels, the neighbours lie whose differences tell of fine detail."""
 
 PUBLISHED_EPSILON = 1e-3
 """Epsilon of the instance norm in the published DPED networks."""
@@ -70,7 +73,7 @@ class Generator(Pretrained):
             "blocks": blocks,
             "downscale": downscale,
             "norm": norm,
-            "dilations": list(dilations),
+            "dilations": list(dilations) if isinstance(dilations, tuple) else dilations,
             "end_kernel": end_kernel,
             "residual": residual,
             "coarse_channels": coarse_channels,
@@ -86,8 +89,11 @@ class Generator(Pretrained):
         self.coarse = _CoarseBranch(coarse_channels, channels) if coarse_channels else None
         self.describe = _ContextEncoder(context_channels) if context_channels else None
         self.blocks = nn.ModuleList(
-            _ResidualBlock(channels, dilation, norm, context_channels)
-            for dilation in self.dilations
+            _ResidualBlock(channels, dilation, norm) for dilation in self.dilations
+        )
+        self.modulate = nn.ModuleList(
+            _Modulation(context_channels, channels)
+            for _ in range(blocks + 1 if context_channels else 0)
         )
         self.merge = nn.ModuleList(nn.Conv2d(channels, channels, 3, padding=1) for _ in range(2))
         self.tail = nn.Conv2d(channels, folded, end_kernel, padding="same")
@@ -118,14 +124,11 @@ class Generator(Pretrained):
         """Whether a description of the whole photo steers the network."""
         return self.describe is not None
 
-    def context(self, image: Tensor) -> Tensor:
+    def context(self, summary: Tensor) -> Tensor:
         """Describe a whole photo by a small vector, to be handed to each of its tiles.
 
-        Only the photo's averages over a 32x32 grid count (``adaptive_avg_pool2d``), so a 32x32
-        thumbnail made of those averages gives what the photo itself gives.
-
         Args:
-            image: ``(N, 3, H, W)``, sRGB in [0, 1]: photos or thumbnails of them.
+            summary: ``(N, 9, 32, 32)`` from :func:`summarize` of the whole photos.
 
         Returns:
             ``(N, context_channels)``.
@@ -133,7 +136,7 @@ class Generator(Pretrained):
         Raises:
             ValueError: If the network uses no context.
         """
-        return self.describe(image) if self.describe is not None else super().context(image)
+        return self.describe(summary) if self.describe is not None else super().context(summary)
 
     def forward(self, image: Tensor, context: Tensor | None = None) -> Tensor:
         """Enhance pictures or tiles of them.
@@ -156,19 +159,23 @@ class Generator(Pretrained):
         if context is not None and self.describe is None:
             raise ValueError("this generator uses no context; call it with the image alone.")
         if context is None and self.describe is not None:
-            context = self.describe(image)
+            context = self.describe(summarize(image))
         height, width = image.shape[-2:]
         padded = _pad_to_multiple(image, self.multiple)
         features = F.relu(self.head(F.pixel_unshuffle(padded, self.downscale)))
         if self.coarse is not None:
             features = features + self.coarse(padded, features.shape[-2:])
-        for block in self.blocks:
-            features = block(features, context)
+        for index, block in enumerate(self.blocks):
+            features = block(self._modulated(features, index, context))
+        features = self._modulated(features, len(self.blocks), context)
         for convolution in self.merge:
             features = F.relu(convolution(features))
         output = F.pixel_shuffle(torch.tanh(self.tail(features)), self.downscale)
         output = padded + output if self.residual else output * 0.58 + 0.5
         return output[..., :height, :width]
+
+    def _modulated(self, features: Tensor, place: int, context: Tensor | None) -> Tensor:
+        return features if context is None else self.modulate[place](features, context)
 
     @classmethod
     def from_published(cls, file: str | Path) -> Self:
@@ -207,10 +214,44 @@ class Generator(Pretrained):
         return generator.eval()
 
 
+def detail_maps(image: Tensor) -> Tensor:
+    """Colours, and how much they change over one pixel and over four.
+
+    Args:
+        image: ``(N, 3, H, W)``, sRGB in [0, 1].
+
+    Returns:
+        ``(N, 9, H, W)``: the image, then for each step the absolute differences to the pixels
+        that far right and down, added; a neighbour outside counts as no difference.
+    """
+    maps = [image]
+    for step in SUMMARY_STEPS:
+        across = (image[..., step:] - image[..., :-step]).abs()
+        down = (image[..., step:, :] - image[..., :-step, :]).abs()
+        right, bottom = image.shape[-1] - across.shape[-1], image.shape[-2] - down.shape[-2]
+        maps.append(F.pad(across, (0, right)) + F.pad(down, (0, 0, 0, bottom)))
+    return torch.cat(maps, dim=1)
+
+
+def summarize(image: Tensor) -> Tensor:
+    """Average a photo's :func:`detail_maps` over a grid: what its context is taken from.
+
+    Colours alone would not do: what a network with instance norm makes of a photo, and so what
+    a student of it has to know, hangs on how much fine detail there is.
+
+    Args:
+        image: ``(N, 3, H, W)``, sRGB in [0, 1].
+
+    Returns:
+        ``(N, 9, 32, 32)``.
+    """
+    return F.adaptive_avg_pool2d(detail_maps(image), SUMMARY_SIDE)
+
+
 class _ResidualBlock(nn.Module):
     """Two 3x3 convolutions with ReLU, each normalised where asked, and a skip around them."""
 
-    def __init__(self, channels: int, dilation: int, norm: str | None, context: int) -> None:
+    def __init__(self, channels: int, dilation: int, norm: str | None) -> None:
         super().__init__()
         self.convolutions = nn.ModuleList(
             nn.Conv2d(channels, channels, 3, padding=dilation, dilation=dilation) for _ in range(2)
@@ -218,19 +259,26 @@ class _ResidualBlock(nn.Module):
         self.norms = nn.ModuleList(
             _InstanceNorm(channels) if norm else nn.Identity() for _ in range(2)
         )
-        self.modulate = nn.Linear(context, 2 * channels) if context else None
-        if self.modulate is not None:
-            nn.init.zeros_(self.modulate.weight)
-            nn.init.zeros_(self.modulate.bias)
 
-    def forward(self, features: Tensor, context: Tensor | None) -> Tensor:
+    def forward(self, features: Tensor) -> Tensor:
         inner = features
-        if self.modulate is not None and context is not None:
-            scale, shift = self.modulate(context)[:, :, None, None].chunk(2, dim=1)
-            inner = inner * (1 + scale) + shift
         for convolution, norm in zip(self.convolutions, self.norms, strict=True):
             inner = F.relu(norm(convolution(inner)))
         return features + inner
+
+
+class _Modulation(nn.Module):
+    """Scale and shift of every channel by the photo's context; at first it changes nothing."""
+
+    def __init__(self, context: int, channels: int) -> None:
+        super().__init__()
+        self.project = nn.Linear(context, 2 * channels)
+        nn.init.zeros_(self.project.weight)
+        nn.init.zeros_(self.project.bias)
+
+    def forward(self, features: Tensor, context: Tensor) -> Tensor:
+        scale, shift = self.project(context)[:, :, None, None].chunk(2, dim=1)
+        return features * (1 + scale) + shift
 
 
 class _InstanceNorm(nn.Module):
@@ -274,18 +322,18 @@ class _CoarseBranch(nn.Module):
 
 
 class _ContextEncoder(nn.Module):
-    """From a photo's 32x32 averages to a vector: means and deviations of small features."""
+    """From a photo's summary to a vector: means and deviations of small features."""
 
     def __init__(self, size: int, width: int = 32) -> None:
         super().__init__()
         self.convolutions = nn.ModuleList(
-            nn.Conv2d(3 if first else width, width, 3, stride=2, padding=1)
-            for first in (True, False)
+            nn.Conv2d(incoming, width, 3, stride=2, padding=1)
+            for incoming in (3 * (1 + len(SUMMARY_STEPS)), width)
         )
         self.project = nn.Linear(2 * width, size)
 
-    def forward(self, image: Tensor) -> Tensor:
-        features = F.adaptive_avg_pool2d(image, CONTEXT_SIDE)
+    def forward(self, summary: Tensor) -> Tensor:
+        features = summary
         for convolution in self.convolutions:
             features = F.relu(convolution(features))
         mean = features.mean(dim=(2, 3))
@@ -310,9 +358,12 @@ def _check_settings(config: Mapping) -> None:
             raise DslrGanError(f"{name} must be a whole number from 0 up, got {config[name]!r}.")
     if config["norm"] not in (None, "instance"):
         raise DslrGanError(f'norm must be None or "instance", got {config["norm"]!r}.')
-    if not isinstance(config["end_kernel"], int) or config["end_kernel"] % 2 != 1:
-        raise DslrGanError(f"end_kernel must be odd, got {config['end_kernel']!r}.")
+    kernel = config["end_kernel"]
+    if not isinstance(kernel, int) or kernel < 1 or kernel % 2 != 1:
+        raise DslrGanError(f"end_kernel must be odd and above 0, got {kernel!r}.")
     dilations = config["dilations"]
+    if not isinstance(dilations, list):
+        raise DslrGanError(f"dilations must be a list of whole numbers, got {dilations!r}.")
     if not dilations or any(not isinstance(value, int) or value < 1 for value in dilations):
         raise DslrGanError(f"dilations must be whole numbers from 1 up, got {dilations!r}.")
     if config["coarse_channels"] and Generator.COARSE % config["downscale"]:

@@ -11,6 +11,7 @@ import json
 import re
 import tempfile
 from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
@@ -85,7 +86,7 @@ class Pretrained(nn.Module):
         """Whether a description of the whole photo is handed to each of its tiles."""
         return False
 
-    def context(self, image: Tensor) -> Tensor:
+    def context(self, summary: Tensor) -> Tensor:
         """Describe a whole photo for its tiles; only a network that uses context can."""
         raise ValueError("this network uses no context; call it with the image alone.")
 
@@ -168,19 +169,23 @@ class Pretrained(nn.Module):
             raise DslrGanError("the network holds NaN or infinity and was not saved.")
         facts = self.facts or unknown_facts(type(self).__name__)
         config = {"architecture": type(self).__name__, **self.config}
+        texts = {
+            CONFIG: json.dumps(config, indent=2) + "\n",
+            FACTS: facts.to_json(),
+            CARD: str(render(facts, repository)),
+        }
         try:
-            for name, text in (
-                (CONFIG, json.dumps(config, indent=2) + "\n"),
-                (FACTS, facts.to_json()),
-                (CARD, str(render(facts, repository))),
-            ):
-                with written_whole(folder / name) as path:
+            # All four are renamed into place together: never new settings beside old weights.
+            with ExitStack() as whole:
+                for name, text in texts.items():
+                    path = whole.enter_context(written_whole(folder / name))
                     path.write_text(text, encoding="utf-8")
-            with written_whole(folder / WEIGHTS) as path:
+                path = whole.enter_context(written_whole(folder / WEIGHTS))
                 save_file(weights, path, metadata={"format": "pt"})
-        except OSError as error:
+        except (OSError, SafetensorError) as error:
+            reason = getattr(error, "strerror", None) or first_line(error)
             raise DslrGanError(
-                f"cannot write the network to {folder} ({error.strerror}); name another folder."
+                f"cannot write the network to {folder} ({reason}); name another folder."
             ) from error
 
     def push_to_hub(
@@ -254,11 +259,12 @@ def locate(name: str | Path, revision: str | None = None) -> Origin:
             f"there is no folder {name}, and it is not a Hub id either; "
             "a Hub id looks like owner/name."
         )
-    commit, answered = _ask_for_commit(str(name), revision)
+    answered = _hub_answers(str(name), revision)
     try:
+        # Not by commit: the local copy is found again only under the name it was asked for by.
         folder = snapshot_download(
             str(name),
-            revision=commit or revision,
+            revision=revision,
             allow_patterns=[CONFIG, WEIGHTS, FACTS],
             local_files_only=not answered,
         )
@@ -301,11 +307,11 @@ def first_line(error: BaseException) -> str:
     return lines[0].rstrip(". ") if lines else type(error).__name__
 
 
-def _ask_for_commit(name: str, revision: str | None) -> tuple[str | None, bool]:
-    """The commit the Hub has for a revision, and whether it answered at all."""
+def _hub_answers(name: str, revision: str | None) -> bool:
+    """Whether the Hub answers at all; an error where it does, but has no such revision."""
     wanted = f"revision {revision!r} of {name}" if revision else name
     try:
-        return HfApi().model_info(name, revision=revision, timeout=_HUB_TIMEOUT_S).sha, True
+        HfApi().model_info(name, revision=revision, timeout=_HUB_TIMEOUT_S)
     except GatedRepoError as error:
         raise DslrGanError(
             f"{name} is gated: ask for access on its page, then `hf auth login`."
@@ -317,7 +323,8 @@ def _ask_for_commit(name: str, revision: str | None) -> tuple[str | None, bool]:
     except HFValidationError as error:
         raise DslrGanError(f"{name} is not a Hub id: {first_line(error)}.") from error
     except (HfHubHTTPError, HTTPError, OSError, OfflineModeIsEnabled):
-        return None, False
+        return False
+    return True
 
 
 def _check_transfer(weights: Path) -> None:
