@@ -1,0 +1,220 @@
+"""The trainer: as a subprocess, on one process and on two, stopped and gone on with."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load_file
+from trainer import SHORT, make_dped, train
+
+from dslr_gan.errors import DslrGanError
+from dslr_gan.generator import Generator
+from hub_card import THIS_MODEL
+from train_accelerate import Trainer, parse_arguments, parse_source
+
+
+@pytest.fixture(scope="module")
+def pairs(tmp_path_factory):
+    return make_dped(tmp_path_factory.mktemp("dped") / "iphone")
+
+
+@pytest.fixture(scope="module")
+def whole_run(pairs, tmp_path_factory):
+    """Four steps of one process without a break, checkpoints after two and four."""
+    out = tmp_path_factory.mktemp("whole")
+    result = train([*flags(pairs, out), "--max_train_steps", 4])
+    assert result.returncode == 0, result.stderr
+    return out
+
+
+def flags(pairs, out):
+    steps = ["--validation_steps", 2, "--checkpointing_steps", 2]
+    return ["--pairs", pairs, "--output_dir", out, *steps, *SHORT]
+
+
+def weights(out):
+    return load_file(out / "generator/model.safetensors")
+
+
+def rows(out):
+    return [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
+
+
+def test_a_run_leaves_generator_card_samples_log_and_checkpoints(whole_run, pairs):
+    generator = Generator.from_pretrained(whole_run / "generator")
+    facts = generator.facts
+    assert facts.steps == 4 and facts.batch_size == 2 and facts.seed == 0
+    assert facts.losses == {"texture": 0.3, "color": 0.2}
+    assert facts.data[0].name == "DPED patches, iphone against Canon 70D"
+    assert "10 pairs" in facts.data[0].gave
+    assert facts.commands[-1].startswith("accelerate launch train_accelerate.py --pairs")
+    scores = {(score.method, score.metric): score for score in facts.scores}
+    assert scores[THIS_MODEL, "PSNR"].pairs == 3
+    assert scores["input photo", "MS-SSIM"].ci95 is not None
+    assert "research" in (whole_run / "generator/README.md").read_text()
+    for step in (0, 2, 4):
+        picture = Image.open(whole_run / f"samples/step_{step:06d}.png")
+        assert picture.size == (3 * 48, 3 * 48), "phone, enhanced and DSLR, a pair a row"
+    assert sorted(path.name for path in whole_run.glob("checkpoint-*")) == [
+        "checkpoint-2",
+        "checkpoint-4",
+    ]
+    assert not list(whole_run.glob(".*")), "nothing unfinished is left"
+
+
+def test_the_log_has_every_term_its_gradient_and_the_scores(whole_run):
+    logged = set().union(*rows(whole_run))
+    assert {"train/texture", "train/color", "train/discriminator", "train/learning_rate"} <= logged
+    assert {"train/discriminator_accuracy", "gradient/texture", "gradient/color"} <= logged
+    assert {f"validation/{side}/{metric}" for side in ("input", "model") for metric in
+            ("psnr", "ssim", "ms_ssim")} <= logged  # fmt: skip
+
+
+def test_the_first_sample_picture_shows_phone_and_dslr_as_they_are(whole_run, pairs):
+    picture = np.array(Image.open(whole_run / "samples/step_000000.png"))
+    for row in range(3):
+        for column, side in ((0, "iphone"), (2, "canon")):
+            shown = picture[48 * row : 48 * (row + 1), 48 * column : 48 * (column + 1)]
+            expected = np.array(Image.open(pairs / f"test_data/patches/{side}/{row}.png"))
+            assert (shown == expected).all()
+
+
+def test_stopped_and_resumed_is_bit_identical(whole_run, pairs, tmp_path):
+    # The same run, of which only the first checkpoint is left.
+    shutil.copytree(whole_run / "checkpoint-2", tmp_path / "checkpoint-2")
+    result = train(
+        [*flags(pairs, tmp_path), "--max_train_steps", 4, "--resume_from_checkpoint", "latest"]
+    )
+    assert result.returncode == 0, result.stderr
+    assert "going on from" in result.stderr
+    resumed, straight = weights(tmp_path), weights(whole_run)
+    assert all(torch.equal(resumed[key], straight[key]) for key in straight)
+
+
+def test_resume_without_a_checkpoint_starts_anew_and_says_so(pairs, tmp_path):
+    arguments = [*flags(pairs, tmp_path), "--max_train_steps", 1]
+    result = train([*arguments, "--resume_from_checkpoint", "latest"])
+    assert result.returncode == 0, result.stderr
+    assert "starting anew" in result.stderr
+
+
+def test_two_processes_train_as_one_on_the_joined_batch(pairs, tmp_path):
+    common = [*flags(pairs, tmp_path), "--max_train_steps", 2, "--learning_rate", "1e-4"]
+    one = train([*common, "--train_batch_size", 4, "--output_dir", tmp_path / "one"])
+    two = train([*common, "--output_dir", tmp_path / "two"], processes=2)
+    assert one.returncode == 0, one.stderr
+    assert two.returncode == 0, two.stderr
+    first, second = weights(tmp_path / "one"), weights(tmp_path / "two")
+    error = max((first[key] - second[key]).abs().max().item() for key in first)
+    moved = max((first[key] - start).abs().max().item() for key, start in untrained().items())
+    # Adam divides by the gradient's own size, so float noise in the mean of two halves can move
+    # a weight whose gradient is nearly nothing; it stays far below what a step moves.
+    assert error < 0.05 * moved, f"two processes differ from one by {error}, a step moves {moved}"
+    assert Generator.from_pretrained(tmp_path / "two/generator").facts.batch_size == 4
+    assert rows(tmp_path / "one")[0] == pytest.approx(rows(tmp_path / "two")[0])
+
+
+def untrained():
+    torch.manual_seed(0)
+    from accelerate.utils import set_seed
+
+    set_seed(0)
+    return Generator().state_dict()
+
+
+def test_gradient_accumulation_is_one_step_on_the_joined_batch(pairs, tmp_path):
+    common = [*flags(pairs, tmp_path), "--max_train_steps", 1, "--texture_weight", 0]
+    joined = train([*common, "--train_batch_size", 4, "--output_dir", tmp_path / "joined"])
+    parts = train([*common, "--gradient_accumulation_steps", 2, "--output_dir", tmp_path / "parts"])
+    assert joined.returncode == parts.returncode == 0, joined.stderr + parts.stderr
+    first, second = weights(tmp_path / "joined"), weights(tmp_path / "parts")
+    for key, value in first.items():
+        assert torch.allclose(value, second[key], atol=2e-4), key
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (["--content_weight", "1", "--vgg_weights", "absent.safetensors"], "absent.safetensors"),
+        (["--pairs", "absent"], "absent"),
+        (["--resolution", "100"], "resolution"),
+        (["--push_to_hub"], "hub_model_id"),
+        (["--max_train_steps", "0"], "max_train_steps"),
+        (["--texture_weight", "0", "--color_weight", "0"], "weight"),
+        (["--resume_from_checkpoint", "absent"], "no complete checkpoint"),
+        (["--init_from", "absent"], "absent"),
+        (["--card", "absent.json"], "absent.json"),
+    ],
+)
+def test_a_mistake_is_one_sentence_and_writes_nothing(pairs, tmp_path, change, words):
+    out = tmp_path / "out"
+    arguments = [*flags(pairs, out), "--max_train_steps", 1, *change]
+    result = train(arguments)
+    assert result.returncode == 1
+    last = result.stderr.strip().splitlines()[-1]
+    assert last.startswith("train_accelerate: ") and words in last
+    assert "Traceback" not in result.stderr
+    assert not (out / "generator").exists()
+
+
+def test_a_checkpoint_of_other_settings_or_cut_short_is_refused(whole_run, pairs, tmp_path):
+    copy = tmp_path / "copy"
+    shutil.copytree(whole_run, copy)
+    common = [*flags(pairs, copy), "--max_train_steps", 6, "--resume_from_checkpoint", "latest"]
+    other = train([*common, "--learning_rate", "5e-4"])
+    assert other.returncode == 1
+    assert "--learning_rate 0.001 -> 0.0005" in other.stderr
+    state = copy / "checkpoint-4/model.safetensors"
+    state.write_bytes(state.read_bytes()[:1000])
+    damaged = train(common)
+    assert damaged.returncode == 1
+    assert "damaged" in damaged.stderr and "Traceback" not in damaged.stderr
+
+
+def trainer(pairs, out, *more):
+    return Trainer(parse_arguments([str(word) for word in (*flags(pairs, out), *more)]))
+
+
+def test_the_discriminator_is_frozen_in_the_generator_s_step(pairs, tmp_path):
+    run = trainer(pairs, tmp_path)
+    batch = next(iter(run._batches()))
+    run.generator_step(run.enhance(batch), batch["dslr"])
+    assert all(parameter.grad is None for parameter in run.discriminator.parameters())
+    assert all(parameter.requires_grad for parameter in run.discriminator.parameters())
+
+
+def test_a_loss_that_is_not_finite_stops_the_run(pairs, tmp_path):
+    run = trainer(pairs, tmp_path)
+    batch = next(iter(run._batches()))
+    with pytest.raises(DslrGanError, match="color loss became nan"):
+        run.generator_step(run.enhance(batch) * float("nan"), batch["dslr"])
+
+
+def test_training_brings_the_phone_closer_to_the_dslr(pairs, tmp_path):
+    more = ["--max_train_steps", 40, "--texture_weight", 0, "--l1_weight", 1, "--color_weight", 0]
+    run = trainer(pairs, tmp_path, *more, "--validation_steps", 40, "--checkpointing_steps", 40)
+    run.run()
+    assert run.scores.model.psnr > run.scores.input.psnr + 3
+
+
+def test_presets_are_defaults_that_a_flag_overrides():
+    base = ["--pairs", "x", "--output_dir", "y"]
+    paper = parse_arguments([*base, "--preset", "paper"])
+    assert (paper.max_train_steps, paper.train_batch_size) == (30_000, 30)
+    assert (paper.content_weight, paper.texture_weight, paper.color_weight) == (1, 0.3, 0.2)
+    assert (
+        parse_arguments([*base, "--preset", "paper", "--train_batch_size", "8"]).train_batch_size
+        == 8
+    )
+
+
+def test_pairs_may_carry_a_weight(tmp_path):
+    odd = tmp_path / "a=2"
+    odd.mkdir()
+    assert parse_source("dir=0.25")[1] == 0.25
+    assert parse_source(str(odd)) == (odd, None)
+    with pytest.raises(DslrGanError, match="number"):
+        parse_source("dir=much")
