@@ -189,7 +189,7 @@ def test_the_discriminator_is_frozen_in_the_generator_s_step(pairs, tmp_path):
 def test_a_loss_that_is_not_finite_stops_the_run(pairs, tmp_path):
     run = trainer(pairs, tmp_path)
     batch = next(iter(run._batches()))
-    with pytest.raises(DslrGanError, match="color loss became nan"):
+    with pytest.raises(DslrGanError, match="loss became nan"):
         run.generator_step(run.enhance(batch) * float("nan"), batch["dslr"])
 
 

@@ -1,0 +1,35 @@
+"""Make the README's picture: photos that ship with scikit-image, before and after.
+
+python -m benchmarks.before_after docs/before_after.jpg
+"""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import skimage.data
+from PIL import Image
+
+from dslr_gan import PhotoEnhancer
+from dslr_gan.image import save_photo
+
+HEIGHT = 400
+
+
+def main(file: Path) -> None:
+    """Enhance the photos and lay them out: originals above, results below."""
+    enhancer = PhotoEnhancer.from_pretrained("iphone")
+    columns = []
+    for pixels in (skimage.data.coffee(), skimage.data.chelsea()):
+        photo = Image.fromarray(pixels)
+        width = round(photo.width * HEIGHT / photo.height)
+        pair = [
+            np.asarray(each.resize((width, HEIGHT), Image.Resampling.LANCZOS))
+            for each in (photo, enhancer.enhance(photo))
+        ]
+        columns.append(np.vstack(pair))
+    save_photo(Image.fromarray(np.hstack(columns)), file)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
