@@ -41,6 +41,8 @@ KEEP_SECONDS = 6 * 3600
 EXAMPLES = ("coffee.png", "astronaut.png", "rocket.jpg", "motorcycle_left.png", "chelsea.png")
 """Photos inside the scikit-image wheel: showing them needs no network."""
 
+EXAMPLE_FOLDER = Path(skimage.data.__file__).parent
+
 ONE_AT_A_TIME: dict[str, Any] = {"concurrency_limit": 1, "concurrency_id": "model"}
 
 THEME = gr.themes.Base(
@@ -234,10 +236,16 @@ def _sentence(error: DslrGanError) -> str:
 
 
 def _uploaded(value: Any, what: str) -> Path:
-    """The path of an upload, which comes as Gradio sent it, without preprocessing."""
-    if not isinstance(value, dict) or not value.get("path"):
+    """The path of an upload, which comes as the client sent it, without preprocessing.
+
+    Gradio vouches only for what names itself a file of its own, so the place is checked here:
+    nobody is to read other files of the server.
+    """
+    path = Path(str(value.get("path") or "") if isinstance(value, dict) else "").resolve()
+    folders = (Path(get_upload_folder()), EXAMPLE_FOLDER)
+    if not any(path.is_relative_to(folder.resolve()) for folder in folders):
         raise DslrGanError(f"There is no {what} yet; upload one first.")
-    return Path(value["path"])
+    return path
 
 
 def _run(photo: Any, phone: Any, strength: Any, reference: Any, progress: gr.Progress) -> Result:
@@ -378,7 +386,7 @@ def build() -> gr.Blocks:
                         "DSLR photo of the same scene, same size", "reference", height=220
                     )
         gr.Examples(
-            [str(Path(skimage.data.__file__).parent / name) for name in EXAMPLES],
+            [str(EXAMPLE_FOLDER / name) for name in EXAMPLES],
             photo,
             label="No photo at hand? Take one of these",
             cache_examples=False,

@@ -5,6 +5,7 @@ import threading
 from collections import Counter
 from pathlib import Path
 
+import httpx
 import numpy as np
 import pytest
 from app_server import APP, MAKER, coffee, difference, running_app, save_phone_photo
@@ -74,6 +75,20 @@ def test_one_endpoint_with_its_parameters_in_order(client):
     ]  # fmt: skip
     assert parameters[1]["type"]["enum"] == list(PHONES)
     assert len(endpoints["/enhance"]["returns"]) == 2
+
+
+@pytest.mark.parametrize("named", [{}, {"url": None}, {"meta": {"_type": "gradio.FileData"}}])
+def test_no_other_file_of_the_server_can_be_read(client, tmp_path, named):
+    secret = tmp_path / "secret.png"
+    Image.new("RGB", (40, 30)).save(secret)
+    request = httpx.post(
+        f"{client.src}gradio_api/call/enhance",
+        json={"data": [{"path": str(secret), **named}, "iphone", 1.0, None]},
+    )
+    answer = httpx.get(
+        f"{client.src}gradio_api/call/enhance/{request.json()['event_id']}", timeout=60
+    )
+    assert "event: error" in answer.text and "secret_enhanced" not in answer.text
 
 
 def test_enhances_a_phone_photo_and_keeps_what_it_carries(client, tmp_path):
