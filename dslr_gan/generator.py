@@ -73,7 +73,7 @@ class Generator(Pretrained):
             "blocks": blocks,
             "downscale": downscale,
             "norm": norm,
-            "dilations": list(dilations) if isinstance(dilations, tuple) else dilations,
+            "dilations": list(dilations) if isinstance(dilations, tuple | list) else dilations,
             "end_kernel": end_kernel,
             "residual": residual,
             "coarse_channels": coarse_channels,
@@ -96,11 +96,15 @@ class Generator(Pretrained):
             for _ in range(blocks + 1 if context_channels else 0)
         )
         self.merge = nn.ModuleList(nn.Conv2d(channels, channels, 3, padding=1) for _ in range(2))
-        self.tail = nn.Conv2d(channels, folded, end_kernel, padding="same")
+        # The correction is made of the features and of the picture itself: denoising and
+        # sharpening are filters, and a narrow trunk should not have to carry every pixel along.
+        incoming = channels + folded if residual else channels
+        self.tail = nn.Conv2d(incoming, folded, end_kernel, padding="same")
         if residual:
             # Start near the identity: an untrained residual generator returns its input, almost.
             with torch.no_grad():
                 self.tail.weight.mul_(0.1)
+                self.tail.weight[:, channels:].zero_()
                 self.tail.bias.zero_()  # type: ignore[union-attr]
 
     @property
@@ -162,7 +166,8 @@ class Generator(Pretrained):
             context = self.describe(summarize(image))
         height, width = image.shape[-2:]
         padded = _pad_to_multiple(image, self.multiple)
-        features = F.relu(self.head(F.pixel_unshuffle(padded, self.downscale)))
+        folded = F.pixel_unshuffle(padded, self.downscale)
+        features = F.relu(self.head(folded))
         if self.coarse is not None:
             features = features + self.coarse(padded, features.shape[-2:])
         for index, block in enumerate(self.blocks):
@@ -170,6 +175,8 @@ class Generator(Pretrained):
         features = self._modulated(features, len(self.blocks), context)
         for convolution in self.merge:
             features = F.relu(convolution(features))
+        if self.residual:
+            features = torch.cat([features, folded], dim=1)
         output = F.pixel_shuffle(torch.tanh(self.tail(features)), self.downscale)
         output = padded + output if self.residual else output * 0.58 + 0.5
         return output[..., :height, :width]

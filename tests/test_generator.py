@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import helpers
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
@@ -22,11 +23,8 @@ NAMES = ["default", "full-size", "folded by 4", "coarse", "context", "absolute"]
 
 
 def loud(settings):
-    """A generator whose last layer says something, for tests that need its output to vary."""
-    torch.manual_seed(0)
-    generator = Generator(**settings).double().eval()
-    generator.tail.weight.data.mul_(30)
-    return generator
+    """A generator whose output varies, in double precision."""
+    return helpers.loud(settings).double()
 
 
 def test_the_default_is_the_paper_s_width_without_norm():
@@ -82,8 +80,6 @@ def test_one_pixel_through_instance_norm():
 
 def test_context_of_the_whole_steers_every_tile():
     generator = loud({"channels": 8, "context_channels": 8})
-    for modulation in generator.modulate:
-        torch.nn.init.normal_(modulation.project.weight)
     image = torch.rand(1, 3, 64, 64, dtype=torch.float64)
     own = generator(image)
     assert torch.equal(own, generator(image, generator.context(summarize(image))))
@@ -121,21 +117,6 @@ def test_impossible_settings_are_a_sentence(settings, word):
         Generator(**settings)
 
 
-def published_like(channels, blocks):
-    """A file in the published layout with random numbers."""
-    shapes = {"conv1": (channels, 3, 9, 9), f"conv{2 * blocks + 4}": (3, channels, 9, 9)}
-    for index in range(2, 2 * blocks + 4):
-        shapes[f"conv{index}"] = (channels, channels, 3, 3)
-    weights = {}
-    for name, shape in shapes.items():
-        weights[f"{name}.weight"] = torch.randn(shape) * 0.05
-        weights[f"{name}.bias"] = torch.randn(shape[0]) * 0.05
-    for index in range(1, 2 * blocks + 1):
-        weights[f"norm{index}.weight"] = torch.rand(channels) + 0.5
-        weights[f"norm{index}.bias"] = torch.randn(channels) * 0.05
-    return weights
-
-
 def published_arithmetic(weights, blocks, image):
     """The published networks' arithmetic as their readme writes it, line by line."""
     from torch.nn import functional as F
@@ -164,7 +145,7 @@ def published_arithmetic(weights, blocks, image):
 
 def test_published_layout_computes_the_published_arithmetic(tmp_path):
     torch.manual_seed(0)
-    weights = published_like(channels=8, blocks=2)
+    weights = helpers.published_like(channels=8, blocks=2)
     save_file(weights, tmp_path / "published.safetensors")
     generator = Generator.from_published(tmp_path / "published.safetensors")
     assert generator.config["channels"] == 8 and generator.config["blocks"] == 2
@@ -204,7 +185,7 @@ def test_a_file_of_another_kind_is_no_published_generator(tmp_path):
 
 @pytest.mark.parametrize("change", ["missing", "surplus", "misshapen", "nan"])
 def test_published_loading_is_strict(tmp_path, change):
-    weights = published_like(channels=8, blocks=1)
+    weights = helpers.published_like(channels=8, blocks=1)
     if change == "missing":
         del weights["conv3.bias"]
     elif change == "surplus":
