@@ -5,6 +5,7 @@ names. DPED (Ignatov et al. 2017) nests two of them: ``training_data`` and ``tes
 """
 
 import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -207,7 +208,7 @@ class PatchPairs(Dataset):
         lengths = [len(source) for source in sources]
         if not lengths or min(lengths) < 1:
             raise DslrGanError("there are no pairs to train on; name a folder with pairs.")
-        if weights is not None and min(weights) <= 0:
+        if weights is not None and not all(0 < weight < math.inf for weight in weights):
             raise DslrGanError(f"the weights of sources must be above 0, got {list(weights)}.")
         self.sources = list(sources)
         self.size = size

@@ -71,6 +71,7 @@ def generator_losses(
     Raises:
         ValueError: If a term lacks what it needs, or the shapes differ.
     """
+    _check_pair(enhanced, target)
     terms = {}
     if weights.content:
         if vgg is None:

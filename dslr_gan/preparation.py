@@ -4,6 +4,7 @@ import dataclasses
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -141,9 +142,7 @@ def _write_pairs(
 ) -> int:
     """Write all pairs beside ``out`` and rename the folder into place when it is complete."""
     _check_out(photos, out)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
-    try:
+    with _whole_folder(out) as unfinished:
         (unfinished / PHONE).mkdir()
         (unfinished / TARGETS).mkdir()
         count = 0
@@ -160,13 +159,27 @@ def _write_pairs(
         source = dataclasses.replace(source, gave=f"{count} pairs from {len(photos)} photos")
         with written_whole(unfinished / SOURCE_FILE) as path:
             path.write_text(provenance_json(Provenance(source, teachers)), encoding="utf-8")
-        unfinished.chmod(0o755)
-        if out.exists():
-            out.rmdir()
-        unfinished.rename(out)
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
     return count
+
+
+@contextmanager
+def _whole_folder(out: Path) -> Iterator[Path]:
+    """Give a folder beside ``out`` to write to; it becomes ``out`` at the end, or nothing does."""
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
+        try:
+            yield unfinished
+            unfinished.chmod(0o755)
+            if out.exists():
+                out.rmdir()
+            unfinished.rename(out)
+        finally:
+            shutil.rmtree(unfinished, ignore_errors=True)
+    except OSError as error:
+        raise DslrGanError(
+            f"cannot write the pairs to {out} ({error.strerror or error}); name another folder."
+        ) from error
 
 
 def _check_out(photos: Sequence[Path], out: Path) -> None:

@@ -41,7 +41,7 @@ CONFIG = "config.json"
 FACTS = "facts.json"
 CARD = "README.md"
 
-_HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
+_HUB_ID = re.compile(r"\w[\w.-]*/\w[\w.-]*")
 _HUB_TIMEOUT_S = 20.0
 
 
@@ -213,23 +213,24 @@ class Pretrained(nn.Module):
             DslrGanError: If the Hub cannot be reached or refuses.
         """
         api = HfApi(token=token)
-        try:
-            repository = api.create_repo(repository, private=private, exist_ok=True).repo_id
-            if branch is not None:
-                api.create_branch(repository, branch=branch, exist_ok=True)
-            with tempfile.TemporaryDirectory() as folder:
-                self.save_pretrained(folder, repository=repository)
+        with tempfile.TemporaryDirectory() as folder:
+            # First, so that a network that cannot be saved leaves no empty repository behind.
+            self.save_pretrained(folder, repository=repository)
+            try:
+                repository = api.create_repo(repository, private=private, exist_ok=True).repo_id
+                if branch is not None:
+                    api.create_branch(repository, branch=branch, exist_ok=True)
                 commit = api.upload_folder(
                     repo_id=repository,
                     folder_path=folder,
                     commit_message=commit_message,
                     revision=branch,
                 )
-        except (HfHubHTTPError, HTTPError, HFValidationError, OfflineModeIsEnabled) as error:
-            raise DslrGanError(
-                f"the Hub did not take {repository} ({first_line(error)}); check the name, the "
-                "network, and that `hf auth login` has a token that may write there."
-            ) from error
+            except (HfHubHTTPError, HTTPError, HFValidationError, OfflineModeIsEnabled) as error:
+                raise DslrGanError(
+                    f"the Hub did not take {repository} ({first_line(error)}); check the name, the "
+                    "network, and that `hf auth login` has a token that may write there."
+                ) from error
         return commit.commit_url
 
 
