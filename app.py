@@ -77,9 +77,9 @@ CSS = """
 
 TITLE = "# dslr_gan\nUpload a phone photo and get back the photo a DSLR would have taken."
 ABOUT = (
-    "Method: a fully convolutional generator trained as a GAN (Prakash and Phumbhra 2020) with "
-    "data of DPED (Ignatov et al. 2017). The weights are for research use; their model cards say "
-    "how each was trained."
+    "Method: a fully convolutional generator after Prakash and Phumbhra 2020, trained with data "
+    "of DPED (Ignatov et al. 2017). The weights are for research use; their model cards say how "
+    "each was trained."
 )
 CAMERAS = " and ".join(phone.camera for phone in PHONES.values())
 SHOW_RESULT = """() => { setTimeout(() => document.querySelector("#result")

@@ -32,8 +32,9 @@ class Generator(Pretrained):
 
     The picture is folded by ``downscale`` (space to depth), runs through a first convolution,
     ``blocks`` residual blocks of two 3x3 convolutions, two more 3x3 convolutions and a last one
-    with tanh, and is unfolded again. With ``residual`` the tanh is a correction that is added
-    to the input; without, it is the picture itself, scaled as in the published networks.
+    with tanh, and is unfolded again. With ``residual`` the last convolution also sees the
+    picture's fine detail, and the tanh is a correction that is added to the input; without, it is
+    the picture itself, scaled as in the published networks.
 
     Args:
         channels: Width of the trunk.
@@ -96,8 +97,9 @@ class Generator(Pretrained):
             for _ in range(blocks + 1 if context_channels else 0)
         )
         self.merge = nn.ModuleList(nn.Conv2d(channels, channels, 3, padding=1) for _ in range(2))
-        # The correction is made of the features and of the picture itself: denoising and
-        # sharpening are filters, and a narrow trunk should not have to carry every pixel along.
+        # The correction is made of the features and of the picture's own fine detail: denoising
+        # and sharpening are filters, and a narrow trunk should not have to carry every pixel.
+        # Detail has mean zero, so that a step of the filter's weights shifts no brightness.
         incoming = channels + folded if residual else channels
         self.tail = nn.Conv2d(incoming, folded, end_kernel, padding="same")
         if residual:
@@ -166,8 +168,7 @@ class Generator(Pretrained):
             context = self.describe(summarize(image))
         height, width = image.shape[-2:]
         padded = _pad_to_multiple(image, self.multiple)
-        folded = F.pixel_unshuffle(padded, self.downscale)
-        features = F.relu(self.head(folded))
+        features = F.relu(self.head(F.pixel_unshuffle(padded, self.downscale)))
         if self.coarse is not None:
             features = features + self.coarse(padded, features.shape[-2:])
         for index, block in enumerate(self.blocks):
@@ -176,7 +177,8 @@ class Generator(Pretrained):
         for convolution in self.merge:
             features = F.relu(convolution(features))
         if self.residual:
-            features = torch.cat([features, folded], dim=1)
+            detail = F.pixel_unshuffle(padded - _local_mean(padded), self.downscale)
+            features = torch.cat([features, detail], dim=1)
         output = F.pixel_shuffle(torch.tanh(self.tail(features)), self.downscale)
         output = padded + output if self.residual else output * 0.58 + 0.5
         return output[..., :height, :width]
@@ -347,6 +349,13 @@ class _ContextEncoder(nn.Module):
         # The floor keeps the slope of the square root finite on a flat picture.
         deviation = (features.var(dim=(2, 3), unbiased=False) + 1e-6).sqrt()
         return F.relu(self.project(torch.cat([mean, deviation], dim=1)))
+
+
+def _local_mean(image: Tensor) -> Tensor:
+    """Mean over the 5x5 pixels around each; what lies above it counts as fine detail."""
+    side = 5
+    padded = F.pad(image, (side // 2,) * 4, mode="replicate")
+    return F.avg_pool2d(padded, side, stride=1)
 
 
 def _pad_to_multiple(image: Tensor, multiple: int) -> Tensor:

@@ -27,7 +27,7 @@ def test_train_stop_resume_push_load_serve_enhance(tmp_path):
     pairs = make_dped(tmp_path / "dped/iphone")
     out = tmp_path / "run"
     arguments = ["--pairs", pairs, "--output_dir", out, "--checkpointing_steps", 2,
-                 "--validation_steps", 2, "--architecture", "context", *SHORT]  # fmt: skip
+                 "--validation_steps", 2, "--architecture", "detail", *SHORT]  # fmt: skip
     with HubServer() as hub:
         environment = hub_environment(hub, tmp_path / "hub_home")
 
