@@ -23,6 +23,14 @@ SUMMARY_SIDE = 32
 SUMMARY_STEPS = (1, 4)
 """How far apart, in pixels, the neighbours lie whose differences tell of fine detail."""
 
+EDGE = 4
+"""Pixels by which a residual generator continues a picture to the right and below.
+
+Patches of 100x100 are continued by 4 to be cut into cells of 8. A photo must be, too, even where
+its sides are multiples already: without it the network meets the zeros around a picture closer
+than it ever did in training, and darkens the last columns and rows.
+"""
+
 PUBLISHED_EPSILON = 1e-3
 """Epsilon of the instance norm in the published DPED networks."""
 
@@ -167,7 +175,7 @@ class Generator(Pretrained):
         if context is None and self.describe is not None:
             context = self.describe(summarize(image))
         height, width = image.shape[-2:]
-        padded = _pad_to_multiple(image, self.multiple)
+        padded = _pad(image, self.multiple, EDGE if self.residual else 0)
         features = F.relu(self.head(F.pixel_unshuffle(padded, self.downscale)))
         if self.coarse is not None:
             features = features + self.coarse(padded, features.shape[-2:])
@@ -358,10 +366,10 @@ def _local_mean(image: Tensor) -> Tensor:
     return F.avg_pool2d(padded, side, stride=1)
 
 
-def _pad_to_multiple(image: Tensor, multiple: int) -> Tensor:
-    """Repeat the last row and column until both sides are multiples; works from 1x1."""
+def _pad(image: Tensor, multiple: int, least: int) -> Tensor:
+    """Repeat the last row and column, at least so often, until both sides are multiples."""
     height, width = image.shape[-2:]
-    right, bottom = -width % multiple, -height % multiple
+    right, bottom = (least + -(side + least) % multiple for side in (width, height))
     return F.pad(image, (0, right, 0, bottom), mode="replicate") if right or bottom else image
 
 
