@@ -1,4 +1,4 @@
-"""The bundled models: small, documented, better than the first bar, and free of border artefacts."""
+"""The bundled models: small, documented, past the first bar, with clean borders."""
 
 from pathlib import Path
 
