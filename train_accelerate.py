@@ -11,6 +11,7 @@ OUTPUT_DIR/generator.
 import argparse
 import copy
 import dataclasses
+import hashlib
 import json
 import logging
 import math
@@ -28,9 +29,11 @@ from typing import Any
 import numpy as np
 import torch
 from accelerate import Accelerator
+from accelerate.tracking import get_available_trackers
 from accelerate.utils import GradientAccumulationPlugin, gather_object, set_seed
+from huggingface_hub.errors import HFValidationError
+from huggingface_hub.utils import validate_repo_id
 from PIL import Image
-from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.utils.data import DataLoader
@@ -39,11 +42,13 @@ from tqdm.auto import tqdm
 from dslr_gan.data import (
     BatchNumbers,
     PatchPairs,
-    Provenance,
+    find_pairs,
     has_test_pairs,
     load_pairs,
     pair_tensors,
     provenance,
+    split_folder,
+    undecoded,
 )
 from dslr_gan.discriminator import Discriminator
 from dslr_gan.errors import DslrGanError
@@ -52,8 +57,9 @@ from dslr_gan.files import written_whole
 from dslr_gan.generator import Generator
 from dslr_gan.image import to_pixels, to_tensor
 from dslr_gan.losses import LossWeights, discriminator_loss, generator_losses
+from dslr_gan.pretrained import first_line
 from dslr_gan.vgg import VGGFeatures
-from hub_card import THIS_MODEL, ModelFacts, Score, unknown_facts
+from hub_card import THIS_MODEL, ModelFacts, Score, Source, unknown_facts
 
 log = logging.getLogger("train_accelerate")
 
@@ -105,6 +111,8 @@ PRESETS: dict[str, dict[str, Any]] = {
 # Flags that may change between a checkpoint and the run that goes on from it.
 FREE_FLAGS = frozenset(
     {
+        "learning_rate",
+        "discriminator_learning_rate",
         "output_dir",
         "max_train_steps",
         "checkpointing_steps",
@@ -141,7 +149,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
         check_arguments(args)
         Trainer(args).run()
     except DslrGanError as error:
-        sys.exit(f"train_accelerate: {error}")
+        # A loader's worker hands its traceback on as the message; its last line is the sentence.
+        sys.exit(f"train_accelerate: {str(error).strip().rpartition('DslrGanError: ')[2]}")
+    except OSError as error:
+        sys.exit(
+            f"train_accelerate: {error.filename or 'a file'}: {error.strerror or error}; "
+            "check the path, its permissions and the space on the disk."
+        )
+    except KeyboardInterrupt:
+        sys.exit("train_accelerate: interrupted; go on with --resume_from_checkpoint latest.")
     finally:
         if torch.distributed.is_initialized():
             torch.distributed.destroy_process_group()
@@ -192,7 +208,11 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
         help="VGG-16 as safetensors (default: read from the Hub)",
     )
     add("--seed", type=int, default=0)
-    add("--mixed_precision", choices=("no", "fp16", "bf16"), default="no")
+    add(
+        "--mixed_precision",
+        choices=("no", "fp16", "bf16"),
+        help="default: what `accelerate config` says",
+    )
     add("--dataloader_num_workers", type=int, default=0)
     add("--validation_steps", type=int, default=500)
     add("--checkpointing_steps", type=int, default=500)
@@ -225,24 +245,55 @@ def check_arguments(args: argparse.Namespace) -> None:
     Raises:
         DslrGanError: With what to change.
     """
-    for name in (
-        "max_train_steps",
-        "train_batch_size",
-        "gradient_accumulation_steps",
-        "validation_steps",
-        "checkpointing_steps",
-        "checkpoints_total_limit",
-    ):
-        if getattr(args, name) < 1:
-            raise DslrGanError(f"--{name} must be at least 1, got {getattr(args, name)}.")
-    if args.resolution < 32:
-        raise DslrGanError(f"--resolution must be at least 32, got {args.resolution}.")
+    least: dict[str, float] = dict.fromkeys(
+        (
+            "max_train_steps",
+            "train_batch_size",
+            "gradient_accumulation_steps",
+            "validation_steps",
+            "checkpointing_steps",
+            "checkpoints_total_limit",
+        ),
+        1,
+    )
+    least |= dict.fromkeys(("seed", "lr_warmup_steps", "dataloader_num_workers", "ema_decay"), 0)
+    least |= {f"{field.name}_weight": 0 for field in dataclasses.fields(LossWeights)}
+    least |= {"resolution": 32}
+    for name, value in least.items():
+        if not value <= getattr(args, name) < math.inf:
+            raise DslrGanError(f"--{name} must be at least {value}, got {getattr(args, name)}.")
+    for name in ("learning_rate", "discriminator_learning_rate", "max_grad_norm"):
+        if not 0 < getattr(args, name) < math.inf:
+            raise DslrGanError(f"--{name} must be above 0, got {getattr(args, name)}.")
+    if args.ema_decay >= 1:
+        raise DslrGanError(f"--ema_decay must be below 1, got {args.ema_decay}.")
     if not loss_weights(args).active():
         raise DslrGanError("every loss has weight 0; give at least one a weight.")
+    if args.mixed_precision == "fp16" and not torch.cuda.is_available():
+        raise DslrGanError("--mixed_precision fp16 needs a GPU; take bf16 or no.")
+    check_names(args)
+
+
+def check_names(args: argparse.Namespace) -> None:
+    """Refuse folders, repositories and trackers that cannot be used."""
     if args.push_to_hub and not args.hub_model_id:
         raise DslrGanError("--push_to_hub needs --hub_model_id OWNER/NAME.")
+    if args.hub_model_id is not None:
+        try:
+            validate_repo_id(args.hub_model_id)
+        except HFValidationError as error:
+            raise DslrGanError(f"--hub_model_id: {first_line(error)}.") from error
+    trackers = [tracker.value for tracker in get_available_trackers()]
+    if args.report_to is not None and args.report_to not in trackers:
+        raise DslrGanError(
+            f"--report_to {args.report_to} is not installed here; available: "
+            f"{', '.join(trackers) or 'none'}."
+        )
     if args.output_dir.exists() and not args.output_dir.is_dir():
         raise DslrGanError(f"--output_dir {args.output_dir} is a file; name a folder.")
+    for folder in [parse_source(text)[0] for text in args.pairs]:
+        if folder.exists() and folder.resolve() == args.output_dir.resolve():
+            raise DslrGanError(f"--output_dir {args.output_dir} is a pairs folder; name another.")
 
 
 def loss_weights(args: argparse.Namespace) -> LossWeights:
@@ -263,7 +314,9 @@ class Trainer:
         self.card_facts = read_card_facts(args.card) if args.card else {}
         self.data, self.validation = self._open_data()
         self.vgg = self._open_vgg()
+        self.ancestor: ModelFacts | None = None
         network = self._make_generator()
+        self.commands = [command_line()]
         self.accelerator = Accelerator(
             mixed_precision=args.mixed_precision,
             log_with=args.report_to,
@@ -291,7 +344,7 @@ class Trainer:
     # What a run is made of ----------------------------------------------------------------
 
     def _open_data(self) -> tuple[PatchPairs, Any]:
-        trained = [load_pairs(folder) for folder, _ in self.sources]
+        trained = [undecoded(load_pairs(folder)) for folder, _ in self.sources]
         weights = [weight for _, weight in self.sources]
         given = [weight for weight in weights if weight is not None]
         if given and len(given) < len(weights):
@@ -310,8 +363,12 @@ class Trainer:
                 )
             parts = trained[0].train_test_split(test_size=0.1, seed=self.args.seed)
             trained[0], validation = parts["train"], parts["test"]
+            first = self.provenance[0]
+            gave = f"{len(trained[0])} pairs; {len(validation)} more validate"
+            counted = dataclasses.replace(first.data, gave=gave)
+            self.provenance[0] = dataclasses.replace(first, data=counted)
         data = PatchPairs(trained, given or None, size=self.args.resolution, seed=self.args.seed)
-        return data, validation
+        return data, undecoded(validation)
 
     def _open_vgg(self) -> VGGFeatures | None:
         if not self.weights.content:
@@ -323,6 +380,7 @@ class Trainer:
     def _make_generator(self) -> Generator:
         if self.args.init_from:
             generator = Generator.from_pretrained(self.args.init_from).train()
+            self.ancestor, generator.facts = generator.facts, None
             generator.origin = None
             return generator
         return Generator(**ARCHITECTURES[self.args.architecture])
@@ -334,31 +392,39 @@ class Trainer:
         args, accelerator = self.args, self.accelerator
         if args.resume_from_checkpoint:
             self.resume(args.resume_from_checkpoint)
+        later = [each for each in checkpoints(args.output_dir) if checkpoint_step(each) > self.step]
+        if later:
+            raise DslrGanError(
+                f"{args.output_dir} has checkpoints of later steps, such as {later[-1].name}, that "
+                "would mix with this run; add --resume_from_checkpoint latest, or name another "
+                "--output_dir."
+            )
         self._start_records()
         if self.step == 0:
             self.validate()
-        bar = tqdm(
+        with tqdm(
             total=args.max_train_steps,
             initial=self.step,
             desc="training",
             disable=not accelerator.is_local_main_process,
-        )
-        for batch in self._batches():
-            with accelerator.accumulate(*self._trained()):
-                losses = self.train_on(batch)
-            if not accelerator.sync_gradients:
-                continue
-            self.step += 1
-            bar.update()
-            self._update_average()
-            self._record(losses, bar)
-            last = self.step == args.max_train_steps
-            if last or self.step % args.validation_steps == 0:
-                self.validate(batch)
-            if last or self.step % args.checkpointing_steps == 0:
-                self.save_checkpoint()
-        bar.close()
+        ) as bar:
+            for batch in self._batches():
+                with accelerator.accumulate(*self._trained()):
+                    losses = self.train_on(batch)
+                if accelerator.sync_gradients:
+                    self._finish_step(batch, losses, bar)
         self.finish()
+
+    def _finish_step(self, batch: dict[str, Tensor], losses: dict[str, float], bar: tqdm) -> None:
+        self.step += 1
+        bar.update()
+        self._update_average()
+        self._record(losses, bar)
+        last = self.step == self.args.max_train_steps
+        if last or self.step % self.args.validation_steps == 0:
+            self.validate(batch)
+        if last or self.step % self.args.checkpointing_steps == 0:
+            self.save_checkpoint()
 
     def _trained(self) -> list[torch.nn.Module]:
         return (
@@ -438,8 +504,8 @@ class Trainer:
         bad = [name for name, term in terms.items() if not torch.isfinite(term)]
         if bad:
             raise DslrGanError(
-                f"the {bad[0]} loss became {terms[bad[0]].item()} after step {self.step}; lower "
-                "--learning_rate and go on with --resume_from_checkpoint latest."
+                f"the {bad[0]} loss became {terms[bad[0]].item()} after step {self.step}; go on "
+                "with --resume_from_checkpoint latest and a lower --learning_rate."
             )
 
     def _set_rate(self, optimizer: torch.optim.Optimizer, base: float) -> None:
@@ -486,7 +552,7 @@ class Trainer:
     @torch.inference_mode()
     def _score(self, index: int) -> tuple[list[float], list[float]]:
         """Scores of the phone picture and of the 8-bit result against the DSLR picture."""
-        phone, dslr = (picture.to(self.device) for picture in pair_tensors(self.validation[index]))
+        phone, dslr = (picture.to(self.device) for picture in pair_tensors(self.validation, index))
         result = to_tensor(to_pixels(self.ema(phone))).to(self.device)
         return measure(phone, dslr), measure(result, dslr)
 
@@ -495,7 +561,7 @@ class Trainer:
         """Phone, enhanced and DSLR side by side, a pair a row."""
         rows = []
         for index in range(min(SHOWN_PAIRS, len(self.validation))):
-            phone, dslr = pair_tensors(self.validation[index])
+            phone, dslr = pair_tensors(self.validation, index)
             enhanced = self.ema(phone.to(self.device)).cpu()
             rows.append(np.hstack([to_pixels(each) for each in (phone, enhanced, dslr)]))
         width = max(row.shape[1] for row in rows)
@@ -507,7 +573,10 @@ class Trainer:
         """Norm of each weighted term's gradient at the generator's last layer."""
         network = self.accelerator.unwrap_model(self.generator)
         phone, dslr = batch["phone"].to(self.device), batch["dslr"].to(self.device)
-        terms = self._terms(network(phone), dslr)
+        context = (
+            network.context(batch["summary"].to(self.device)) if network.uses_context else None
+        )
+        terms = self._terms(network(phone, context), dslr)
         return {
             name: torch.autograd.grad(
                 getattr(self.weights, name) * term, network.tail.weight, retain_graph=True
@@ -556,13 +625,19 @@ class Trainer:
         accelerator.save_state(str(unfinished))
         if accelerator.is_main_process:
             save_file(self.ema.state_dict(), unfinished / EMA_FILE)
-            state = {"step": self.step, "samples": self._samples(), "settings": self._settings()}
+            state = {
+                "step": self.step,
+                "samples": self._samples(),
+                "settings": self._settings(),
+                "commands": self.commands,
+            }
             (unfinished / TRAINER_STATE).write_text(json.dumps(state, indent=2))
         accelerator.wait_for_everyone()
         if accelerator.is_main_process:
             shutil.rmtree(final, ignore_errors=True)
             unfinished.rename(final)
-            for old in checkpoints(folder)[: -self.args.checkpoints_total_limit]:
+            others = [each for each in checkpoints(folder) if each != final]
+            for old in others[: max(0, len(others) + 1 - self.args.checkpoints_total_limit)]:
                 shutil.rmtree(old)
         accelerator.wait_for_everyone()
 
@@ -583,10 +658,11 @@ class Trainer:
             folder = Path(wanted)
         state = self._read_state(folder)
         self.step = state["step"]
+        self.commands = [*state["commands"], *self.commands]
         try:
             self.accelerator.load_state(str(folder))
             self.ema.load_state_dict(load_file(folder / EMA_FILE))
-        except (OSError, RuntimeError, ValueError, KeyError, SafetensorError) as error:
+        except Exception as error:  # unpickling damaged bytes raises nearly anything
             raise DslrGanError(
                 f"the checkpoint {folder} is damaged or of another configuration "
                 f"({type(error).__name__}); resume from another one."
@@ -597,16 +673,19 @@ class Trainer:
     def _read_state(self, folder: Path) -> dict[str, Any]:
         try:
             state = json.loads((folder / TRAINER_STATE).read_text())
-        except (OSError, ValueError) as error:
+            step, samples, settings = (state[key] for key in ("step", "samples", "settings"))
+            state["commands"] = list(state["commands"])
+        except (OSError, ValueError, KeyError, TypeError) as error:
             raise DslrGanError(
                 f"{folder} holds no complete checkpoint; name another, or latest."
             ) from error
+        now = self._settings()
         changed = [
-            f"--{name} {old} -> {self._settings()[name]}"
-            for name, old in state["settings"].items()
-            if self._settings().get(name) != old
+            f"--{name} {old} -> {now.get(name)}"
+            for name, old in settings.items()
+            if now.get(name) != old
         ]
-        if changed or state["samples"] != self._samples(state["step"]):
+        if changed or samples != self._samples(step):
             raise DslrGanError(
                 f"the checkpoint {folder} was made with other settings "
                 f"({', '.join(changed) or 'pairs per step'}); use those, or another output_dir."
@@ -622,7 +701,7 @@ class Trainer:
     def _settings(self) -> dict[str, Any]:
         known = {name: value for name, value in vars(self.args).items() if name not in FREE_FLAGS}
         known["weights of pairs"] = [weight for _, weight in self.sources]
-        known["pairs per epoch"] = len(self.data)
+        known["pairs"] = [fingerprint(folder) for folder, _ in self.sources]
         return json.loads(json.dumps(known, default=str))
 
     # The end ------------------------------------------------------------------------------
@@ -649,18 +728,47 @@ class Trainer:
             "title": f"dslr_gan {args.output_dir.resolve().name}",
             "architecture": settings,
             "parameters": sum(parameter.numel() for parameter in self.ema.parameters()),
-            "data": [each.data for each in self.provenance],
-            "teachers": unique_teachers(self.provenance),
+            "data": [*self._ancestors("data"), *(each.data for each in self.provenance)],
+            "teachers": self._teachers(),
             "steps": self.step,
             "batch_size": self._samples(1),
             "losses": self.weights.active(),
             "seed": args.seed,
-            "commands": [*self.card_facts.get("commands", []), command_line()],
+            "commands": [
+                *self._ancestors("commands"),
+                *self.card_facts.get("commands", []),
+                *self.commands,
+            ],
             "versions": {name: version(name) for name in libraries},
             "scores": self._score_facts(final),
             "date": time.strftime("%Y-%m-%d"),
         }
-        return dataclasses.replace(unknown_facts(facts["title"]), **(facts | known))
+        licence = {
+            name: getattr(self.ancestor, name, None)
+            for name in ("licence_name", "licence_text", "licence_link")
+        }
+        merged: dict[str, Any] = {**licence, **facts, **known}
+        return dataclasses.replace(unknown_facts(""), **merged)
+
+    def _ancestors(self, fact: str) -> list[Any]:
+        """What the card of the network this one started from lists."""
+        return list(getattr(self.ancestor, fact, None) or [])
+
+    def _teachers(self) -> list[Source]:
+        """Networks of the sources, of the ancestor, and VGG where it judged; each once."""
+        found = self._ancestors("teachers")
+        found += [teacher for each in self.provenance for teacher in each.teachers]
+        if self.vgg is not None:
+            found.append(
+                Source(
+                    name=f"VGG-16, {self.vgg.source}",
+                    gave="features of the content loss",
+                    terms=None,
+                    url="https://huggingface.co/timm/vgg16.tv_in1k",
+                    dataset_id=None,
+                )
+            )
+        return [each for index, each in enumerate(found) if each not in found[:index]]
 
     def _score_facts(self, final: Scores) -> list[Score]:
         titles = {"psnr": "PSNR", "ssim": "SSIM", "ms_ssim": "MS-SSIM"}
@@ -700,45 +808,51 @@ def parse_source(text: str) -> tuple[Path, float | None]:
         ) from error
 
 
+def fingerprint(folder: Path) -> str:
+    """Tell one set of training pairs from another, wherever it lies: names and sizes of files."""
+    pairs = find_pairs(split_folder(folder, "train"))
+    files = [(name, (pairs.phone / name).stat().st_size) for name in pairs.names]
+    return hashlib.sha256(repr(files).encode()).hexdigest()[:16]
+
+
 def checkpoints(folder: Path) -> list[Path]:
     """The complete checkpoints of a run, oldest first."""
-    numbered = [
-        (int(match[1]), path)
-        for path in (folder.iterdir() if folder.is_dir() else ())
-        if (match := re.fullmatch(r"checkpoint-(\d+)", path.name))
-    ]
-    return [path for _, path in sorted(numbered)]
+    found = folder.glob("checkpoint-*") if folder.is_dir() else ()
+    return sorted(
+        (path for path in found if re.fullmatch(r"checkpoint-\d+", path.name)), key=checkpoint_step
+    )
+
+
+def checkpoint_step(checkpoint: Path) -> int:
+    """The step after which a checkpoint was written, from its folder's name."""
+    return int(checkpoint.name.rpartition("-")[2])
 
 
 def read_card_facts(file: Path) -> dict[str, Any]:
     """Read the facts that a person adds to the card.
 
     Raises:
-        DslrGanError: If the file is missing, no JSON object, or has a fact no card knows.
+        DslrGanError: If the file is missing, no JSON object, or a fact is not known or of the
+            wrong kind.
     """
     try:
-        facts = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise DslrGanError(f"--card {file} cannot be read as JSON ({error}).") from error
-    known = {field.name for field in dataclasses.fields(ModelFacts)}
-    if not isinstance(facts, dict) or facts.keys() - known:
-        raise DslrGanError(f"--card {file} must be a JSON object with keys of: {sorted(known)}.")
-    return facts
-
-
-def unique_teachers(known: Sequence[Provenance]) -> list[Any]:
-    """The teachers of all sources, each once."""
-    teachers: list[Any] = []
-    for each in known:
-        teachers += [teacher for teacher in each.teachers if teacher not in teachers]
-    return teachers
+        given = json.loads(file.read_text(encoding="utf-8"))
+        blank = dataclasses.asdict(unknown_facts(""))
+        checked = ModelFacts.from_json(json.dumps(blank | given))
+    except (OSError, ValueError, TypeError) as error:
+        raise DslrGanError(f"--card {file} cannot be used: {first_line(error)}.") from error
+    return {name: getattr(checked, name) for name in given if given[name] is not None}
 
 
 def command_line() -> str:
     """The command that started this run, for the card."""
     processes = os.environ.get("WORLD_SIZE", "1")
-    several = f" --num_processes {processes}" if processes != "1" else ""
-    return f"accelerate launch{several} train_accelerate.py {shlex.join(sys.argv[1:])}"
+    on_cpu = not torch.cuda.is_available()
+    if processes != "1" and on_cpu:  # accelerate launch would run a single process
+        launcher = f"ACCELERATE_USE_CPU=true torchrun --nproc_per_node {processes}"
+    else:
+        launcher = f"accelerate launch --num_processes {processes}" + (" --cpu" if on_cpu else "")
+    return f"{launcher} train_accelerate.py {shlex.join(sys.argv[1:])}"
 
 
 if __name__ == "__main__":

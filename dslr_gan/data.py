@@ -4,12 +4,13 @@ A *pairs folder* has one sub-folder of phone pictures and one called ``canon`` w
 names. DPED (Ignatov et al. 2017) nests two of them: ``training_data`` and ``test_data/patches``.
 """
 
+import io
 import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import datasets
 import numpy as np
@@ -19,7 +20,8 @@ from torch.utils.data import Dataset, Sampler
 
 from dslr_gan.errors import DslrGanError
 from dslr_gan.generator import summarize
-from dslr_gan.image import PHOTO_SUFFIXES, to_tensor
+from dslr_gan.image import PHOTO_SUFFIXES, eight_bits, open_photo, to_canvas, to_tensor
+from dslr_gan.metrics import WINDOW
 from hub_card import Source
 
 TARGETS = "canon"
@@ -28,8 +30,13 @@ SOURCE_FILE = "source.json"
 KEPT_BYTES = 2**30
 """Up to this much of decoded pictures is kept in memory, in each process that reads them."""
 
+DPED_PHONES = ("iphone", "sony", "blackberry")
 DPED_TERMS = "free for research; the owners name no licence for anything more"
 DPED_URL = "http://people.ee.ethz.ch/~ihnatova/"
+
+
+Rows: TypeAlias = "datasets.Dataset | Sequence[Mapping[str, Any]]"
+"""Pairs by number: each a mapping with the pictures ``phone`` and ``dslr``."""
 
 
 class PairsFolder(NamedTuple):
@@ -103,7 +110,7 @@ def load_pairs(folder: str | Path, split: str = "train") -> datasets.Dataset:
         split: ``"train"`` or ``"test"``.
 
     Returns:
-        Columns ``phone`` and ``dslr``, both decoded to RGB Pillow images when read.
+        Columns ``phone`` and ``dslr``, both Pillow images when read.
 
     Raises:
         DslrGanError: As :func:`find_pairs`, or if the folder has no such split.
@@ -113,8 +120,7 @@ def load_pairs(folder: str | Path, split: str = "train") -> datasets.Dataset:
         column: [str(side / name) for name in pairs.names]
         for column, side in (("phone", pairs.phone), ("dslr", pairs.dslr))
     }
-    picture = datasets.Image(mode="RGB")
-    features = datasets.Features({"phone": picture, "dslr": picture})
+    features = datasets.Features({"phone": datasets.Image(), "dslr": datasets.Image()})
     return datasets.Dataset.from_dict(table, features=features)
 
 
@@ -122,7 +128,7 @@ def split_folder(folder: str | Path, split: str) -> Path:
     """Give the pairs folder of a split; see :func:`load_pairs`."""
     folder = Path(folder)
     inside = {"train": folder / "training_data", "test": folder / "test_data" / "patches"}
-    if inside["train"].is_dir():
+    if inside["train"].is_dir() or inside[split].is_dir():
         return inside[split]
     if split != "train":
         raise DslrGanError(
@@ -159,7 +165,7 @@ def provenance(folder: str | Path) -> Provenance:
             )
         except (ValueError, KeyError, TypeError) as error:
             raise DslrGanError(f"{file} is damaged ({error}); run prepare again.") from error
-    if (folder / "training_data").is_dir():
+    if (folder / "training_data").is_dir() and folder.name in DPED_PHONES:
         source = Source(
             name=f"DPED patches, {folder.name} against Canon 70D",
             gave=f"{count} pairs",
@@ -199,7 +205,7 @@ class PatchPairs(Dataset):
 
     def __init__(
         self,
-        sources: Sequence[datasets.Dataset],
+        sources: Sequence[Rows],
         weights: Sequence[float] | None = None,
         *,
         size: int = 100,
@@ -242,7 +248,7 @@ class PatchPairs(Dataset):
             from.
 
         Raises:
-            DslrGanError: If the two pictures differ in size, or are smaller than a patch.
+            DslrGanError: As :func:`read_pair`, or if the pictures are smaller than a patch.
         """
         place, row = self.locate(number)
         phone, dslr = self._pair(place, row)
@@ -265,9 +271,12 @@ class PatchPairs(Dataset):
         kept = self._kept.get((place, row))
         if kept is not None:
             return kept
-        pair = self.sources[place][row]
-        phone, dslr = (_to_array(pair[column]) for column in ("phone", "dslr"))
-        self._check(phone, dslr, row)
+        phone, dslr = read_pair(self.sources[place], row)
+        if min(phone.shape[:2]) < self.size:
+            raise DslrGanError(
+                f"pair {row} has {phone.shape[1]}x{phone.shape[0]} pixels, less than a patch of "
+                f"{self.size}; take smaller patches (--resolution)."
+            )
         self._room -= phone.nbytes + dslr.nbytes
         if self._room >= 0:
             self._kept[place, row] = phone, dslr
@@ -282,18 +291,6 @@ class PatchPairs(Dataset):
         layout = np.concatenate(parts)
         np.random.default_rng([self.seed, epoch]).shuffle(layout)
         return layout
-
-    def _check(self, phone: np.ndarray, dslr: np.ndarray, row: int) -> None:
-        if phone.shape != dslr.shape:
-            raise DslrGanError(
-                f"pair {row}: the phone picture has shape {phone.shape[:2]} and the DSLR "
-                f"picture {dslr.shape[:2]}; both must be of one size."
-            )
-        if min(phone.shape[:2]) < self.size:
-            raise DslrGanError(
-                f"pair {row} has {phone.shape[1]}x{phone.shape[0]} pixels, less than a "
-                f"patch of {self.size}; take smaller patches (--resolution)."
-            )
 
 
 class BatchNumbers(Sampler[list[int]]):
@@ -326,29 +323,69 @@ class BatchNumbers(Sampler[list[int]]):
         return len(self.batches)
 
 
-def pair_tensors(pair: Mapping[str, Image.Image]) -> tuple[Tensor, Tensor]:
-    """A pair as it stands, for validation.
+def undecoded(source: datasets.Dataset) -> datasets.Dataset:
+    """Let a dataset hand out its pictures as files, so that :func:`read_pair` can name them."""
+    for column in ("phone", "dslr"):
+        source = source.cast_column(column, datasets.Image(decode=False))
+    return source
+
+
+def read_pair(source: Rows, row: int) -> tuple[np.ndarray, np.ndarray]:
+    """Decode a pair as a user's photos are decoded: upright, sRGB, 8 bits.
 
     Args:
-        pair: A row of :func:`load_pairs`.
+        source: Rows with ``phone`` and ``dslr``; best what :func:`undecoded` gave.
+        row: Which pair.
+
+    Returns:
+        Phone and DSLR picture, each ``(H, W, 3)`` uint8, of one size.
+
+    Raises:
+        DslrGanError: If a picture cannot be decoded, or their sizes differ.
+    """
+    stored = source[row]
+    phone, dslr = (_decode(stored[column], f"pair {row}") for column in ("phone", "dslr"))
+    if phone.shape != dslr.shape:
+        raise DslrGanError(
+            f"pair {row}: the phone picture has {phone.shape[1]}x{phone.shape[0]} pixels and the "
+            f"DSLR picture {dslr.shape[1]}x{dslr.shape[0]}; both must be of one size."
+        )
+    return phone, dslr
+
+
+def pair_tensors(source: Rows, row: int) -> tuple[Tensor, Tensor]:
+    """Read a pair as it stands, for validation.
+
+    Args:
+        source: Rows with ``phone`` and ``dslr``; best what :func:`undecoded` gave.
+        row: Which pair.
 
     Returns:
         Phone and DSLR picture, each ``(1, 3, H, W)`` in [0, 1].
 
     Raises:
-        DslrGanError: If their sizes differ.
+        DslrGanError: As :func:`read_pair`, or if a side is too short for SSIM.
     """
-    phone, dslr = (to_tensor(_to_array(pair[column])) for column in ("phone", "dslr"))
-    if phone.shape != dslr.shape:
+    phone, dslr = read_pair(source, row)
+    if min(phone.shape[:2]) < WINDOW:
         raise DslrGanError(
-            f"a pair's pictures have the shapes {tuple(phone.shape)} and {tuple(dslr.shape)}; "
-            "both must be of one size."
+            f"pair {row} has {phone.shape[1]}x{phone.shape[0]} pixels; to be scored, a pair needs "
+            f"{WINDOW}x{WINDOW}."
         )
-    return phone, dslr
+    return to_tensor(phone), to_tensor(dslr)
 
 
-def _to_array(picture: Image.Image) -> np.ndarray:
-    return np.array(picture.convert("RGB"))
+def _decode(stored: Image.Image | Mapping[str, Any], name: str) -> np.ndarray:
+    try:
+        if isinstance(stored, Image.Image):
+            photo = stored
+        elif stored["bytes"] is not None:
+            photo = open_photo(io.BytesIO(stored["bytes"]))
+        else:
+            photo = open_photo(stored["path"])
+        return eight_bits(to_canvas(photo).pixels)
+    except DslrGanError as error:
+        raise DslrGanError(f"{name}: {error}") from error
 
 
 def _picture_names(folder: Path) -> set[str]:

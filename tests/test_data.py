@@ -22,6 +22,8 @@ from dslr_gan.data import (
     pair_tensors,
     provenance,
     provenance_json,
+    read_pair,
+    undecoded,
 )
 from dslr_gan.errors import DslrGanError
 from dslr_gan.image import to_tensor
@@ -97,12 +99,13 @@ def test_other_folders_are_a_sentence(tmp_path, how):
             look(folder)
 
 
-def test_load_pairs_gives_two_columns_of_rgb_pictures(tmp_path):
+def test_load_pairs_gives_two_columns_of_pictures(tmp_path):
     pairs = load_pairs(write(tmp_path, names=("2.png", "10.png"), mode="L"))
     assert pairs.column_names == ["phone", "dslr"]
     assert len(pairs) == 2
     for row, pair in enumerate(pairs):
-        assert pair["phone"].mode == pair["dslr"].mode == "RGB"
+        assert isinstance(pair["phone"], Image.Image) and isinstance(pair["dslr"], Image.Image)
+        assert read_pair(undecoded(pairs), row)[0].shape[-1] == 3
         assert pair["dslr"].size == (40, 30)
         assert pair["dslr"].getpixel((0, 0)) == (row, 99, 0)
 
@@ -382,10 +385,10 @@ def test_impossible_weights_are_refused(weights):
 
 def test_a_pair_of_two_sizes_is_refused():
     pair = {"phone": Image.new("RGB", (30, 20)), "dslr": Image.new("RGB", (30, 21))}
-    with pytest.raises(DslrGanError, match=r"pair 0: .* \(20, 30\) .* \(21, 30\); both must be"):
+    with pytest.raises(DslrGanError, match=r"pair 0: .* 30x20 .* 30x21; both must be"):
         PatchPairs([[pair]], size=10)[0]
     with pytest.raises(DslrGanError, match="both must be of one size"):
-        pair_tensors(pair)
+        pair_tensors([pair], 0)
 
 
 def test_a_picture_smaller_than_a_patch_is_refused():
@@ -394,9 +397,9 @@ def test_a_picture_smaller_than_a_patch_is_refused():
 
 
 def test_pair_tensors_are_the_pictures_as_they_stand():
-    pair = grid_pair(5, 8)
-    phone, dslr = pair_tensors(pair)
-    assert phone.shape == dslr.shape == (1, 3, 5, 8)
+    pair = grid_pair(15, 18)
+    phone, dslr = pair_tensors([pair], 0)
+    assert phone.shape == dslr.shape == (1, 3, 15, 18)
     assert torch.equal(phone, to_tensor(np.asarray(pair["phone"])))
     assert torch.equal(dslr, to_tensor(np.asarray(pair["dslr"])))
 
@@ -432,3 +435,16 @@ def test_workers_change_nothing():
     for one, same in zip(here, there, strict=True):
         assert one["phone"].shape == (2, 3, 24, 24)
         assert all(torch.equal(one[key], same[key]) for key in one)
+
+
+def test_sixteen_bit_and_damaged_pictures_among_pairs(tmp_path):
+    gray = np.full((20, 20), 0x4000, np.uint16)
+    for side in ("phone", "canon"):
+        (tmp_path / side).mkdir()
+        Image.fromarray(gray).save(tmp_path / side / "a.png")
+        (tmp_path / side / "b.png").write_bytes((tmp_path / side / "a.png").read_bytes()[:45])
+    pairs = undecoded(load_pairs(tmp_path))
+    # Pillow's own way from 16-bit gray to RGB would make it white.
+    assert (read_pair(pairs, 0)[0] == 0x40).all()
+    with pytest.raises(DslrGanError, match=r"pair 1: .*b\.png"):
+        read_pair(pairs, 1)

@@ -50,7 +50,9 @@ def test_a_run_leaves_generator_card_samples_log_and_checkpoints(whole_run, pair
     assert facts.losses == {"texture": 0.3, "color": 0.2}
     assert facts.data[0].name == "DPED patches, iphone against Canon 70D"
     assert "10 pairs" in facts.data[0].gave
-    assert facts.commands[-1].startswith("accelerate launch train_accelerate.py --pairs")
+    assert facts.commands[-1].startswith(
+        "accelerate launch --num_processes 1 --cpu train_accelerate.py --pairs"
+    )
     scores = {(score.method, score.metric): score for score in facts.scores}
     assert scores[THIS_MODEL, "PSNR"].pairs == 3
     assert scores["input photo", "MS-SSIM"].ci95 is not None
@@ -147,6 +149,10 @@ def test_gradient_accumulation_is_one_step_on_the_joined_batch(pairs, tmp_path):
         (["--resume_from_checkpoint", "absent"], "no complete checkpoint"),
         (["--init_from", "absent"], "absent"),
         (["--card", "absent.json"], "absent.json"),
+        (["--seed", "-1"], "seed"),
+        (["--learning_rate", "nan"], "learning_rate"),
+        (["--report_to", "nonsense"], "nonsense"),
+        (["--hub_model_id", "bad id"], "hub_model_id"),
     ],
 )
 def test_a_mistake_is_one_sentence_and_writes_nothing(pairs, tmp_path, change, words):
@@ -164,14 +170,56 @@ def test_a_checkpoint_of_other_settings_or_cut_short_is_refused(whole_run, pairs
     copy = tmp_path / "copy"
     shutil.copytree(whole_run, copy)
     common = [*flags(pairs, copy), "--max_train_steps", 6, "--resume_from_checkpoint", "latest"]
-    other = train([*common, "--learning_rate", "5e-4"])
+    other = train([*common, "--color_weight", "0.5"])
     assert other.returncode == 1
-    assert "--learning_rate 0.001 -> 0.0005" in other.stderr
+    assert "--color_weight 0.2 -> 0.5" in other.stderr
     state = copy / "checkpoint-4/model.safetensors"
     state.write_bytes(state.read_bytes()[:1000])
     damaged = train(common)
     assert damaged.returncode == 1
     assert "damaged" in damaged.stderr and "Traceback" not in damaged.stderr
+
+
+def test_a_new_run_does_not_mix_with_an_older_one(whole_run, pairs, tmp_path):
+    copy = tmp_path / "copy"
+    shutil.copytree(whole_run, copy)
+    result = train([*flags(pairs, copy), "--max_train_steps", 2])
+    assert result.returncode == 1
+    assert "checkpoint-4" in result.stderr and (copy / "checkpoint-4").is_dir()
+
+
+@pytest.mark.parametrize(
+    "facts", [{"licence_name": "Bad Name"}, {"limits": "one sentence"}, {"colour": 1}, ["title"]]
+)
+def test_a_wrong_card_is_refused_before_training(pairs, tmp_path, facts):
+    card = tmp_path / "card.json"
+    card.write_text(json.dumps(facts))
+    with pytest.raises(DslrGanError, match=r"card\.json"):
+        trainer(pairs, tmp_path / "out", "--card", card)
+
+
+def test_what_a_network_started_from_stays_in_its_card(whole_run, pairs, tmp_path):
+    run = trainer(pairs, tmp_path, "--init_from", whole_run / "generator")
+    run.validate()
+    facts = run._facts(run.scores)
+    assert len(facts.data) == 2 and len(facts.commands) == 2
+
+
+def test_a_damaged_picture_is_a_sentence_that_names_it(pairs, tmp_path):
+    shutil.copytree(pairs, tmp_path / "iphone")
+    for file in (tmp_path / "iphone/training_data/iphone").iterdir():
+        file.write_bytes(file.read_bytes()[:200])
+    result = train(
+        [
+            *flags(tmp_path / "iphone", tmp_path / "out"),
+            "--max_train_steps",
+            1,
+            "--dataloader_num_workers",
+            1,
+        ]  # fmt: skip
+    )
+    assert result.returncode == 1 and "Traceback" not in result.stderr
+    assert ".png" in result.stderr.strip().splitlines()[-1]
 
 
 def trainer(pairs, out, *more):
