@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
-import numpy as np
 import skimage.data
 from gradio.utils import get_upload_folder
 from PIL import Image
@@ -27,8 +26,15 @@ from PIL import Image
 from dslr_gan.catalogue import PHONES
 from dslr_gan.enhancer import PhotoEnhancer
 from dslr_gan.errors import DslrGanError
-from dslr_gan.image import PhotoFormat, find_format, open_photo, save_photo, to_canvas
-from dslr_gan.metrics import photo_ssim
+from dslr_gan.image import (
+    PhotoFormat,
+    eight_bits,
+    find_format,
+    open_photo,
+    save_photo,
+    to_canvas,
+)
+from dslr_gan.metrics import WINDOW, photo_ssim
 
 PREVIEW_SIDE = 2048
 """Longest side of the two pictures under the slider; the download keeps every pixel."""
@@ -181,10 +187,7 @@ def _format_to_write(read: str | None, mode: str) -> PhotoFormat:
 
 def displayed(photo: Image.Image) -> Image.Image:
     """Give a photo as a browser shows it: upright, sRGB, 8 bits per channel, mode RGB."""
-    pixels = to_canvas(photo).pixels
-    if pixels.dtype == np.uint16:
-        pixels = ((pixels.astype(np.uint32) + 128) // 257).astype(np.uint8)
-    return Image.fromarray(pixels)
+    return Image.fromarray(eight_bits(to_canvas(photo).pixels))
 
 
 def _ssim(first: Image.Image, second: Image.Image) -> float | None:
@@ -207,6 +210,11 @@ def _quality(enhanced: Image.Image, reference: Path | None) -> tuple[float | Non
         return None, (
             f"Quality was not measured: the DSLR photo is {_size(dslr)} and the phone photo "
             f"{_size(enhanced)}; give one of the same scene in the same size."
+        )
+    if min(dslr.size) < WINDOW:
+        return None, (
+            f"Quality was not measured: the photos are {_size(dslr)}; SSIM needs at least "
+            f"{WINDOW}×{WINDOW}."
         )
     return _ssim(enhanced, dslr), None
 

@@ -39,16 +39,32 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     logging.basicConfig(format="dslr_gan: %(message)s", level=logging.WARNING)
     try:
-        options = _parser().parse_args(arguments)
-        return options.run(options)
-    except SystemExit as end:  # argparse has shown its help or its complaint
-        return int(end.code or 0)
+        status = _run(arguments)
+        sys.stdout.flush()  # here, where a reader who has gone is noticed in good order
+        return status
     except DslrGanError as error:
         _complain(str(error))
+        return 1
+    except BrokenPipeError:  # whoever read the output has seen enough, as in `| head`
+        with suppress(OSError), Path(os.devnull).open("wb") as nowhere:
+            os.dup2(nowhere.fileno(), sys.stdout.fileno())
+        return 1
+    except OSError as error:
+        what = error.filename or "a file"
+        reason = error.strerror or type(error).__name__
+        _complain(f"{what} cannot be used ({reason}); check the path and its permissions.")
         return 1
     except KeyboardInterrupt:
         _complain("interrupted; every file that was written is whole.")
         return 130
+
+
+def _run(arguments: Sequence[str] | None) -> int:
+    try:
+        options = _parser().parse_args(arguments)
+    except SystemExit as end:  # argparse has shown its help or its complaint
+        return int(end.code or 0)
+    return options.run(options)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -168,26 +184,36 @@ def _enhance(options: argparse.Namespace) -> int:
 
 def _find_photos(inputs: Sequence[str]) -> tuple[list[Path], int]:
     """The photos that the inputs mean, each once, and how many inputs held none."""
-    from dslr_gan.image import PHOTO_SUFFIXES
-
     found: dict[Path, Path] = {}
     failed = 0
     for each in map(Path, inputs):
-        photos = [each]
-        if each.is_dir():
-            photos = sorted(
-                file
-                for file in each.iterdir()
-                if file.suffix.lower().lstrip(".") in PHOTO_SUFFIXES
-                and not file.name.startswith(".")
-                and not file.is_dir()
-            )
+        try:
+            photos = _photos_of(each)
+        except OSError as error:
+            _complain(f"{each} cannot be read ({error.strerror}); check it and its permissions.")
+            failed += 1
+            continue
         if not photos:
             _complain(f"{each} holds no photos; give a folder with photos directly inside.")
             failed += 1
         for photo in photos:
             found.setdefault(_absolute(photo), photo)
     return list(found.values()), failed
+
+
+def _photos_of(given: Path) -> list[Path]:
+    """The photos directly inside a folder; anything else is what was given itself."""
+    from dslr_gan.image import PHOTO_SUFFIXES
+
+    if not given.is_dir():
+        return [given]
+    return sorted(
+        file
+        for file in given.iterdir()
+        if file.suffix.lower().lstrip(".") in PHOTO_SUFFIXES
+        and not file.name.startswith(".")
+        and not file.is_dir()
+    )
 
 
 def _plan(sources: Sequence[Path], out: Path, format: str | None) -> list[_Job]:
@@ -199,9 +225,12 @@ def _plan(sources: Sequence[Path], out: Path, format: str | None) -> list[_Job]:
         raise DslrGanError(f"--out {out} is a file; name a folder.")
     planned: dict[str, _Job] = {}
     for source in sources:
-        for folder in (_absolute(source).parent, source.resolve().parent):
-            if folder.exists() and out.exists() and folder.samefile(out):
-                raise DslrGanError(f"--out {out} is the folder of {source}; name another folder.")
+        for folder in (_absolute(source).parent, Path(os.path.realpath(source)).parent):
+            with suppress(OSError):  # one of them is not there, or out of reach
+                if folder.samefile(out):
+                    raise DslrGanError(
+                        f"--out {out} is the folder of {source}; name another folder."
+                    )
         name = source.name
         if kind and source.suffix.lower().lstrip(".") not in kind.suffixes:
             name = f"{source.stem}.{kind.suffixes[0]}"
@@ -216,8 +245,11 @@ def _plan(sources: Sequence[Path], out: Path, format: str | None) -> list[_Job]:
 
 
 def _absolute(path: Path) -> Path:
-    """Where a path itself lies: its folder's links followed, its own not."""
-    return path.parent.resolve() / path.name
+    """Where a path itself lies: its folder's links followed, its own not.
+
+    By realpath, which lets a link to itself be; ``Path.resolve`` raises.
+    """
+    return Path(os.path.realpath(path.parent)) / path.name
 
 
 def _enhance_all(
@@ -345,36 +377,45 @@ def _add_prepare(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "--targets", type=Path, metavar="DIR", help="folder with a target of each photo's name"
     )
     command.add_argument(
-        "--crop", type=int, default=512, metavar="N", help="side of the teacher's crops"
+        "--crop", type=int, metavar="N", help="side of the teacher's crops (default: 512)"
     )
     command.add_argument(
         "--per-photo", type=int, metavar="N", help="take that many crops of a photo (default: all)"
     )
-    command.add_argument("--seed", type=int, default=0, metavar="N", help="of that choice")
+    command.add_argument("--seed", type=int, metavar="N", help="of that choice (default: 0)")
     command.add_argument(
-        "--grid", type=int, default=100, metavar="N", help="side of the targets' patches"
+        "--grid", type=int, metavar="N", help="side of the targets' patches (default: 100)"
     )
     for flag, text in (
         ("--name", "what the model card calls the photos"),
         ("--terms", "their terms of use"),
         ("--url", "where they can be found"),
         ("--teacher-name", "what the card calls the network that made the targets"),
+        ("--teacher-terms", "its terms of use"),
         ("--teacher-url", "where it can be found"),
     ):
         command.add_argument(flag, metavar="TEXT", help=text)
 
 
+_TEACHER_ONLY = ("crop", "per_photo", "seed")
+_TARGETS_ONLY = ("grid",)
+
+
 def _prepare(options: argparse.Namespace) -> int:
-    for flag in ("crop", "per_photo", "grid"):
-        value = getattr(options, flag)
-        if value is not None and value < 1:
-            raise DslrGanError(f"--{flag.replace('_', '-')} must be at least 1, got {value}.")
+    _check_prepare(options)
     photos, failed = _find_photos(options.inputs)
     if failed:
         return 1
 
     from dslr_gan.preparation import prepare_grid, prepare_teacher
 
+    source = _source("photos", options.name, options.terms, options.url)
+    teacher = _source(
+        f"enhancements by {options.teacher.stem}" if options.teacher else "whatever made them",
+        options.teacher_name,
+        options.teacher_terms,
+        options.teacher_url,
+    )
     with tqdm(total=len(photos), delay=1, unit="photo", desc="preparing") as bar:
 
         def advance(*_: int) -> None:
@@ -385,10 +426,11 @@ def _prepare(options: argparse.Namespace) -> int:
                 photos,
                 options.teacher,
                 options.out,
-                crop=options.crop,
+                crop=512 if options.crop is None else options.crop,
                 per_photo=options.per_photo,
-                seed=options.seed,
-                source=_source(options.name, options.terms, options.url),
+                seed=options.seed or 0,
+                source=source,
+                teacher=teacher,
                 progress=advance,
             )
         else:
@@ -396,21 +438,40 @@ def _prepare(options: argparse.Namespace) -> int:
                 photos,
                 options.targets,
                 options.out,
-                grid=options.grid,
-                source=_source(options.name, options.terms, options.url),
-                teacher=_source(options.teacher_name, options.terms, options.teacher_url),
+                grid=100 if options.grid is None else options.grid,
+                source=source,
+                teacher=teacher,
                 progress=advance,
             )
     sys.stdout.write(f"{count} pairs in {options.out}\n")
     return 0
 
 
-def _source(name: str | None, terms: str | None, url: str | None) -> "Source | None":
-    """What the card says of photos or of a teacher; None where no name was given."""
+def _check_prepare(options: argparse.Namespace) -> None:
+    """Refuse numbers that mean nothing, and options that the other kind of targets has."""
+    kind: str = "--teacher"
+    foreign: tuple[str, ...] = _TARGETS_ONLY
+    if options.teacher is None:
+        kind, foreign = "--targets", _TEACHER_ONLY
+    for name in (*_TEACHER_ONLY, *_TARGETS_ONLY):
+        flag, value = f"--{name.replace('_', '-')}", getattr(options, name)
+        if value is None:
+            continue
+        if name in foreign:
+            raise DslrGanError(f"{flag} has no meaning with {kind}; leave it out.")
+        least = 0 if name == "seed" else 1
+        if value < least:
+            raise DslrGanError(f"{flag} must be at least {least}, got {value}.")
+
+
+def _source(default: str, name: str | None, terms: str | None, url: str | None) -> "Source | None":
+    """What the card says of photos or of a teacher; None where nothing was given."""
     from hub_card import Source
 
+    if not (name or terms or url):
+        return None
     # What they gave is counted when it is there.
-    return Source(name=name, gave="", terms=terms, url=url, dataset_id=None) if name else None
+    return Source(name=name or default, gave="", terms=terms, url=url, dataset_id=None)
 
 
 # models --------------------------------------------------------------------------------------

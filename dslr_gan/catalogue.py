@@ -4,8 +4,6 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from dslr_gan.errors import DslrGanError
-
 
 @dataclass(frozen=True)
 class Phone:
@@ -46,22 +44,3 @@ _ALL = (
 
 PHONES: dict[str, Phone] = {each.name: each for each in _ALL}
 """The catalogue, by name."""
-
-
-def phone(name: str) -> Phone:
-    """Look up a phone of the catalogue.
-
-    Args:
-        name: Its name, such as ``iphone``.
-
-    Returns:
-        The phone.
-
-    Raises:
-        DslrGanError: If the catalogue has no such name; the sentence lists those it has.
-    """
-    if name not in PHONES:
-        raise DslrGanError(
-            f"There is no phone called {name!r} in the catalogue; use one of {', '.join(PHONES)}."
-        )
-    return PHONES[name]

@@ -28,7 +28,9 @@ SMALLEST_TILE = 16
 
 
 class PhotoEnhancer:
-    """Enhances photos of any size with memory that depends on the tile, not on the photo.
+    """Enhances photos of any size, tile by tile.
+
+    The network's memory depends on the tile; the photo's own pixels come on top.
 
     Args:
         generator: The network; a :class:`Generator`, or a baseline.
@@ -179,7 +181,7 @@ def _device(wanted: str | torch.device | None) -> torch.device:
         wanted = "cuda" if torch.cuda.is_available() else "cpu"
     try:
         device = torch.device(wanted)
-        torch.empty(1, device=device)
+        torch.zeros(1, device=device).item()  # "meta" holds no numbers to give back
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         raise DslrGanError(f"there is no device {wanted!s} here; cpu always works.") from error
     return device
@@ -187,7 +189,13 @@ def _device(wanted: str | torch.device | None) -> torch.device:
 
 def _load_named(name: str | Path, revision: str | None) -> Pretrained:
     try:
-        if Path(name).is_file() and revision is None:
+        is_file = Path(name).is_file()
+    except OSError as error:  # too long a name, or a folder that is out of reach
+        raise DslrGanError(
+            f"{name} cannot be loaded ({error.strerror}); check the name and its permissions."
+        ) from error
+    try:
+        if is_file and revision is None:
             return _load_published(Path(name))
         return Generator.from_pretrained(name, revision=revision)
     except DslrGanError as error:

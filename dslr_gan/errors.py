@@ -4,6 +4,7 @@
 class DslrGanError(ValueError):
     """A mistake a person can make, told in one sentence: what was wrong and what to do.
 
-    Every public entry (the package, the command line, the trainer, the app) raises this and
-    nothing else for bad input, so a caller can show ``str(error)`` as it stands.
+    Raised for what a person hands in: files, folders, names and options. A caller can show
+    ``str(error)`` as it stands. A mistake in a program, such as a tensor of the wrong shape,
+    raises a plain ``ValueError`` or ``TypeError`` instead.
     """

@@ -19,7 +19,7 @@ from torch import Tensor
 from dslr_gan.data import find_pairs
 from dslr_gan.enhancer import PhotoEnhancer
 from dslr_gan.errors import DslrGanError
-from dslr_gan.image import open_photo, to_canvas, to_tensor
+from dslr_gan.image import eight_bits, open_photo, to_canvas, to_tensor
 from dslr_gan.metrics import WINDOW, ms_ssim, psnr, ssim
 
 Model = PhotoEnhancer | Callable[[Image.Image], Image.Image]
@@ -167,10 +167,7 @@ def _run(model: Model, photo: Image.Image) -> Image.Image:
 
 def _picture(photo: Image.Image) -> Tensor:
     """What a viewer shows: upright, sRGB, 8 bits, as ``(1, 3, H, W)`` in [0, 1]."""
-    pixels = to_canvas(photo).pixels
-    if pixels.dtype == np.uint16:
-        pixels = np.round(pixels / 257).astype(np.uint8)
-    return to_tensor(pixels)
+    return to_tensor(eight_bits(to_canvas(photo).pixels))
 
 
 def measure(picture: Tensor, target: Tensor) -> list[float]:

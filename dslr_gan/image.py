@@ -308,6 +308,13 @@ def to_pixels(tensor: torch.Tensor, dtype: np.dtype | type = np.uint8) -> np.nda
     return values.permute(1, 2, 0).cpu().numpy().astype(dtype)
 
 
+def eight_bits(pixels: np.ndarray) -> np.ndarray:
+    """Pixels of any shape, uint8 or uint16, as uint8: uint16 rounded, uint8 as it is."""
+    if pixels.dtype == np.uint8:
+        return pixels
+    return ((pixels.astype(np.uint32) + 128) // 257).astype(np.uint8)
+
+
 def _check_photo(photo: Image.Image) -> None:
     if not isinstance(photo, Image.Image):
         kind = type(photo).__name__

@@ -4,7 +4,7 @@ import dataclasses
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +15,7 @@ from dslr_gan.data import SOURCE_FILE, TARGETS, Provenance, provenance_json
 from dslr_gan.errors import DslrGanError
 from dslr_gan.files import written_whole
 from dslr_gan.generator import Generator
-from dslr_gan.image import open_photo, to_canvas, to_pixels, to_tensor
+from dslr_gan.image import eight_bits, open_photo, to_canvas, to_pixels, to_tensor
 from hub_card import Source
 
 PHONE = "phone"
@@ -26,13 +26,14 @@ Patch = tuple[str, np.ndarray, np.ndarray]
 
 def prepare_teacher(
     photos: Sequence[Path],
-    teacher: Path,
+    weights: Path,
     out: Path,
     *,
     crop: int = 512,
     per_photo: int | None = None,
     seed: int = 0,
     source: Source | None = None,
+    teacher: Source | None = None,
     progress: Progress | None = None,
 ) -> int:
     """Make pairs of photo crops and what a published generator makes of them.
@@ -42,12 +43,14 @@ def prepare_teacher(
 
     Args:
         photos: Photo files; one smaller than a crop gives none.
-        teacher: A safetensors file that :meth:`Generator.from_published` reads.
+        weights: A safetensors file that :meth:`Generator.from_published` reads.
         out: The pairs folder to write; must not exist, or be empty.
         crop: Side of the square crops in pixels.
         per_photo: How many of a photo's crops to take, chosen by the seed; ``None`` for all.
         seed: For that choice.
         source: What the card says of the photos, but for their number, which is counted.
+        teacher: What the card says of the generator, but for what it gave; ``None`` for what
+            holds of those that were published with DPED.
         progress: Called with (photos done, photos in all).
 
     Returns:
@@ -56,7 +59,7 @@ def prepare_teacher(
     Raises:
         DslrGanError: If a file cannot be read or ``out`` is taken.
     """
-    network = Generator.from_published(teacher)
+    network = Generator.from_published(weights)
 
     def patches(position: int, pixels: np.ndarray, name: str) -> Iterator[Patch]:
         corners = _corners(pixels, crop)
@@ -69,14 +72,16 @@ def prepare_teacher(
                 target = to_pixels(network(to_tensor(piece)), np.uint8)
             yield f"{name}_{top}_{left}.png", piece, target
 
-    known = Source(
-        name=f"enhancements by {teacher.stem}",
-        gave=f"targets for {crop}x{crop} crops, each enhanced alone",
+    teacher = teacher or Source(
+        name=f"enhancements by {weights.stem}",
+        gave="",
         terms="free for research, like the DPED data it learned from",
         url="https://github.com/aiff22/DPED",
         dataset_id=None,
     )
-    return _write_pairs(photos, out, patches, source, [known], progress)
+    gave = f"targets for {crop}x{crop} crops, each enhanced alone"
+    teachers = [dataclasses.replace(teacher, gave=gave)]
+    return _write_pairs(photos, out, patches, source, teachers, progress)
 
 
 def prepare_grid(
@@ -165,6 +170,7 @@ def _write_pairs(
 @contextmanager
 def _whole_folder(out: Path) -> Iterator[Path]:
     """Give a folder beside ``out`` to write to; it becomes ``out`` at the end, or nothing does."""
+    new_folders = [folder for folder in out.parents if not folder.exists()]
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         unfinished = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
@@ -180,6 +186,10 @@ def _whole_folder(out: Path) -> Iterator[Path]:
         raise DslrGanError(
             f"cannot write the pairs to {out} ({error.strerror or error}); name another folder."
         ) from error
+    finally:
+        for folder in new_folders:  # from the inside out; one that holds the pairs stays
+            with suppress(OSError):
+                folder.rmdir()
 
 
 def _check_out(photos: Sequence[Path], out: Path) -> None:
@@ -195,8 +205,7 @@ def _check_out(photos: Sequence[Path], out: Path) -> None:
 
 def _pixels(file: Path) -> np.ndarray:
     """A photo's upright sRGB pixels with 8 bits, ``(H, W, 3)``."""
-    pixels = to_canvas(open_photo(file)).pixels
-    return pixels if pixels.dtype == np.uint8 else (pixels // 257).astype(np.uint8)
+    return eight_bits(to_canvas(open_photo(file)).pixels)
 
 
 def _save(file: Path, pixels: np.ndarray) -> None:

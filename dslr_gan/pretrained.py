@@ -29,7 +29,7 @@ from huggingface_hub.errors import (
     RevisionNotFoundError,
 )
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from dslr_gan.errors import DslrGanError
@@ -181,7 +181,8 @@ class Pretrained(nn.Module):
                     path = whole.enter_context(written_whole(folder / name))
                     path.write_text(text, encoding="utf-8")
                 path = whole.enter_context(written_whole(folder / WEIGHTS))
-                save_file(weights, path, metadata={"format": "pt"})
+                # save_file would make it private, whatever the umask says.
+                path.write_bytes(save(weights, metadata={"format": "pt"}))
         except (OSError, SafetensorError) as error:
             reason = getattr(error, "strerror", None) or first_line(error)
             raise DslrGanError(
@@ -249,7 +250,13 @@ def locate(name: str | Path, revision: str | None = None) -> Origin:
         DslrGanError: If there is no such folder, repository or revision, or the Hub does not
             answer and no local copy exists.
     """
-    if Path(name).is_dir():
+    try:
+        is_folder = Path(name).is_dir()
+    except OSError as error:  # too long a name, or a folder that is out of reach
+        raise DslrGanError(
+            f"{name} cannot be loaded ({error.strerror}); check the name and its permissions."
+        ) from error
+    if is_folder:
         if revision is not None:
             raise DslrGanError(
                 f"{name} is a folder and has no revision {revision!r}; leave the revision out."
@@ -270,8 +277,11 @@ def locate(name: str | Path, revision: str | None = None) -> Origin:
             local_files_only=not answered,
         )
     except (LocalEntryNotFoundError, OSError, HTTPError, HFValidationError) as error:
+        # The client's own words advise about its options, which nobody can set here.
+        absent = isinstance(error, LocalEntryNotFoundError)
+        reason = "the Hub did not answer" if absent else first_line(error)
         raise DslrGanError(
-            f"{name} could not be fetched from the Hub ({first_line(error)}), and there is no "
+            f"{name} could not be fetched from the Hub ({reason}), and there is no "
             "local copy; check the network and try again."
         ) from error
     _check_transfer(Path(folder) / WEIGHTS)

@@ -67,7 +67,9 @@ def fill(template: str, facts: ModelFacts, repository: str | None) -> str:
 def card_data(facts: ModelFacts) -> ModelCardData:
     """Metadata of the card, as the Hub reads it from the head of README.md."""
     sources = [*(facts.data or []), *(facts.teachers or [])]
-    tags = ["image-enhancement", "photo-enhancement", "dslr", "gan"]
+    tags = ["image-enhancement", "photo-enhancement", "dslr"]
+    if facts.losses is None or facts.losses.get("texture"):  # the loss of the discriminator
+        tags.append("gan")
     if any("dped" in source.name.lower() for source in sources):
         tags.append("dped")
     results = [_result(score) for score in facts.scores or [] if score.method == THIS_MODEL]

@@ -207,7 +207,9 @@ def test_one_pixel_is_enhanced_without_a_score(client, tmp_path):
     coffee(1, 1).save(photo)
     file, details = enhance(client, photo)
     assert Image.open(file).size == (1, 1)
-    assert details["change_ssim"] is None
+    assert details["change_ssim"] is None and details["note"] is None
+    details = enhance(client, photo, reference=photo)[1]
+    assert details["quality_ssim"] is None and "at least 11×11" in details["note"]
 
 
 def test_a_model_is_loaded_once(monkeypatch):

@@ -5,8 +5,7 @@ import pytest
 
 import dslr_gan
 from dslr_gan import catalogue
-from dslr_gan.catalogue import PHONES, Phone, phone
-from dslr_gan.errors import DslrGanError
+from dslr_gan.catalogue import PHONES, Phone
 
 EVERY_PHONE = pytest.mark.parametrize("each", PHONES.values(), ids=PHONES)
 
@@ -16,17 +15,6 @@ def test_the_phones_are_those_of_the_paper():
         ("iphone", "iPhone", "iPhone 3GS", "DSLR_GAN_IPHONE_REPO"),
         ("sony", "Sony", "Sony Xperia Z", "DSLR_GAN_SONY_REPO"),
     ]
-
-
-@EVERY_PHONE
-def test_a_phone_is_found_by_its_name(each):
-    assert phone(each.name) is each
-
-
-@pytest.mark.parametrize("name", ["nokia", "", "iPhone", "me/model"])
-def test_an_unknown_name_is_answered_with_the_known_ones(name):
-    with pytest.raises(DslrGanError, match="no phone called .* use one of iphone, sony"):
-        phone(name)
 
 
 @EVERY_PHONE
@@ -45,7 +33,7 @@ def test_the_repository_is_read_from_the_environment_each_time(each, monkeypatch
 def test_one_phone_does_not_answer_for_the_other(monkeypatch):
     monkeypatch.setenv("DSLR_GAN_IPHONE_REPO", "me/model")
     monkeypatch.delenv("DSLR_GAN_SONY_REPO", raising=False)
-    assert phone("sony").repository is None
+    assert PHONES["sony"].repository is None
 
 
 @EVERY_PHONE
@@ -55,7 +43,7 @@ def test_the_folder_lies_in_the_package(each):
 
 def test_bundled_means_that_weights_and_settings_are_there(monkeypatch, tmp_path):
     monkeypatch.setattr(catalogue, "__file__", str(tmp_path / "catalogue.py"))
-    iphone = phone("iphone")
+    iphone = PHONES["iphone"]
     assert not iphone.bundled
     iphone.folder.mkdir(parents=True)
     assert not iphone.bundled
@@ -63,10 +51,10 @@ def test_bundled_means_that_weights_and_settings_are_there(monkeypatch, tmp_path
     assert not iphone.bundled
     (iphone.folder / "config.json").write_text("{}")
     assert iphone.bundled
-    assert not phone("sony").bundled
+    assert not PHONES["sony"].bundled
 
 
 def test_a_phone_cannot_be_changed():
     with pytest.raises(dataclasses.FrozenInstanceError):
-        phone("iphone").name = "other"
-    assert isinstance(phone("iphone"), Phone)
+        PHONES["iphone"].name = "other"
+    assert isinstance(PHONES["iphone"], Phone)

@@ -175,6 +175,7 @@ def test_progress_counts_the_tiles():
         ({"tile": 15}, "tile must be at least 16 pixels, got 15"),
         ({"tile": -512}, "tile must be at least 16"),
         ({"device": "abacus"}, "there is no device abacus here; cpu always works"),
+        ({"device": "meta"}, "there is no device meta here"),
         ({"device": "cuda:99"}, "there is no device cuda:99 here"),
     ],
 )
@@ -345,6 +346,8 @@ def test_other_files_and_folders_are_a_sentence(bundled, tmp_path):
         PhotoEnhancer.from_pretrained(tmp_path / "elsewhere/model")
     with pytest.raises(DslrGanError, match="has no revision 'v1'"):
         PhotoEnhancer.from_pretrained(bundled / "sony", revision="v1")
+    with pytest.raises(DslrGanError, match=r"cannot be loaded \(File name too long\)"):
+        PhotoEnhancer.from_pretrained("x" * 300)
 
 
 def test_a_repository_that_fails_gives_way_to_the_bundled_weights(bundled, monkeypatch, caplog):

@@ -180,6 +180,16 @@ def test_what_a_viewer_shows_is_scored(pairs):
     assert turned == evaluate(lambda photo: photo, pairs)
 
 
+def test_16_bits_are_rounded_to_8(pairs):
+    gray = np.array(Image.open(pairs / "canon/0.png").convert("L"))
+    for name in ("0.png", "1.png", "2.png", "3.png", "4.png", "5.png"):
+        Image.fromarray(gray).save(pairs / "canon" / name)
+        # Just below each 8-bit value: floored, all would differ.
+        below = np.maximum(gray.astype(np.int32) * 257 - 100, 0).astype(np.uint16)
+        Image.fromarray(below).save(pairs / "phone" / name)
+    assert evaluate(lambda photo: photo, pairs).input.ssim == pytest.approx(1)
+
+
 def break_pairs(pairs: Path, how: str) -> None:
     match how:
         case "missing":

@@ -136,6 +136,17 @@ def test_only_the_models_own_scores_are_its_results(facts):
     assert all(re.fullmatch(r"[\w.-]+", r.dataset_type) for r in results)
 
 
+def test_only_what_learned_from_a_discriminator_is_tagged_as_a_gan(facts):
+    for losses, tagged in [(facts.losses, True), (None, True), ({"content": 1.0}, False)]:
+        card = render(dataclasses.replace(facts, losses=losses), None)
+        assert ("gan" in read_metadata(card).tags) == tagged
+
+
+def test_the_example_keeps_what_a_photo_carries(facts):
+    text = str(render(facts, None))
+    assert 'enhance(open_photo("photo.jpg")' in text and "save_photo(enhanced" in text
+
+
 def test_a_generator_in_a_folder_is_loaded_from_a_folder(facts):
     text = str(render(facts, None))
     assert 'PhotoEnhancer.from_pretrained("path/to/this/folder")' in text

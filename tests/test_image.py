@@ -19,6 +19,7 @@ from dslr_gan import image
 from dslr_gan.errors import DslrGanError
 from dslr_gan.image import (
     Canvas,
+    eight_bits,
     find_format,
     from_canvas,
     open_photo,
@@ -281,6 +282,13 @@ def test_tensors_and_back(dtype):
     assert tensor.shape == (1, 3, *pixels.shape[:2]) and tensor.dtype == torch.float32
     assert tensor[0, 1, 0, 5].item() == pytest.approx(pixels[0, 5, 1] / top)
     assert np.array_equal(to_pixels(tensor, dtype), pixels)
+
+
+def test_eight_bits_are_the_nearest_ones():
+    deep = np.arange(65536, dtype=np.uint16)
+    assert np.array_equal(eight_bits(deep), np.round(deep / 257).astype(np.uint8))
+    shallow = np.arange(256, dtype=np.uint8)
+    assert eight_bits(shallow) is shallow
 
 
 def test_tensors_outside_the_range_are_clamped_and_rounded():

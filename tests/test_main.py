@@ -13,14 +13,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from helpers import published_like
 from hub_server import HubServer, hub_environment
 from PIL import Image, ImageEnhance
+from safetensors.torch import save_file
 from skimage import data
 from tqdm import tqdm
 
 import dslr_gan.__main__ as command_line
 from dslr_gan.__main__ import main
 from dslr_gan.catalogue import PHONES, Phone
+from dslr_gan.data import provenance
 from dslr_gan.enhancer import PhotoEnhancer
 from dslr_gan.evaluation import evaluate
 from dslr_gan.generator import Generator
@@ -109,7 +112,7 @@ def refused(capsys, *arguments: str | Path) -> str:
 # Help and usage ----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("command", ["enhance", "evaluate", "models"])
+@pytest.mark.parametrize("command", ["enhance", "evaluate", "prepare", "models"])
 def test_every_command_has_help_with_an_example(command, capsys):
     assert run(command, "--help") == 0
     help_text = capsys.readouterr().out
@@ -117,7 +120,7 @@ def test_every_command_has_help_with_an_example(command, capsys):
 
 
 def test_the_examples_of_the_help_are_understood(capsys):
-    for command in ("enhance", "evaluate", "models"):
+    for command in ("enhance", "evaluate", "prepare", "models"):
         run(command, "--help")
         example = capsys.readouterr().out.split("python -m dslr_gan ")[-1].split()
         assert command_line._parser().parse_args(example)
@@ -284,6 +287,43 @@ def test_the_good_ones_go_on_beside_a_bad_one(photos, model, tmp_path, capsys):
     assert output.out.startswith("1 photo enhanced")
 
 
+def test_a_photo_out_of_reach_is_a_sentence_and_the_others_go_on(photos, model, tmp_path, capsys):
+    loop = tmp_path / "loop"
+    loop.symlink_to(loop)
+    bad = [tmp_path / f"{'x' * 300}.jpg", loop, loop / "photo.jpg"]
+    out = tmp_path / "out"
+    assert run("enhance", *bad, photos / "cat.png", "--out", out, "--model", model) == 1
+    sentences = complaints(capsys.readouterr().err)
+    assert len(sentences) == len(bad)
+    assert all(any(str(each) in sentence for sentence in sentences) for each in bad)
+    assert names(out) == ["cat.png"]
+
+
+def test_a_folder_that_cannot_be_read_is_a_sentence(photos, model, tmp_path, capsys, monkeypatch):
+    # As whoever is not root meets it: root may read everything.
+    def refuse(path):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "iterdir", refuse)
+    out = tmp_path / "out"
+    sentence = refused(capsys, "enhance", photos, "--out", out, "--model", model)
+    assert str(photos) in sentence and "Permission denied" in sentence
+
+
+def test_an_out_with_too_long_a_name_is_a_sentence(photos, model, tmp_path, capsys):
+    out = tmp_path / ("x" * 300)
+    for arguments in (["--model", model], ["--model", model, "--overwrite"]):
+        sentence = refused(capsys, "enhance", photos, "--out", out, *arguments)
+        assert str(out) in sentence and "too long" in sentence
+
+
+def test_a_reader_who_has_gone_is_no_failure_to_talk_about():
+    process = start("models")
+    process.stdout.close()
+    errors = process.stderr.read()
+    assert (process.wait(timeout=120), errors) == (1, "")
+
+
 def test_an_empty_out_folder_of_the_user_stays(model, tmp_path):
     bad = make_bad(tmp_path, "text.jpg")
     (tmp_path / "out").mkdir()
@@ -367,6 +407,8 @@ def test_two_photos_of_one_name_are_refused_before_any_work(photos, model, tmp_p
         (["--model", "no/such/folder"], "no/such/folder"),
         (["--revision", "v1"], "revision"),
         (["--device", "abacus"], "abacus"),
+        (["--device", "meta"], "meta"),
+        (["--model", "x" * 300], "too long"),
     ],
 )
 def test_a_wrong_option_is_one_sentence(options, words, photos, model, tmp_path, capsys):
@@ -527,6 +569,69 @@ def test_evaluate_says_where_json_cannot_be_written(pairs, model, tmp_path, caps
     assert run("evaluate", "--model", model, "--pairs", pairs, "--json", file) == 1
     (sentence,) = complaints(capsys.readouterr().err)
     assert str(file) in sentence
+
+
+# prepare -----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def teacher(tmp_path) -> Path:
+    torch.manual_seed(0)
+    save_file(published_like(channels=4, blocks=1), tmp_path / "tiny.safetensors")
+    return tmp_path / "tiny.safetensors"
+
+
+def test_prepare_with_a_teacher_says_whose_the_photos_and_the_network_are(
+    photos, teacher, tmp_path
+):
+    words = ["prepare", photos, "--teacher", teacher, "--crop", "20", "--per-photo", "2"]
+    assert run(*words, "--out", tmp_path / "bare") == 0
+    bare = provenance(tmp_path / "bare")
+    assert (bare.data.name, bare.data.gave) == ("photos", "4 pairs from 2 photos")
+    assert bare.teachers[0].name == "enhancements by tiny" and "DPED" in bare.teachers[0].terms
+    options = ["--terms", "CC0", "--teacher-name", "N", "--teacher-terms", "T", "--teacher-url"]
+    assert run(*words, "--out", tmp_path / "full", *options, "https://a.b") == 0
+    full = provenance(tmp_path / "full")
+    assert (full.data.name, full.data.terms, full.data.url) == ("photos", "CC0", None)
+    (known,) = full.teachers
+    assert (known.name, known.terms, known.url) == ("N", "T", "https://a.b")
+
+
+def test_prepare_with_targets_keeps_the_photos_terms_from_the_teacher(photos, tmp_path):
+    (photos / "side.JPG").unlink()
+    words = ["prepare", photos, "--targets", photos, "--grid", "20"]
+    options = ["--name", "N", "--terms", "T", "--url", "https://a.b", "--teacher-name", "TN"]
+    assert run(*words, "--out", tmp_path / "out", *options) == 0
+    known = provenance(tmp_path / "out")
+    assert (known.data.name, known.data.terms, known.data.url) == ("N", "T", "https://a.b")
+    (teacher,) = known.teachers
+    assert (teacher.name, teacher.terms, teacher.url) == ("TN", None, None)
+
+
+@pytest.mark.parametrize(
+    ("kind", "flag", "value", "words"),
+    [
+        ("--teacher", "--grid", "20", "--grid has no meaning with --teacher"),
+        ("--targets", "--crop", "20", "--crop has no meaning with --targets"),
+        ("--targets", "--per-photo", "2", "--per-photo has no meaning with --targets"),
+        ("--targets", "--seed", "1", "--seed has no meaning with --targets"),
+        ("--teacher", "--seed", "-1", "--seed must be at least 0, got -1"),
+        ("--teacher", "--crop", "0", "--crop must be at least 1, got 0"),
+    ],
+)
+def test_prepare_refuses_options_without_meaning(
+    kind, flag, value, words, photos, tmp_path, capsys
+):
+    out = tmp_path / "new/out"
+    assert words in refused(capsys, "prepare", photos, kind, photos, flag, value, "--out", out)
+    assert not out.parent.exists()
+
+
+def test_a_prepare_that_fails_leaves_no_folders(photos, teacher, tmp_path, capsys):
+    out = tmp_path / "new/deep/out"
+    words = ["prepare", photos, "--teacher", teacher, "--crop", "1000", "--out", out]
+    assert "as large as one patch" in refused(capsys, *words)
+    assert not (tmp_path / "new").exists()
 
 
 # models ------------------------------------------------------------------------------------------

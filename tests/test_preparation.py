@@ -116,7 +116,8 @@ def test_a_turned_and_a_16_bit_photo_are_cut_upright_and_in_8_bits(photos, teach
     exif = Image.Exif()
     exif[0x0112] = 6
     Image.open(photos[0]).save(tmp_path / "turned.png", exif=exif)
-    deep = picture(30, 30)[..., 1].astype(np.uint16) * 257
+    # Just below each 8-bit value, to which it must be rounded.
+    deep = np.maximum(picture(30, 30)[..., 1].astype(np.int32) * 257 - 100, 0).astype(np.uint16)
     Image.fromarray(deep).save(tmp_path / "deep.png")
     files = [tmp_path / "turned.png", tmp_path / "deep.png"]
     prepare_teacher(files, teacher, tmp_path / "out", crop=30)
@@ -133,6 +134,12 @@ def test_the_folder_says_where_its_pairs_come_from(photos, teacher, tmp_path):
     (learned,) = known.teachers
     assert learned.name == "enhancements by tiny_teacher"
     assert learned.gave == "targets for 30x30 crops, each enhanced alone"
+
+
+def test_the_caller_may_say_what_the_teacher_is(photos, teacher, tmp_path):
+    prepare_teacher(photos, teacher, tmp_path / "out", crop=30, teacher=SOURCE)
+    gave = "targets for 30x30 crops, each enhanced alone"
+    assert provenance(tmp_path / "out").teachers == [dataclasses.replace(SOURCE, gave=gave)]
 
 
 def test_other_teachers_are_refused(photos, tmp_path):
@@ -272,9 +279,8 @@ def test_an_interruption_leaves_nothing_behind(kind, photos, tmp_path, request):
     request.getfixturevalue("teacher"), request.getfixturevalue("targets")
     before = sorted(tmp_path.rglob("*"))
     with pytest.raises(KeyboardInterrupt):
-        prepare(kind, photos, tmp_path / "new/out", request, progress=interrupt)
-    left = set(tmp_path.rglob("*")) - set(before)
-    assert left <= {tmp_path / "new"}
+        prepare(kind, photos, tmp_path / "new/deep/out", request, progress=interrupt)
+    assert sorted(tmp_path.rglob("*")) == before
 
 
 @KINDS

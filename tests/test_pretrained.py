@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import pickle
+from pathlib import Path
 
 import pytest
 import torch
@@ -71,6 +72,11 @@ def test_what_was_saved_is_what_is_loaded(tmp_path, settings):
         assert torch.equal(result, generator(image))
         assert (result - image).abs().max() > 0.05
     assert again.origin == (tmp_path / "new/model", None, True)
+
+
+def test_the_weights_may_be_read_by_whoever_may_read_the_other_files(tmp_path):
+    tiny().save_pretrained(tmp_path)
+    assert len({(tmp_path / name).stat().st_mode for name in FILES}) == 1
 
 
 def test_a_network_in_another_memory_format_is_saved_all_the_same(tmp_path):
@@ -259,6 +265,11 @@ def test_what_is_neither_folder_nor_hub_id_is_a_sentence(name, tmp_path, monkeyp
         Generator.from_pretrained(name)
 
 
+def test_a_name_too_long_for_any_folder_is_a_sentence():
+    with pytest.raises(DslrGanError, match=r"cannot be loaded \(File name too long\)"):
+        Generator.from_pretrained("x" * 300)
+
+
 def test_a_folder_has_no_revisions(tmp_path):
     tiny().save_pretrained(tmp_path)
     with pytest.raises(DslrGanError, match="is a folder and has no revision 'v1.0'"):
@@ -276,15 +287,17 @@ def test_a_failed_save_leaves_the_old_network(tmp_path, monkeypatch, failing):
     if failing == "nan":
         other.tail.bias.data[0] = torch.nan
     else:
-        # A full disk: safetensors has an error of its own for it.
-        error = SafetensorError("I/O error: no space left")
+        error = SafetensorError("no space left")
         if failing == "disk":
             error = OSError(28, "No space left on device")
 
         def fail(*_, **__):
             raise error
 
-        monkeypatch.setattr(dslr_gan.pretrained, "save_file", fail)
+        if failing == "disk":
+            monkeypatch.setattr(Path, "write_bytes", fail)
+        else:
+            monkeypatch.setattr(dslr_gan.pretrained, "save", fail)
     with pytest.raises(DslrGanError, match="NaN|no space left|No space left"):
         other.save_pretrained(tmp_path)
     assert content(tmp_path) == before
@@ -420,8 +433,9 @@ def test_while_the_hub_is_away_its_local_copy_stands_in(hub, client, repository,
     ]:
         answer = client.ask("load", name=repository, revision=revision)
         assert (answer["commit"], answer["bias"], answer["answered"]) == (commit, bias, False)
-    with pytest.raises(DslrGanError, match="could not be fetched .* no local copy"):
+    with pytest.raises(DslrGanError, match="could not be fetched .* no local copy") as caught:
         client.ask("load", name=repository, revision="v2.0")
+    assert "local_files_only" not in str(caught.value)
 
 
 def test_while_the_hub_is_away_nothing_else_stands_in(hub, client, repository, folder):
