@@ -778,7 +778,7 @@ class Trainer:
                 Score(
                     method=method,
                     dataset=f"validation pairs of {self._validation_name()}",
-                    pairs=scores.psnr_pairs if metric == "psnr" else final.pairs,
+                    pairs=final.pairs,
                     metric=titles[metric],
                     value=value,
                     ci95=scores.ci95[metric],

@@ -20,7 +20,7 @@ def main(file: Path) -> None:
     """Enhance the photos and lay them out: originals above, results below."""
     enhancer = PhotoEnhancer.from_pretrained("iphone")
     columns = []
-    for pixels in (skimage.data.coffee(), skimage.data.chelsea()):
+    for pixels in (skimage.data.rocket(), skimage.data.chelsea()):
         photo = Image.fromarray(pixels)
         width = round(photo.width * HEIGHT / photo.height)
         pair = [
