@@ -83,7 +83,8 @@ ARCHITECTURES: dict[str, dict[str, Any]] = {
 }
 
 PRESETS: dict[str, dict[str, Any]] = {
-    # The paper's own: its weights, iterations and batch; DPED's learning rate.
+    # The paper's own weights, iterations and batch; DPED's learning rate. The fall of the rate
+    # along a cosine is ours.
     "paper": {
         "architecture": "paper",
         "max_train_steps": 30_000,
