@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from trainer import SHORT, make_dped, train
 
 from dslr_gan.errors import DslrGanError
@@ -203,6 +203,24 @@ def test_what_a_network_started_from_stays_in_its_card(whole_run, pairs, tmp_pat
     run.validate()
     facts = run._facts(run.scores)
     assert len(facts.data) == 2 and len(facts.commands) == 2
+
+
+def test_the_content_loss_runs_on_given_vgg_weights_and_stands_in_the_card(pairs, tmp_path):
+    widths = [3, 64, 64, 128, 128, 256, 256, 256]
+    layers = [0, 2, 5, 7, 10, 12, 14]
+    weights = {}
+    for layer, incoming, outgoing in zip(layers, widths, widths[1:], strict=False):
+        weights[f"features.{layer}.weight"] = torch.randn(outgoing, incoming, 3, 3) * 0.05
+        weights[f"features.{layer}.bias"] = torch.zeros(outgoing)
+    save_file(weights, tmp_path / "vgg.safetensors")
+    more = ["--content_weight", 1, "--vgg_weights", tmp_path / "vgg.safetensors"]
+    run = trainer(pairs, tmp_path / "out", *more, "--max_train_steps", 1)
+    run.run()
+    logged = set().union(*rows(tmp_path / "out"))
+    assert {"train/content", "gradient/content", "train/texture", "train/color"} <= logged
+    facts = Generator.from_pretrained(tmp_path / "out/generator").facts
+    assert facts.losses == {"content": 1.0, "texture": 0.3, "color": 0.2}
+    assert any("VGG-16" in teacher.name for teacher in facts.teachers)
 
 
 def test_a_damaged_picture_is_a_sentence_that_names_it(pairs, tmp_path):
