@@ -4,7 +4,7 @@
 
 SRCNN (Dong et al. 2014) is the yardstick; its weights do not matter to its speed. Every method
 enhances the same 1280x720 photo, in turn, and the median of the rounds counts. Memory is the peak
-of a fresh process that enhances one photo, less nothing: interpreter and PyTorch included.
+of a fresh process that enhances one photo, interpreter and PyTorch included.
 """
 
 import argparse

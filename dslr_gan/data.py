@@ -188,10 +188,11 @@ class PatchPairs(Dataset):
 
     Samples are numbered through all epochs: sample ``n`` is the ``n % len``-th of epoch
     ``n // len``, so that a number is all it takes to go on where a run stopped. An epoch has as
-    many samples as all sources have pairs. A source's share of them is its weight; with no
-    weights given every pair comes once. A source is gone through whole before a pair of it comes
-    again. Order, crop, flip and quarter turns depend on seed and number alone, never on workers,
-    processes, or what was read before.
+    many samples as all sources have pairs, up to rounding. A source's share of them is its weight;
+    with no weights given every pair comes once. From epoch to epoch a source is gone through whole
+    before pairs of it are dealt again; within an epoch all samples are shuffled. Order, crop, flip
+    and quarter turns depend on seed and number alone, never on workers, processes, or what was
+    read before.
 
     Args:
         sources: Datasets with the columns ``phone`` and ``dslr``.
