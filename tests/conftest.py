@@ -1,0 +1,36 @@
+"""Fixtures of several test files."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+from skimage import data
+
+from dslr_gan.generator import Generator
+
+
+@pytest.fixture(scope="session")
+def model(tmp_path_factory) -> str:
+    """A folder with a small generator that visibly changes a photo."""
+    torch.manual_seed(0)
+    generator = Generator(channels=8, blocks=1)
+    with torch.no_grad():
+        generator.tail.bias.fill_(0.1)
+    folder = tmp_path_factory.mktemp("model")
+    generator.save_pretrained(folder)
+    return str(folder)
+
+
+@pytest.fixture
+def photos(tmp_path) -> Path:
+    """A folder with two photos, one of them lying on its side, and a text file."""
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    exif = Image.Exif()
+    exif[0x0112], exif[0x010F] = 6, "Apple"
+    Image.fromarray(data.coffee()).resize((90, 60)).save(folder / "side.JPG", "JPEG", exif=exif)
+    Image.fromarray(data.chelsea()).resize((81, 53)).save(folder / "cat.png")
+    (folder / "notes.txt").write_text("no photo")
+    (folder / ".hidden.jpg").write_text("no photo")
+    return folder

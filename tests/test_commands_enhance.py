@@ -1,0 +1,391 @@
+"""``enhance`` does what it says, and says what it does not do in one sentence."""
+
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from command_line import ROOT, complaints, names, refused, run, start
+from hub_server import HubServer, hub_environment
+from PIL import Image
+from skimage import data
+from tqdm import tqdm
+
+import dslr_gan.commands.enhance as enhance_command
+from dslr_gan.enhancer import PhotoEnhancer
+from dslr_gan.generator import Generator
+from dslr_gan.image import open_photo
+
+
+def test_enhance_writes_one_file_per_photo_same_name_and_format(photos, model, tmp_path, capsys):
+    out = tmp_path / "new" / "enhanced"
+    assert (
+        run("enhance", photos / "side.JPG", photos / "cat.png", "--out", out, "--model", model) == 0
+    )
+    assert names(out) == ["cat.png", "side.JPG"]
+    output = capsys.readouterr()
+    assert output.out == f"2 photos enhanced into {out}, with folder {model}.\n"
+    assert output.err == ""
+    side = open_photo(out / "side.JPG")
+    assert side.format == "JPEG" and side.size == (60, 90)
+    assert side.getexif()[0x0112] == 1 and side.getexif()[0x010F] == "Apple"
+    cat = open_photo(out / "cat.png")
+    expected = PhotoEnhancer.from_pretrained(model).enhance(open_photo(photos / "cat.png"))
+    assert cat.format == "PNG" and np.array_equal(cat, expected)
+    assert not np.array_equal(cat, open_photo(photos / "cat.png"))
+
+
+def test_a_folder_means_the_photos_directly_inside(photos, model, tmp_path):
+    (photos / "deeper").mkdir()
+    (photos / "cat.png").rename(photos / "deeper/cat.png")
+    assert run("enhance", photos, "--out", tmp_path / "out", "--model", model) == 0
+    assert names(tmp_path / "out") == ["side.JPG"]
+
+
+def test_a_photo_given_twice_is_enhanced_once(photos, model, tmp_path, monkeypatch):
+    monkeypatch.chdir(photos)
+    inputs = [photos, photos / "cat.png", "cat.png", "../photos/cat.png"]
+    assert run("enhance", *inputs, "--out", tmp_path / "out", "--model", model) == 0
+    assert names(tmp_path / "out") == ["cat.png", "side.JPG"]
+
+
+def test_results_inside_the_source_folder_are_fine_in_a_folder_of_their_own(photos, model):
+    for _ in range(2):  # the second time they are not taken for sources
+        assert run("enhance", photos, "--out", photos / "new", "--model", model, "--overwrite") == 0
+        assert names(photos / "new") == ["cat.png", "side.JPG"]
+
+
+@pytest.mark.parametrize("name", ["png", "PNG", ".png"])
+def test_another_format(photos, model, tmp_path, name):
+    arguments = ["enhance", photos, "--out", tmp_path / "out", "--model", model, "--format", name]
+    assert run(*arguments) == 0
+    assert names(tmp_path / "out") == ["cat.png", "side.png"]
+    assert open_photo(tmp_path / "out/side.png").format == "PNG"
+
+
+def test_the_same_format_keeps_the_name_as_it_is(photos, model, tmp_path):
+    source = photos / "side.JPG"
+    arguments = ["enhance", source, "--out", tmp_path / "out", "--model", model, "--format", "jpg"]
+    assert run(*arguments) == 0
+    assert names(tmp_path / "out") == ["side.JPG"]
+
+
+def test_the_format_is_what_is_in_the_file(photos, model, tmp_path):
+    (photos / "cat.png").rename(photos / "cat.jpg")
+    Image.open(photos / "side.JPG").save(photos / "nosuffix", "WEBP")
+    inputs = [photos / "cat.jpg", photos / "nosuffix"]
+    assert run("enhance", *inputs, "--out", tmp_path / "out", "--model", model) == 0
+    assert open_photo(tmp_path / "out/cat.jpg").format == "PNG"
+    assert open_photo(tmp_path / "out/nosuffix").format == "WEBP"
+
+
+def test_a_gif_needs_another_format(photos, model, tmp_path, capsys):
+    Image.open(photos / "cat.png").save(photos / "cat.gif")
+    arguments = ["enhance", photos / "cat.gif", "--out", tmp_path / "out", "--model", model]
+    sentence = refused(capsys, *arguments)
+    assert "cat.gif" in sentence and "--format png" in sentence
+    assert run(*arguments, "--format", "png") == 0
+    assert names(tmp_path / "out") == ["cat.png"]
+
+
+def test_strength_nothing_returns_the_photo(photos, model, tmp_path):
+    source = photos / "cat.png"
+    arguments = ["enhance", source, "--out", tmp_path / "out", "--model", model, "--strength", "0"]
+    assert run(*arguments) == 0
+    assert np.array_equal(open_photo(tmp_path / "out/cat.png"), open_photo(source))
+
+
+def test_a_small_tile_gives_the_same_photo(photos, model, tmp_path):
+    source = photos / "cat.png"
+    for out, tile in (("small", 16), ("large", 4096)):
+        arguments = ["enhance", source, "--out", tmp_path / out, "--model", model, "--tile", tile]
+        assert run(*arguments) == 0
+    small, large = (np.array(open_photo(tmp_path / out / "cat.png")) for out in ("small", "large"))
+    assert np.abs(small.astype(int) - large).max() <= 1
+
+
+BAD_FILES = {
+    "text.jpg": ("not a photo", b"I am a text file\n" * 50),
+    "empty.jpg": ("empty", b""),
+    "cut.jpg": ("cut off", None),
+    "missing.jpg": ("does not exist", None),
+    "nothing-in-it": ("holds no photos", None),
+}
+
+
+def make_bad(folder: Path, name: str) -> Path:
+    content = BAD_FILES[name][1]
+    if name == "cut.jpg":
+        Image.fromarray(data.coffee()).save(folder / name)
+        content = (folder / name).read_bytes()[:5000]
+    if name == "nothing-in-it":
+        (folder / name).mkdir()
+    elif content is not None:
+        (folder / name).write_bytes(content)
+    return folder / name
+
+
+@pytest.mark.parametrize("name", BAD_FILES)
+def test_a_bad_input_is_one_sentence_and_nothing_is_written(name, model, tmp_path, capsys):
+    bad = make_bad(tmp_path, name)
+    before = names(tmp_path)
+    out = tmp_path / "new" / "out"
+    sentence = refused(capsys, "enhance", bad, "--out", out, "--model", model)
+    assert str(bad) in sentence and BAD_FILES[name][0] in sentence
+    assert names(tmp_path) == before
+
+
+def test_the_good_ones_go_on_beside_a_bad_one(photos, model, tmp_path, capsys):
+    bad = [make_bad(photos, name) for name in BAD_FILES]
+    out = tmp_path / "out"
+    assert run("enhance", *bad, photos / "cat.png", "--out", out, "--model", model) == 1
+    assert names(out) == ["cat.png"]
+    output = capsys.readouterr()
+    sentences = complaints(output.err)
+    assert len(sentences) == len(bad)
+    assert all(any(str(each) in sentence for sentence in sentences) for each in bad)
+    assert output.out.startswith("1 photo enhanced")
+
+
+def test_a_photo_out_of_reach_is_a_sentence_and_the_others_go_on(photos, model, tmp_path, capsys):
+    loop = tmp_path / "loop"
+    loop.symlink_to(loop)
+    bad = [tmp_path / f"{'x' * 300}.jpg", loop, loop / "photo.jpg"]
+    out = tmp_path / "out"
+    assert run("enhance", *bad, photos / "cat.png", "--out", out, "--model", model) == 1
+    sentences = complaints(capsys.readouterr().err)
+    assert len(sentences) == len(bad)
+    assert all(any(str(each) in sentence for sentence in sentences) for each in bad)
+    assert names(out) == ["cat.png"]
+
+
+def test_a_folder_that_cannot_be_read_is_a_sentence(photos, model, tmp_path, capsys, monkeypatch):
+    # As whoever is not root meets it: root may read everything.
+    def refuse(path):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "iterdir", refuse)
+    out = tmp_path / "out"
+    sentence = refused(capsys, "enhance", photos, "--out", out, "--model", model)
+    assert str(photos) in sentence and "Permission denied" in sentence
+
+
+def test_an_out_with_too_long_a_name_is_a_sentence(photos, model, tmp_path, capsys):
+    out = tmp_path / ("x" * 300)
+    for arguments in (["--model", model], ["--model", model, "--overwrite"]):
+        sentence = refused(capsys, "enhance", photos, "--out", out, *arguments)
+        assert str(out) in sentence and "too long" in sentence
+
+
+def test_a_reader_who_has_gone_is_no_failure_to_talk_about():
+    process = start("models")
+    process.stdout.close()
+    errors = process.stderr.read()
+    assert (process.wait(timeout=120), errors) == (1, "")
+
+
+def test_an_empty_out_folder_of_the_user_stays(model, tmp_path):
+    bad = make_bad(tmp_path, "text.jpg")
+    (tmp_path / "out").mkdir()
+    assert run("enhance", bad, "--out", tmp_path / "out", "--model", model) == 1
+    assert names(tmp_path / "out") == []
+
+
+def test_a_failed_save_leaves_no_empty_folders(photos, model, tmp_path, capsys):
+    Image.new("RGB", (17_000, 1)).save(photos / "wide.png")  # WebP ends at 16383
+    arguments = ["enhance", photos / "wide.png", "--out", tmp_path / "new/out", "--model", model]
+    assert "WEBP may not hold it" in refused(capsys, *arguments, "--format", "webp")
+    assert names(tmp_path) == ["photos"]
+
+
+def test_a_result_that_its_format_cannot_hold(photos, model, tmp_path, capsys):
+    Image.new("RGBA", (20, 20), (1, 2, 3, 4)).save(photos / "clear.png")
+    arguments = ["enhance", photos / "clear.png", "--out", tmp_path / "out", "--model", model]
+    sentence = refused(capsys, *arguments, "--format", "jpg")
+    assert "transparency" in sentence and "--format png" in sentence
+    assert not (tmp_path / "out").exists()
+    assert run(*arguments) == 0
+
+
+@pytest.mark.parametrize("how", ["plain", "dots", "linked out", "linked photo", "by file"])
+def test_the_folder_of_a_source_is_no_place_for_results(how, photos, model, tmp_path, capsys):
+    before = {each.name: each.read_bytes() for each in photos.iterdir()}
+    inputs, out = [photos], photos
+    if how == "dots":
+        out = photos / ".." / "photos"
+    elif how == "linked out":
+        out = tmp_path / "link"
+        out.symlink_to(photos)
+    elif how == "linked photo":
+        (tmp_path / "links").mkdir()
+        inputs = [tmp_path / "links" / "cat.png"]
+        inputs[0].symlink_to(photos / "cat.png")
+    elif how == "by file":
+        inputs = [photos / "cat.png"]
+    sentence = refused(capsys, "enhance", *inputs, "--out", out, "--model", model, "--overwrite")
+    assert "is the folder of" in sentence
+    assert {each.name: each.read_bytes() for each in photos.iterdir()} == before
+
+
+def test_a_result_that_is_there_already_stays(photos, model, tmp_path, capsys):
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "cat.png").write_bytes(b"precious")
+    arguments = ["enhance", photos, "--out", out, "--model", model]
+    assert run(*arguments) == 1
+    (sentence,) = complaints(capsys.readouterr().err)
+    assert str(out / "cat.png") in sentence and "--overwrite" in sentence
+    assert names(out) == ["cat.png", "side.JPG"] and (out / "cat.png").read_bytes() == b"precious"
+    assert run(*arguments, "--overwrite") == 0
+    assert open_photo(out / "cat.png").size == (81, 53)
+
+
+def test_two_photos_of_one_name_are_refused_before_any_work(photos, model, tmp_path, capsys):
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other/cat.png").write_bytes((photos / "cat.png").read_bytes())
+    out = tmp_path / "out"
+    sentence = refused(
+        capsys, "enhance", photos, tmp_path / "other/cat.png", "--out", out, "--model", model
+    )
+    assert str(photos / "cat.png") in sentence and str(tmp_path / "other/cat.png") in sentence
+    Image.open(photos / "cat.png").save(photos / "cat.jpg")
+    assert "both" in refused(
+        capsys, "enhance", photos, "--out", out, "--model", model, "--format", "webp"
+    )
+    assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--strength", "1.5"], "between 0 and 1"),
+        (["--strength", "-0.1"], "between 0 and 1"),
+        (["--strength", "nan"], "between 0 and 1"),
+        (["--tile", "3"], "tile"),
+        (["--format", "gif"], "gif"),
+        (["--model", "nokia"], "nokia"),
+        (["--model", "no/such/folder"], "no/such/folder"),
+        (["--revision", "v1"], "revision"),
+        (["--device", "abacus"], "abacus"),
+        (["--device", "meta"], "meta"),
+        (["--model", "x" * 300], "too long"),
+    ],
+)
+def test_a_wrong_option_is_one_sentence(options, words, photos, model, tmp_path, capsys):
+    arguments = ["enhance", photos, "--out", tmp_path / "out", "--model", model, *options]
+    assert words in refused(capsys, *arguments)
+    assert not (tmp_path / "out").exists()
+
+
+def test_out_that_is_a_file(photos, model, tmp_path, capsys):
+    (tmp_path / "out").write_text("precious")
+    sentence = refused(capsys, "enhance", photos, "--out", tmp_path / "out", "--model", model)
+    assert "is a file" in sentence and (tmp_path / "out").read_text() == "precious"
+
+
+def test_too_little_memory_is_one_sentence(photos, model, tmp_path, capsys, monkeypatch):
+    def fail(*_, **__):
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried 1 byte")
+
+    monkeypatch.setattr(PhotoEnhancer, "enhance", fail)
+    sentence = refused(
+        capsys, "enhance", photos / "cat.png", "--out", tmp_path / "out", "--model", model
+    )
+    assert "--tile" in sentence and not (tmp_path / "out").exists()
+
+
+def test_long_work_shows_its_progress(photos, model, tmp_path, capsys, monkeypatch):
+    def impatient(**options):
+        return tqdm(**{**options, "delay": 0, "mininterval": 0})
+
+    monkeypatch.setattr(enhance_command, "tqdm", impatient)
+    make_bad(photos, "text.jpg")
+    arguments = ["enhance", photos, "--out", tmp_path / "out", "--model", model, "--tile", "32"]
+    assert run(*arguments) == 1
+    shown = capsys.readouterr().err
+    assert re.search(r"0\.[1-9] of 3 photos", shown), "steps between photos"
+    assert "100%" in shown and "3.0 of 3 photos" in shown and "side.JPG" in shown
+    assert "dslr_gan: " in shown and "text.jpg is not a photo" in shown
+
+
+def test_a_wrong_hub_id_is_one_sentence(photos, tmp_path):
+    with HubServer() as hub:
+        process = start(
+            "enhance",
+            photos / "cat.png",
+            "--out",
+            tmp_path / "out",
+            "--model",
+            "no/body",
+            env=hub_environment(hub, tmp_path / "home"),
+        )
+        output, errors = process.communicate(timeout=120)
+    assert process.returncode == 1 and output == ""
+    (sentence,) = complaints(errors)
+    assert "no/body" in sentence
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_real_process_enhances_and_complains(photos, model, tmp_path):
+    bad = [make_bad(tmp_path, name) for name in BAD_FILES]
+    process = start("enhance", photos, *bad, "--out", tmp_path / "out", "--model", model)
+    output, errors = process.communicate(timeout=120)
+    assert process.returncode == 1
+    assert "Traceback" not in errors and errors.count("dslr_gan: ") == len(bad)
+    assert output.startswith("2 photos enhanced")
+    assert names(tmp_path / "out") == ["cat.png", "side.JPG"]
+
+
+def test_an_interrupt_leaves_whole_files_only(model, tmp_path):
+    (tmp_path / "many").mkdir()
+    photo = Image.fromarray(data.chelsea()).resize((800, 600))
+    for number in range(99):
+        photo.save(tmp_path / f"many/{number:02}.png", compress_level=0)
+    out = tmp_path / "out"
+    process = start(
+        "enhance",
+        tmp_path / "many",
+        "--out",
+        out,
+        "--model",
+        model,
+        # Started in the background by a shell, a process would ignore the signal.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+    while not (out.is_dir() and any(out.glob("[0-9]*.png"))):
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode == 130
+    assert "dslr_gan: interrupted" in errors and "Traceback" not in errors
+    written = names(out)
+    assert 0 < len(written) < 99
+    assert all(not name.startswith(".") for name in written)
+    assert all(open_photo(out / name).size == (800, 600) for name in written)
+
+
+def test_twelve_megapixels_stay_below_the_memory_they_may_take(tmp_path):
+    """With a generator of the size that is shipped; the limit counts PyTorch itself, too."""
+    Generator().save_pretrained(tmp_path / "model")
+    photo = Image.fromarray(data.chelsea()).resize((4000, 3000))
+    photo.save(tmp_path / "large.jpg", quality=80)
+    script = (
+        "import resource, sys; from dslr_gan.__main__ import main; status = main(sys.argv[1:]); "
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss); sys.exit(status)"
+    )
+    arguments = ["enhance", tmp_path / "large.jpg", "--out", tmp_path / "out"]
+    done = subprocess.run(
+        [sys.executable, "-c", script, *map(str, arguments), "--model", str(tmp_path / "model")],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    megabytes = int(done.stdout.split()[-1]) / 1024
+    assert megabytes < 1200, f"{megabytes:.0f} MB"
+    assert open_photo(tmp_path / "out/large.jpg").size == (4000, 3000)
