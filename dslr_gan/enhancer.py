@@ -11,12 +11,12 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
-from dslr_gan.baselines import SRCNN
 from dslr_gan.catalogue import PHONES, Phone
 from dslr_gan.errors import DslrGanError
-from dslr_gan.generator import SUMMARY_SIDE, SUMMARY_STEPS, Generator, detail_maps
+from dslr_gan.generator import SUMMARY_SIDE, SUMMARY_STEPS, detail_maps
 from dslr_gan.image import from_canvas, to_canvas, to_pixels, to_tensor
-from dslr_gan.pretrained import Origin, Pretrained, read_weights
+from dslr_gan.networks import load_network, load_published
+from dslr_gan.pretrained import Origin, Pretrained
 from dslr_gan.tiling import plan_tiles
 
 log = logging.getLogger(__name__)
@@ -33,7 +33,7 @@ class PhotoEnhancer:
     The network's memory depends on the tile; the photo's own pixels come on top.
 
     Args:
-        generator: The network; a :class:`Generator`, or a baseline.
+        generator: The network; a ``Generator``, or a baseline.
         tile: Largest side in pixels that the network delivers at once, from 16. Larger tiles
             are faster and take more memory; the pixels stay the same.
         device: Where to compute, such as ``"cpu"`` or ``"cuda:1"``; ``None`` takes a GPU where
@@ -73,8 +73,9 @@ class PhotoEnhancer:
         was asked for is never replaced by something else. ``source`` says what was taken.
 
         Args:
-            name: ``"iphone"``, ``"sony"``, a Hub id ``owner/name``, a folder, or the safetensors
-            file of a published DPED generator or SRCNN.
+            name: ``"iphone"``, ``"sony"``, a Hub id ``owner/name``, a folder that a network of
+                any class was saved to, or the safetensors file of a published DPED generator or
+                SRCNN.
             revision: Branch, tag or commit on the Hub.
             tile: See the class.
             device: See the class.
@@ -196,8 +197,8 @@ def _load_named(name: str | Path, revision: str | None) -> Pretrained:
         ) from error
     try:
         if is_file and revision is None:
-            return _load_published(Path(name))
-        return Generator.from_pretrained(name, revision=revision)
+            return load_published(name)
+        return load_network(name, revision=revision)
     except DslrGanError as error:
         known = ", ".join(PHONES)
         if Path(name).exists() or "/" in str(name):
@@ -208,14 +209,7 @@ def _load_named(name: str | Path, revision: str | None) -> Pretrained:
         ) from error
 
 
-def _load_published(file: Path) -> Pretrained:
-    """A network that was published as one safetensors file: a DPED generator, or SRCNN."""
-    if any(key.startswith("norm") for key in read_weights(file)):
-        return Generator.from_published(file)
-    return SRCNN.from_published(file)
-
-
-def _load_phone(phone: Phone, revision: str | None) -> tuple[Generator, str]:
+def _load_phone(phone: Phone, revision: str | None) -> tuple[Pretrained, str]:
     repository = phone.repository
     if repository is None and revision is not None:
         raise DslrGanError(
@@ -223,16 +217,16 @@ def _load_phone(phone: Phone, revision: str | None) -> tuple[Generator, str]:
             f"configured for it; set {phone.variable} or leave the revision out."
         )
     if repository is None:
-        return Generator.from_folder(phone.folder), f"bundled {phone.name} weights"
+        return load_network(phone.folder), f"bundled {phone.name} weights"
     try:
-        generator = Generator.from_pretrained(repository, revision=revision)
-        return generator, _describe(repository, generator.origin)
+        network = load_network(repository, revision=revision)
+        return network, _describe(repository, network.origin)
     except DslrGanError as error:
         if revision is not None:
             raise
         log.warning("%s; using the bundled %s weights", str(error).rstrip("."), phone.name)
         return (
-            Generator.from_folder(phone.folder),
+            load_network(phone.folder),
             f"bundled {phone.name} weights, because {repository} could not be loaded",
         )
 

@@ -118,6 +118,11 @@ class Generator(Pretrained):
                 self.tail.bias.zero_()  # type: ignore[union-attr]
 
     @property
+    def last_layer(self) -> nn.Conv2d:
+        """The convolution before the tanh."""
+        return self.tail
+
+    @property
     def multiple(self) -> int:
         """Tile origins must be multiples of this: the coarser of the two foldings."""
         return max(self.downscale, self.COARSE) if self.coarse else self.downscale

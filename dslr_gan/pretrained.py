@@ -77,6 +77,15 @@ class Pretrained(nn.Module):
         return None
 
     @property
+    def last_layer(self) -> nn.Conv2d:
+        """The convolution that makes the output; every network names its own.
+
+        The trainer logs the norm of each loss term's gradient at its weights, so that terms can
+        be told apart by how hard they pull.
+        """
+        raise NotImplementedError(f"{type(self).__name__} does not say which layer is its last.")
+
+    @property
     def multiple(self) -> int:
         """Tile origins must be multiples of this many pixels, for tiles to equal the whole."""
         return 1
@@ -113,7 +122,9 @@ class Pretrained(nn.Module):
     @classmethod
     def from_folder(cls, folder: Path) -> Self:
         """Load a network from the files of a folder; see :meth:`from_pretrained`."""
-        network = cls(**_read_config(folder / CONFIG, cls))
+        architecture, settings = _read_config(folder / CONFIG)
+        _check_config(folder / CONFIG, architecture, settings, cls)
+        network = cls(**settings)
         network.load_strictly(read_weights(folder / WEIGHTS), str(folder / WEIGHTS))
         network.facts = _read_facts(folder / FACTS)
         return network.eval()
@@ -288,6 +299,26 @@ def locate(name: str | Path, revision: str | None = None) -> Origin:
     return Origin(Path(folder), Path(folder).name, answered)
 
 
+def read_architecture(folder: Path) -> str:
+    """Tell of which class the network in a folder was saved.
+
+    Args:
+        folder: Holds ``config.json``.
+
+    Returns:
+        The name of the class, whether or not there is such a class.
+
+    Raises:
+        DslrGanError: If the file is missing, damaged, or names no class.
+    """
+    architecture, _ = _read_config(folder / CONFIG)
+    if not isinstance(architecture, str):
+        raise DslrGanError(
+            f"{folder / CONFIG} does not say which network it describes; name another folder."
+        )
+    return architecture
+
+
 def read_weights(file: Path) -> dict[str, Tensor]:
     """Read a safetensors file.
 
@@ -353,7 +384,8 @@ def _check_transfer(weights: Path) -> None:
         )
 
 
-def _read_config(file: Path, network: type[Pretrained]) -> dict[str, Any]:
+def _read_config(file: Path) -> tuple[Any, dict[str, Any]]:
+    """What stands for the class's name, ``None`` where nothing does, and the settings."""
     if not file.is_file():
         raise DslrGanError(
             f"there is no {file}; a saved network has {CONFIG} and {WEIGHTS} side by side."
@@ -362,14 +394,21 @@ def _read_config(file: Path, network: type[Pretrained]) -> dict[str, Any]:
         config = json.loads(file.read_text(encoding="utf-8"))
     except (ValueError, OSError) as error:
         raise DslrGanError(f"{file} is not JSON ({first_line(error)}); save it again.") from error
-    if not isinstance(config, dict) or config.pop("architecture", None) != network.__name__:
+    if not isinstance(config, dict):
+        return None, {}
+    return config.pop("architecture", None), config
+
+
+def _check_config(
+    file: Path, architecture: Any, settings: dict[str, Any], network: type[Pretrained]
+) -> None:
+    if architecture != network.__name__:
         raise DslrGanError(f"{file} does not describe a {network.__name__}; name another folder.")
-    surplus = config.keys() - inspect.signature(network).parameters.keys()
+    surplus = settings.keys() - inspect.signature(network).parameters.keys()
     if surplus:
         raise DslrGanError(
             f"{file} has settings that this version does not know: {_some(surplus)}; update."
         )
-    return config
 
 
 def _read_facts(file: Path) -> ModelFacts | None:

@@ -62,9 +62,9 @@ class HubClient:
 
 def push(folder: str, repository: str, **options: Any) -> str:
     """Push the network of a folder; gives the commit's address."""
-    from dslr_gan.generator import Generator
+    from dslr_gan.networks import load_network
 
-    return Generator.from_pretrained(folder).push_to_hub(repository, **options)
+    return load_network(folder).push_to_hub(repository, **options)
 
 
 def load(name: str, revision: str | None = None) -> dict[str, Any]:
@@ -79,6 +79,20 @@ def load(name: str, revision: str | None = None) -> dict[str, Any]:
         "answered": origin.answered,
         "bias": generator.tail.bias[0].item(),
         "title": facts and facts.title,
+    }
+
+
+def network(name: str) -> dict[str, Any]:
+    """Load a network of whichever class, and an enhancer with it, and say what was loaded."""
+    from dslr_gan.enhancer import PhotoEnhancer
+    from dslr_gan.networks import load_network
+
+    loaded = load_network(name)
+    return {
+        "class": type(loaded).__name__,
+        "commit": loaded.origin.commit,
+        "answered": loaded.origin.answered,
+        "source": PhotoEnhancer.from_pretrained(name).source,
     }
 
 
@@ -101,7 +115,7 @@ def enhancer(
     return {"source": loaded.source, "bias": bias, "log": heard.lines}
 
 
-ACTIONS = {"push": push, "load": load, "enhancer": enhancer}
+ACTIONS = {"push": push, "load": load, "network": network, "enhancer": enhancer}
 
 
 class _Heard(logging.Handler):

@@ -1,4 +1,4 @@
-"""SRCNN: the published arithmetic, its recorded output, strict loading, and exact tiles."""
+"""SRCNN and VDSR: their arithmetic, recorded output, strict loading, and exact tiles."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from safetensors.torch import load_file, save_file
 from skimage import data
 from torch.nn import functional as F
 
-from dslr_gan.baselines import SRCNN
+from dslr_gan.baselines import SRCNN, VDSR
 from dslr_gan.enhancer import PhotoEnhancer
 from dslr_gan.errors import DslrGanError
 from dslr_gan.image import to_pixels, to_tensor
@@ -66,15 +66,18 @@ def test_the_published_network_reproduces_its_recorded_output():
     assert error.max() < 1e-5, f"maximum {error.max()}, mean {error.mean()}"
 
 
-def test_receptive_radius_is_exact(file):
-    network = SRCNN.from_published(file).double()
-    image = torch.rand(1, 3, 41, 41, dtype=torch.float64)
+@pytest.mark.parametrize("make", [SRCNN.from_published, lambda _: VDSR()])
+def test_receptive_radius_is_exact(file, make):
+    network = make(file).double()
+    middle = 25
+    image = torch.rand(1, 3, 2 * middle + 1, 2 * middle + 1, dtype=torch.float64)
     touched = image.clone()
-    touched[0, :, 20, 20] += 5
+    touched[0, :, middle, middle] += 5
     with torch.inference_mode():
         changed = (network(touched) - network(image)).abs().amax(dim=(0, 1)) > 0
     rows, columns = changed.nonzero(as_tuple=True)
-    assert max((rows - 20).abs().max(), (columns - 20).abs().max()) == network.receptive_radius
+    reach = max((rows - middle).abs().max(), (columns - middle).abs().max())
+    assert reach == network.receptive_radius
 
 
 @pytest.mark.parametrize("change", ["lacks", "surplus", "shape", "NaN"])
@@ -118,3 +121,80 @@ def test_saved_and_loaded_again(file, tmp_path):
     again = SRCNN.from_pretrained(tmp_path / "saved")
     image = torch.rand(1, 3, 20, 20)
     assert torch.equal(again(image), network(image))
+
+
+@pytest.fixture
+def vdsr():
+    torch.manual_seed(0)
+    network = VDSR().eval()
+    with torch.no_grad():  # of a size that stays in range, with biases that say something
+        network.last_layer.weight.mul_(0.1)
+        for layer in network.layers:
+            layer.bias.normal_(0, 0.05)
+    return network
+
+
+def test_vdsr_is_the_paper_s():
+    network = VDSR()
+    shapes = [tuple(layer.weight.shape) for layer in network.layers]
+    assert shapes == [(64, 3, 3, 3), *[(64, 64, 3, 3)] * 18, (3, 64, 3, 3)]
+    # The paper says 41x41 pixels are seen by 20 layers.
+    assert 2 * network.receptive_radius + 1 == 41
+    assert network.last_layer is network.layers[19]
+
+
+def test_vdsr_s_arithmetic_is_a_chain_of_convolutions_added_to_the_input(vdsr):
+    image = torch.rand(2, 3, 9, 30, generator=torch.Generator().manual_seed(1))
+    weights = vdsr.state_dict()
+    value = image.double()
+    for index in range(20):
+        kernel, bias = (weights[f"layers.{index}.{name}"].double() for name in ("weight", "bias"))
+        padded = F.pad(value, (1, 1, 1, 1))
+        value = F.conv2d(padded, kernel, bias)
+        value = value.clamp(min=0) if index < 19 else value
+    error = (vdsr(image) - (image + value)).abs()
+    # float32 through twenty layers against float64; 1e-6 was seen.
+    assert error.max() < 1e-5, f"maximum {error.max()}, mean {error.mean()}"
+    assert value.abs().mean() > 0.01
+
+
+def test_vdsr_starts_after_he():
+    torch.manual_seed(0)
+    network = VDSR()
+    for layer in network.layers[:-1]:
+        spread = (2 / (layer.in_channels * 9)) ** 0.5
+        # The first layer's 1728 weights tell their deviation to about 1.7 percent.
+        assert layer.weight.std().item() == pytest.approx(spread, rel=0.07)
+        assert not layer.bias.any()
+    # So drawn, the signal neither fades nor grows through the layers.
+    features = torch.rand(1, 3, 60, 60)
+    sizes = []
+    with torch.inference_mode():
+        for layer in network.layers[:-1]:
+            features = F.relu(layer(features))
+            sizes.append(features.square().mean().sqrt().item())
+    assert 1 / 3 < sizes[-1] / sizes[0] < 3, sizes
+
+
+@pytest.mark.parametrize("tile", [16, 53, 512])
+def test_the_enhancer_runs_vdsr_in_tiles(vdsr, tile):
+    pixels = data.astronaut()[100:153, 200:271]
+    enhanced = np.asarray(PhotoEnhancer(vdsr, tile=tile).enhance(Image.fromarray(pixels)))
+    with torch.inference_mode():
+        whole = to_pixels(vdsr(to_tensor(pixels)))
+    difference = np.abs(enhanced.astype(int) - whole)
+    assert difference.max() <= 1, f"maximum {difference.max()}, mean {difference.mean()}"
+    assert np.abs(whole.astype(int) - pixels).mean() > 2
+
+
+def test_vdsr_is_saved_and_loaded_strictly(vdsr, tmp_path):
+    vdsr.save_pretrained(tmp_path / "saved")
+    image = torch.rand(1, 3, 20, 20)
+    assert torch.equal(VDSR.from_pretrained(tmp_path / "saved")(image), vdsr(image))
+    weights = load_file(tmp_path / "saved/model.safetensors")
+    weights["layers.20.bias"] = weights.pop("layers.19.bias")
+    save_file(weights, tmp_path / "saved/model.safetensors")
+    with pytest.raises(DslrGanError, match="lacks weights layers.19.bias"):
+        VDSR.from_pretrained(tmp_path / "saved")
+    with pytest.raises(DslrGanError, match="does not describe a SRCNN"):
+        SRCNN.from_pretrained(tmp_path / "saved")

@@ -1,6 +1,7 @@
 """The enhancer: exact tiles, whole photos, and where the weights come from."""
 
 import logging
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ from dslr_gan.enhancer import PhotoEnhancer
 from dslr_gan.errors import DslrGanError
 from dslr_gan.generator import Generator
 from dslr_gan.image import to_canvas, to_pixels, to_tensor
+from dslr_gan.networks import load_network
 
 SETTINGS = {
     "folded by 2": {"channels": 8},
@@ -352,9 +354,11 @@ def test_other_files_and_folders_are_a_sentence(bundled, tmp_path):
 
 def test_a_repository_that_fails_gives_way_to_the_bundled_weights(bundled, monkeypatch, caplog):
     def fail(name, *, revision=None):
+        if Path(name).is_dir():
+            return load_network(name, revision=revision)
         raise DslrGanError(f"{name} is out of reach.")
 
-    monkeypatch.setattr(Generator, "from_pretrained", fail)
+    monkeypatch.setattr(dslr_gan.enhancer, "load_network", fail)
     monkeypatch.setenv("DSLR_GAN_IPHONE_REPO", "me/model")
     with caplog.at_level(logging.WARNING, logger="dslr_gan"):
         enhancer = PhotoEnhancer.from_pretrained("iphone")

@@ -16,6 +16,7 @@ FLOORS = [
         "dslr_gan.pretrained",
     ],
     ["dslr_gan.generator", "dslr_gan.discriminator", "dslr_gan.baselines", "dslr_gan.losses"],
+    ["dslr_gan.networks"],
     ["dslr_gan.enhancer", "dslr_gan.data"],
     ["dslr_gan.evaluation", "dslr_gan.preparation"],
     ["app", "train_accelerate", "dslr_gan.commands"],
