@@ -18,6 +18,7 @@ FLOORS = [
     ["dslr_gan.generator", "dslr_gan.discriminator", "dslr_gan.baselines", "dslr_gan.losses"],
     ["dslr_gan.networks"],
     ["dslr_gan.enhancer", "dslr_gan.data"],
+    ["dslr_gan.sources"],
     ["dslr_gan.evaluation", "dslr_gan.preparation"],
     ["app", "train_accelerate", "dslr_gan.commands"],
     [f"dslr_gan.commands.{name}" for name in ("enhance", "evaluate", "prepare", "models")],
