@@ -4,27 +4,31 @@ A *pairs folder* has one sub-folder of phone pictures and one called ``canon`` w
 names. DPED (Ignatov et al. 2017) nests two of them: ``training_data`` and ``test_data/patches``.
 """
 
-import io
 import json
 import math
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, NamedTuple, TypeAlias
+from typing import NamedTuple
 
 import datasets
 import numpy as np
 import pyarrow as pa
-from PIL import Image
 from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
+from dslr_gan.decoding import Rows, check_room, pair_tensors, read_pair, undecoded
 from dslr_gan.errors import DslrGanError
 from dslr_gan.generator import summarize
-from dslr_gan.image import PHOTO_SUFFIXES, eight_bits, open_photo, to_canvas, to_tensor
-from dslr_gan.metrics import WINDOW
+from dslr_gan.image import PHOTO_SUFFIXES, to_tensor
 from hub_card import Source
+
+__all__ = [
+    "BatchNumbers", "PairsFolder", "PatchPairs", "Provenance", "Rows", "cut_sample", "file_rows",
+    "find_pairs", "has_test_pairs", "load_pairs", "pair_tensors", "provenance", "provenance_json",
+    "read_pair", "split_folder", "undecoded",
+]  # fmt: skip
 
 TARGETS = "canon"
 SOURCE_FILE = "source.json"
@@ -35,10 +39,6 @@ KEPT_BYTES = 2**30
 DPED_PHONES = ("iphone", "sony", "blackberry")
 DPED_TERMS = "free for research; the owners name no licence for anything more"
 DPED_URL = "http://people.ee.ethz.ch/~ihnatova/"
-
-
-Rows: TypeAlias = datasets.Dataset | Sequence[Mapping[str, Any]]
-"""Pairs by number: each a mapping with the pictures ``phone`` and ``dslr``."""
 
 
 class PairsFolder(NamedTuple):
@@ -215,6 +215,8 @@ class PatchPairs(Dataset):
         weights: Share of each source, any positive scale; ``None`` for the sources' own sizes.
         size: Side of the square patches in pixels.
         seed: Any whole number from 0.
+        with_summary: Whether samples have a ``summary``, which only networks with context need
+            and which takes longer than all the rest of a sample whose pictures are decoded.
 
     Raises:
         DslrGanError: If there is no pair, or a weight is not positive.
@@ -227,6 +229,7 @@ class PatchPairs(Dataset):
         *,
         size: int = 100,
         seed: int = 0,
+        with_summary: bool = True,
     ) -> None:
         lengths = [len(source) for source in sources]
         if not lengths or min(lengths) < 1:
@@ -236,6 +239,7 @@ class PatchPairs(Dataset):
         self.sources = list(sources)
         self.size = size
         self.seed = seed
+        self.with_summary = with_summary
         self._counts = _shares(lengths, weights if weights is not None else lengths)
         self._kept: dict[tuple[int, int], tuple[np.ndarray, np.ndarray]] = {}
         self._room = KEPT_BYTES
@@ -260,28 +264,13 @@ class PatchPairs(Dataset):
             number: From 0, without an upper end.
 
         Returns:
-            ``phone`` and ``dslr``, each ``(3, size, size)`` in [0, 1], and ``summary``,
-            ``(9, 32, 32)``: :func:`summarize` of the whole phone picture that the patch was cut
-            from.
+            What :func:`cut_sample` gives.
 
         Raises:
             DslrGanError: As :func:`read_pair`, or if the pictures are smaller than a patch.
         """
-        place, row = self.locate(number)
-        phone, dslr = self._pair(place, row)
-        rng = np.random.default_rng([self.seed, number])
-        top, left = (int(rng.integers(side - self.size + 1)) for side in phone.shape[:2])
-        flip, turns = bool(rng.integers(2)), int(rng.integers(4))
-
-        def turned(picture: np.ndarray) -> Tensor:
-            return to_tensor(np.rot90(picture[:, ::-1] if flip else picture, turns))[0]
-
-        window = slice(top, top + self.size), slice(left, left + self.size)
-        return {
-            "phone": turned(phone[window]),
-            "dslr": turned(dslr[window]),
-            "summary": summarize(turned(phone)[None])[0],
-        }
+        phone, dslr = self._pair(*self.locate(number))
+        return cut_sample(phone, dslr, self.size, [self.seed, number], self.with_summary)
 
     def _pair(self, place: int, row: int) -> tuple[np.ndarray, np.ndarray]:
         """A pair's pixels, decoded once while there is room to keep them."""
@@ -289,11 +278,7 @@ class PatchPairs(Dataset):
         if kept is not None:
             return kept
         phone, dslr = read_pair(self.sources[place], row)
-        if min(phone.shape[:2]) < self.size:
-            raise DslrGanError(
-                f"pair {row} has {phone.shape[1]}x{phone.shape[0]} pixels, less than a patch of "
-                f"{self.size}; take smaller patches (--resolution)."
-            )
+        check_room(phone, self.size, f"pair {row}")
         self._room -= phone.nbytes + dslr.nbytes
         if self._room >= 0:
             self._kept[place, row] = phone, dslr
@@ -340,69 +325,34 @@ class BatchNumbers(Sampler[list[int]]):
         return len(self.batches)
 
 
-def undecoded(source: datasets.Dataset) -> datasets.Dataset:
-    """Let a dataset hand out its pictures as files, so that :func:`read_pair` can name them."""
-    for column in ("phone", "dslr"):
-        source = source.cast_column(column, datasets.Image(decode=False))
-    return source
-
-
-def read_pair(source: Rows, row: int) -> tuple[np.ndarray, np.ndarray]:
-    """Decode a pair as a user's photos are decoded: upright, sRGB, 8 bits.
+def cut_sample(
+    phone: np.ndarray, dslr: np.ndarray, size: int, seed: Sequence[int], with_summary: bool
+) -> dict[str, Tensor]:
+    """Cut a training sample out of a pair, flipped and turned at random.
 
     Args:
-        source: Rows with ``phone`` and ``dslr``; best what :func:`undecoded` gave.
-        row: Which pair.
+        phone: ``(H, W, 3)`` uint8, no side shorter than ``size``.
+        dslr: The same shape.
+        size: Side of the square patches in pixels.
+        seed: Decides the corner, the flip and the quarter turns.
+        with_summary: Whether to describe the whole phone picture too.
 
     Returns:
-        Phone and DSLR picture, each ``(H, W, 3)`` uint8, of one size.
-
-    Raises:
-        DslrGanError: If a picture cannot be decoded, or their sizes differ.
+        ``phone`` and ``dslr``, each ``(3, size, size)`` in [0, 1], and where asked ``summary``,
+        ``(9, 32, 32)``: :func:`summarize` of the whole phone picture that the patch was cut from.
     """
-    stored = source[row]
-    phone, dslr = (_decode(stored[column], f"pair {row}") for column in ("phone", "dslr"))
-    if phone.shape != dslr.shape:
-        raise DslrGanError(
-            f"pair {row}: the phone picture has {phone.shape[1]}x{phone.shape[0]} pixels and the "
-            f"DSLR picture {dslr.shape[1]}x{dslr.shape[0]}; both must be of one size."
-        )
-    return phone, dslr
+    rng = np.random.default_rng(seed)
+    top, left = (int(rng.integers(side - size + 1)) for side in phone.shape[:2])
+    flip, turns = bool(rng.integers(2)), int(rng.integers(4))
 
+    def turned(picture: np.ndarray) -> Tensor:
+        return to_tensor(np.rot90(picture[:, ::-1] if flip else picture, turns))[0]
 
-def pair_tensors(source: Rows, row: int) -> tuple[Tensor, Tensor]:
-    """Read a pair as it stands, for validation.
-
-    Args:
-        source: Rows with ``phone`` and ``dslr``; best what :func:`undecoded` gave.
-        row: Which pair.
-
-    Returns:
-        Phone and DSLR picture, each ``(1, 3, H, W)`` in [0, 1].
-
-    Raises:
-        DslrGanError: As :func:`read_pair`, or if a side is too short for SSIM.
-    """
-    phone, dslr = read_pair(source, row)
-    if min(phone.shape[:2]) < WINDOW:
-        raise DslrGanError(
-            f"pair {row} has {phone.shape[1]}x{phone.shape[0]} pixels; to be scored, a pair needs "
-            f"{WINDOW}x{WINDOW}."
-        )
-    return to_tensor(phone), to_tensor(dslr)
-
-
-def _decode(stored: Image.Image | Mapping[str, Any], name: str) -> np.ndarray:
-    try:
-        if isinstance(stored, Image.Image):
-            photo = stored
-        elif stored["bytes"] is not None:
-            photo = open_photo(io.BytesIO(stored["bytes"]))
-        else:
-            photo = open_photo(stored["path"])
-        return eight_bits(to_canvas(photo).pixels)
-    except DslrGanError as error:
-        raise DslrGanError(f"{name}: {error}") from error
+    window = slice(top, top + size), slice(left, left + size)
+    sample = {"phone": turned(phone[window]), "dslr": turned(dslr[window])}
+    if with_summary:
+        sample["summary"] = summarize(turned(phone)[None])[0]
+    return sample
 
 
 def _picture_names(folder: Path) -> set[str]:
