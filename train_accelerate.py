@@ -5,147 +5,91 @@ r"""Train a generator on pairs of phone and DSLR pictures, on one process or man
 
 The GAN of Prakash and Phumbhra 2020: each step shows the discriminator DSLR and enhanced patches,
 then moves the generator by content, texture and colour losses. The finished generator lies in
-OUTPUT_DIR/generator.
+OUTPUT_DIR/generator, the one that validated best in OUTPUT_DIR/best, and OUTPUT_DIR/results is a
+folder for people, with a page to open.
 """
 
 import argparse
 import copy
-import dataclasses
-import hashlib
 import json
 import logging
-import math
-import os
-import re
-import shlex
-import shutil
+import signal
 import sys
-import time
 from collections.abc import Sequence
-from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from accelerate import Accelerator
-from accelerate.tracking import get_available_trackers
-from accelerate.utils import GradientAccumulationPlugin, gather_object, set_seed
-from huggingface_hub.errors import HFValidationError
-from huggingface_hub.utils import validate_repo_id
-from PIL import Image
+from accelerate.utils import (
+    GradientAccumulationPlugin,
+    ProjectConfiguration,
+    gather_object,
+    set_seed,
+)
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.utils.data import DataLoader
 from tqdm.auto import tqdm
 
-from dslr_gan.data import (
-    BatchNumbers,
-    PatchPairs,
-    find_pairs,
-    has_test_pairs,
-    load_pairs,
-    pair_tensors,
-    provenance,
-    split_folder,
-    undecoded,
-)
+from dslr_gan.data import pair_tensors
 from dslr_gan.discriminator import Discriminator
 from dslr_gan.errors import DslrGanError
-from dslr_gan.evaluation import MetricScores, Scores, measure, summarise
-from dslr_gan.files import written_whole
-from dslr_gan.generator import Generator
+from dslr_gan.evaluation import Scores, measure, summarise
 from dslr_gan.image import to_pixels, to_tensor
-from dslr_gan.losses import LossWeights, discriminator_loss, generator_losses
-from dslr_gan.pretrained import first_line
+from dslr_gan.losses import discriminator_loss, generator_losses
+from dslr_gan.networks import load_network, make_network
+from dslr_gan.pretrained import Pretrained
+from dslr_gan.training.card import facts_of_run, read_card_facts, score_facts
+from dslr_gan.training.checkpoints import Checkpoints, read_state, step_of
+from dslr_gan.training.feed import open_feed
+from dslr_gan.training.flags import (
+    FREE_FLAGS,
+    check_arguments,
+    loss_weights,
+    parse_arguments,
+    rate_factor,
+    trackers,
+)
+from dslr_gan.training.guard import CollapseGuard
+from dslr_gan.training.records import Records, command_line
+from dslr_gan.training.stopping import StopRequest
 from dslr_gan.vgg import VGGFeatures
-from hub_card import THIS_MODEL, ModelFacts, Score, Source, unknown_facts
+from hub_card import ModelFacts
 
 log = logging.getLogger("train_accelerate")
 
-ARCHITECTURES: dict[str, dict[str, Any]] = {
-    "default": {},
-    "paper": {"downscale": 1},
-    "dped": {
-        "channels": 64,
-        "downscale": 1,
-        "norm": "instance",
-        "end_kernel": 9,
-        "residual": False,
-    },
-    "detail": {
-        "blocks": 4,
-        "dilations": [1, 1, 2, 4],
-        "end_kernel": 5,
-        "coarse_channels": 32,
-        "context_channels": 32,
-    },
-}
-
-PRESETS: dict[str, dict[str, Any]] = {
-    # The paper's own weights, iterations and batch; DPED's learning rate. The fall of the rate
-    # along a cosine is ours.
-    "paper": {
-        "architecture": "paper",
-        "max_train_steps": 30_000,
-        "train_batch_size": 30,
-        "learning_rate": 5e-4,
-        "lr_warmup_steps": 0,
-        "ema_decay": 0.0,
-    },
-    # What the bundled models are made with. It departs from the paper: without VGG-16 weights
-    # there is no content term, and against the paper's confessed flaws (noise, excessive colour)
-    # the distances that the models are judged by stand in for the adversarial term.
-    "shipped": {
-        "architecture": "detail",
-        "max_train_steps": 3000,
-        "learning_rate": 1.5e-3,
-        "content_weight": 0.0,
-        "texture_weight": 0.0,
-        "color_weight": 0.0,
-        "l1_weight": 1.0,
-        "ssim_weight": 0.3,
-        "ms_ssim_weight": 0.3,
-    },
-}
-
-# Flags that may change between a checkpoint and the run that goes on from it.
-FREE_FLAGS = frozenset(
-    {
-        "learning_rate",
-        "discriminator_learning_rate",
-        "output_dir",
-        "max_train_steps",
-        "checkpointing_steps",
-        "checkpoints_total_limit",
-        "validation_steps",
-        "resume_from_checkpoint",
-        "push_to_hub",
-        "hub_model_id",
-        "report_to",
-        "card",
-        "dataloader_num_workers",
-        "train_batch_size",
-        "gradient_accumulation_steps",
-        "mixed_precision",
-        "pairs",
-        "validation_pairs",
-        "vgg_weights",
-        "preset",
-    }
-)
-
-TRAINER_STATE = "trainer_state.json"
 EMA_FILE = "ema.safetensors"
 SHOWN_PAIRS = 4
+RECORDED_EVERY = 50
+
+
+class Stopped(Exception):
+    """The run was told to stop by a signal, and has left a checkpoint."""
+
+    def __init__(self, number: int, step: int) -> None:
+        name = signal.Signals(number).name
+        super().__init__(
+            f"stopped by {name} after step {step}; go on with --resume_from_checkpoint latest."
+        )
+        self.status = 128 + number
+
+
+class Batch(NamedTuple):
+    """A batch where the networks are: ``(N, 3, H, W)`` each, and the summaries of the photos."""
+
+    phone: Tensor
+    dslr: Tensor
+    summary: Tensor | None
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the trainer; a mistake ends in one sentence and exit status 1."""
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
-    for noisy in ("accelerate", "datasets", "httpx", "httpx2"):
+    for noisy in ("accelerate", "datasets", "httpx", "httpx2", "matplotlib"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
-    args = parse_arguments(arguments)
+    args = parse_arguments(arguments, __doc__)
     try:
         check_arguments(args)
         Trainer(args).run()
@@ -157,150 +101,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
             f"train_accelerate: {error.filename or 'a file'}: {error.strerror or error}; "
             "check the path, its permissions and the space on the disk."
         )
-    except KeyboardInterrupt:
-        sys.exit("train_accelerate: interrupted; go on with --resume_from_checkpoint latest.")
+    except Stopped as stopped:
+        log.info("%s", stopped)
+        sys.exit(stopped.status)
+    except KeyboardInterrupt:  # before the first step or after the last
+        log.info("interrupted; go on with --resume_from_checkpoint latest.")
+        sys.exit(130)
     finally:
         if torch.distributed.is_initialized():
             torch.distributed.destroy_process_group()
-
-
-def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
-    """Read the flags; a preset changes the defaults, a flag that is given wins."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    add = parser.add_argument
-    add(
-        "--pairs",
-        action="append",
-        required=True,
-        metavar="DIR[=WEIGHT]",
-        help="a DPED folder such as dped/iphone, or a pairs folder; repeat it for several, "
-        "with the share of each",
-    )
-    add(
-        "--validation_pairs",
-        metavar="DIR",
-        help="pairs to validate on (default: the DPED folder's test_data, else a tenth of the "
-        "pairs, which then are not trained on)",
-    )
-    add("--output_dir", type=Path, required=True)
-    add(
-        "--preset",
-        choices=PRESETS,
-        help="defaults for the flags below: the paper's recipe or that of the bundled models",
-    )
-    add("--architecture", choices=ARCHITECTURES, default="default")
-    add("--max_train_steps", type=int, default=3000)
-    add("--train_batch_size", type=int, default=16, help="pairs per process and step")
-    add("--gradient_accumulation_steps", type=int, default=1)
-    add("--resolution", type=int, default=100, help="side of the patches in pixels")
-    add("--learning_rate", type=float, default=1e-3)
-    add("--discriminator_learning_rate", type=float, default=1e-4)
-    add("--lr_warmup_steps", type=int, default=100)
-    add("--max_grad_norm", type=float, default=1.0)
-    add("--ema_decay", type=float, default=0.998, help="0 keeps no average of the weights")
-    for field in dataclasses.fields(LossWeights):
-        add(f"--{field.name}_weight", type=float, default=field.default)
-    add(
-        "--vgg_weights",
-        type=Path,
-        metavar="FILE",
-        help="VGG-16 as safetensors (default: read from the Hub)",
-    )
-    add("--seed", type=int, default=0)
-    add(
-        "--mixed_precision",
-        choices=("no", "fp16", "bf16"),
-        help="default: what `accelerate config` says",
-    )
-    add("--dataloader_num_workers", type=int, default=0)
-    add("--validation_steps", type=int, default=500)
-    add("--checkpointing_steps", type=int, default=500)
-    add("--checkpoints_total_limit", type=int, default=2)
-    add("--resume_from_checkpoint", metavar="latest|DIR")
-    add(
-        "--init_from",
-        metavar="MODEL",
-        help="start from a generator's weights: a folder or a Hub id; its architecture counts",
-    )
-    add("--report_to", metavar="TRACKER", help="an Accelerate tracker, such as tensorboard")
-    add(
-        "--card",
-        type=Path,
-        metavar="FILE",
-        help="JSON with facts for the model card that the run cannot know: title, phone, camera, "
-        "limits, licence_name, licence_text, licence_link, commands that came before",
-    )
-    add("--push_to_hub", action="store_true")
-    add("--hub_model_id", metavar="OWNER/NAME")
-    preset = parser.parse_args(arguments).preset
-    if preset:
-        parser.set_defaults(**PRESETS[preset])
-    return parser.parse_args(arguments)
-
-
-def check_arguments(args: argparse.Namespace) -> None:
-    """Refuse what cannot work before anything is written.
-
-    Raises:
-        DslrGanError: With what to change.
-    """
-    least: dict[str, float] = dict.fromkeys(
-        (
-            "max_train_steps",
-            "train_batch_size",
-            "gradient_accumulation_steps",
-            "validation_steps",
-            "checkpointing_steps",
-            "checkpoints_total_limit",
-        ),
-        1,
-    )
-    least |= dict.fromkeys(("seed", "lr_warmup_steps", "dataloader_num_workers", "ema_decay"), 0)
-    least |= {f"{field.name}_weight": 0 for field in dataclasses.fields(LossWeights)}
-    least |= {"resolution": 32}
-    for name, value in least.items():
-        if not value <= getattr(args, name) < math.inf:
-            raise DslrGanError(f"--{name} must be at least {value}, got {getattr(args, name)}.")
-    for name in ("learning_rate", "discriminator_learning_rate", "max_grad_norm"):
-        if not 0 < getattr(args, name) < math.inf:
-            raise DslrGanError(f"--{name} must be above 0, got {getattr(args, name)}.")
-    if args.ema_decay >= 1:
-        raise DslrGanError(f"--ema_decay must be below 1, got {args.ema_decay}.")
-    if not loss_weights(args).active():
-        raise DslrGanError("every loss has weight 0; give at least one a weight.")
-    if args.mixed_precision == "fp16" and not torch.cuda.is_available():
-        raise DslrGanError("--mixed_precision fp16 needs a GPU; take bf16 or no.")
-    check_names(args)
-
-
-def check_names(args: argparse.Namespace) -> None:
-    """Refuse folders, repositories and trackers that cannot be used."""
-    if args.push_to_hub and not args.hub_model_id:
-        raise DslrGanError("--push_to_hub needs --hub_model_id OWNER/NAME.")
-    if args.hub_model_id is not None:
-        try:
-            validate_repo_id(args.hub_model_id)
-        except HFValidationError as error:
-            raise DslrGanError(f"--hub_model_id: {first_line(error)}.") from error
-    trackers = [tracker.value for tracker in get_available_trackers()]
-    if args.report_to is not None and args.report_to not in trackers:
-        raise DslrGanError(
-            f"--report_to {args.report_to} is not installed here; available: "
-            f"{', '.join(trackers) or 'none'}."
-        )
-    if args.output_dir.exists() and not args.output_dir.is_dir():
-        raise DslrGanError(f"--output_dir {args.output_dir} is a file; name a folder.")
-    for folder in [parse_source(text)[0] for text in args.pairs]:
-        if folder.exists() and folder.resolve() == args.output_dir.resolve():
-            raise DslrGanError(f"--output_dir {args.output_dir} is a pairs folder; name another.")
-
-
-def loss_weights(args: argparse.Namespace) -> LossWeights:
-    """The loss weights that the flags ask for."""
-    names = [field.name for field in dataclasses.fields(LossWeights)]
-    return LossWeights(**{name: getattr(args, f"{name}_weight") for name in names})
 
 
 class Trainer:
@@ -310,66 +119,46 @@ class Trainer:
         self.args = args
         self.weights = loss_weights(args)
         set_seed(args.seed)
-        self.sources = [parse_source(text) for text in args.pairs]
-        self.provenance = [provenance(folder) for folder, _ in self.sources]
         self.card_facts = read_card_facts(args.card) if args.card else {}
-        self.data, self.validation = self._open_data()
-        self.vgg = self._open_vgg()
         self.ancestor: ModelFacts | None = None
-        network = self._make_generator()
-        self.commands = [command_line()]
+        network = self._make_network()
+        self.feed = open_feed(args, with_summary=network.uses_context)
+        self.vgg = self._open_vgg()
         self.accelerator = Accelerator(
             mixed_precision=args.mixed_precision,
-            log_with=args.report_to,
-            project_dir=args.output_dir,
+            log_with=trackers(args),
+            project_config=ProjectConfiguration(str(args.output_dir)),
             gradient_accumulation_plugin=GradientAccumulationPlugin(
                 num_steps=args.gradient_accumulation_steps, sync_with_dataloader=False
             ),
         )
         self.device = self.accelerator.device
         self.ema = copy.deepcopy(network).to(self.device).eval().requires_grad_(False)
-        adam = torch.optim.Adam(network.parameters(), args.learning_rate)
-        self.generator, self.optimizer = self.accelerator.prepare(network, adam)
+        self.generator, self.optimizer = self._prepare(network, args.learning_rate)
         self.discriminator = None
         if self.weights.texture:
-            discriminator = Discriminator()
-            adam = torch.optim.Adam(discriminator.parameters(), args.discriminator_learning_rate)
-            self.discriminator, self.discriminator_optimizer = self.accelerator.prepare(
-                discriminator, adam
+            self.discriminator, self.discriminator_optimizer = self._prepare(
+                Discriminator(), args.discriminator_learning_rate
             )
         if self.vgg is not None:
-            self.vgg.to(self.device)
+            # Half precision where it is asked for; nothing to learn, nothing to exchange.
+            self.vgg = self.accelerator.prepare_model(self.vgg, evaluation_mode=True)
+        self.commands = [command_line()]
+        self.checkpoints = Checkpoints(args.output_dir, args.checkpoints_total_limit)
+        self.guard = CollapseGuard(args.collapse_steps)
         self.step = 0
         self.scores: Scores | None = None
+        self.told = 0  # the number of the signal that some process got
+        self._seen: list[dict[str, Tensor]] = []
 
     # What a run is made of ----------------------------------------------------------------
 
-    def _open_data(self) -> tuple[PatchPairs, Any]:
-        trained = [undecoded(load_pairs(folder)) for folder, _ in self.sources]
-        weights = [weight for _, weight in self.sources]
-        given = [weight for weight in weights if weight is not None]
-        if given and len(given) < len(weights):
-            raise DslrGanError("give every --pairs a weight (DIR=WEIGHT), or none of them.")
-        folder = self.args.validation_pairs
-        with_tests = [folder for folder, _ in self.sources if has_test_pairs(folder)]
-        if folder is not None:
-            validation = load_pairs(folder, "test" if has_test_pairs(folder) else "train")
-        elif with_tests:
-            validation = load_pairs(with_tests[0], "test")
-        else:
-            if len(trained[0]) < 2:
-                raise DslrGanError(
-                    f"{self.sources[0][0]} has a single pair, and none to validate on; "
-                    "name some with --validation_pairs."
-                )
-            parts = trained[0].train_test_split(test_size=0.1, seed=self.args.seed)
-            trained[0], validation = parts["train"], parts["test"]
-            first = self.provenance[0]
-            gave = f"{len(trained[0])} pairs; {len(validation)} more validate"
-            counted = dataclasses.replace(first.data, gave=gave)
-            self.provenance[0] = dataclasses.replace(first, data=counted)
-        data = PatchPairs(trained, given or None, size=self.args.resolution, seed=self.args.seed)
-        return data, undecoded(validation)
+    def _make_network(self) -> Pretrained:
+        if not self.args.init_from:
+            return make_network(self.args.architecture)
+        network = load_network(self.args.init_from).train()
+        self.ancestor, network.facts, network.origin = network.facts, None, None
+        return network
 
     def _open_vgg(self) -> VGGFeatures | None:
         if not self.weights.content:
@@ -378,119 +167,174 @@ class Trainer:
             return VGGFeatures.from_file(self.args.vgg_weights)
         return VGGFeatures.from_hub()
 
-    def _make_generator(self) -> Generator:
-        if self.args.init_from:
-            generator = Generator.from_pretrained(self.args.init_from).train()
-            self.ancestor, generator.facts = generator.facts, None
-            generator.origin = None
-            return generator
-        return Generator(**ARCHITECTURES[self.args.architecture])
+    def _prepare(self, network: torch.nn.Module, rate: float) -> tuple[Any, Any]:
+        """A network and its Adam, ready for this machine."""
+        if self.args.channels_last:
+            network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        if self.args.compile:
+            network.compile()
+        return self.accelerator.prepare(network, torch.optim.Adam(network.parameters(), rate))
+
+    @property
+    def network(self) -> Pretrained:
+        """The generator without what wraps it for several processes."""
+        return self.accelerator.unwrap_model(self.generator)
 
     # The loop -----------------------------------------------------------------------------
 
     def run(self) -> None:
-        """Train to the last step, then save, and push where asked."""
+        """Train to the last step, then save, and push where asked.
+
+        Raises:
+            DslrGanError: If the run cannot go on; its checkpoints and best generator stay.
+            Stopped: After SIGTERM or Ctrl-C, with a checkpoint written.
+        """
+        self._begin()
+        with (
+            StopRequest(self._say) as stop,
+            tqdm(
+                total=self.args.max_train_steps,
+                initial=self.step,
+                desc="training",
+                disable=not self.accelerator.is_local_main_process,
+            ) as bar,
+        ):
+            for raw in self.batches() if self.step < self.args.max_train_steps else ():
+                batch = self.on_device(raw)
+                losses = self.advance(batch, stop)
+                if losses is not None:
+                    bar.update()
+                    self._after_step(batch, losses, bar)
+                    if self.step == self.args.max_train_steps:
+                        break
+        self.finish()
+
+    def _begin(self) -> None:
+        """Go on from a checkpoint where asked, open the records, validate what is there."""
         args, accelerator = self.args, self.accelerator
         if args.resume_from_checkpoint:
             self.resume(args.resume_from_checkpoint)
-        later = [each for each in checkpoints(args.output_dir) if checkpoint_step(each) > self.step]
+        later = [each for each in self.checkpoints.all() if step_of(each) > self.step]
         if later:
             raise DslrGanError(
                 f"{args.output_dir} has checkpoints of later steps, such as {later[-1].name}, that "
                 "would mix with this run; add --resume_from_checkpoint latest, or name another "
                 "--output_dir."
             )
-        self._start_records()
+        run = {"commands": self.commands, "settings": vars(args)}
+        self.records = Records(args.output_dir, accelerator, run)
+        self.records.start(self.step)
+        if accelerator.is_main_process:
+            self.checkpoints.tidy()
         if self.step == 0:
             self.validate()
-        with tqdm(
-            total=args.max_train_steps,
-            initial=self.step,
-            desc="training",
-            disable=not accelerator.is_local_main_process,
-        ) as bar:
-            for batch in self._batches():
-                with accelerator.accumulate(*self._trained()):
-                    losses = self.train_on(batch)
-                if accelerator.sync_gradients:
-                    self._finish_step(batch, losses, bar)
-        self.finish()
 
-    def _finish_step(self, batch: dict[str, Tensor], losses: dict[str, float], bar: tqdm) -> None:
+    def advance(self, batch: Batch, stop: StopRequest | None = None) -> dict[str, float] | None:
+        """Train on one batch; where that ends a step, give the step's losses.
+
+        Raises:
+            DslrGanError: If a loss is not finite.
+        """
+        with self.accelerator.accumulate(*self._trained()):
+            self._seen.append(self.train_on(batch))
+        if not self.accelerator.sync_gradients:
+            return None
         self.step += 1
-        bar.update()
+        losses = self._agree(stop)
+        # Before the average or a checkpoint could take over a weight that is no number.
+        self.guard.see_step(self.step, losses)
         self._update_average()
-        self._record(losses, bar)
+        return losses
+
+    def _after_step(self, batch: Batch, losses: dict[str, float], bar: tqdm) -> None:
+        """Record, validate and save when it is time to, and stop where that was asked for."""
+        if self.step % RECORDED_EVERY == 0 or self.step == 1:
+            self._record(losses, bar)
         last = self.step == self.args.max_train_steps
         if last or self.step % self.args.validation_steps == 0:
             self.validate(batch)
-        if last or self.step % self.args.checkpointing_steps == 0:
+        if last or self.told or self.step % self.args.checkpointing_steps == 0:
             self.save_checkpoint()
+        if self.told and not last:
+            raise Stopped(self.told, self.step)
+
+    def _agree(self, stop: StopRequest | None) -> dict[str, float]:
+        """The step's losses over all its batches and processes; notes a signal that any got.
+
+        One exchange and one wait for the device, so that all processes decide alike.
+        """
+        names = list(self._seen[0])
+        values = torch.stack([torch.stack(list(each.values())) for each in self._seen]).mean(dim=0)
+        told = stop.signal if stop is not None and stop.signal is not None else 0
+        mine = torch.cat([values, values.new_tensor([float(told)])])
+        everyone = self.accelerator.gather(mine[None])
+        self._seen.clear()
+        self.told = int(everyone[:, -1].max())
+        return dict(zip(names, everyone[:, :-1].mean(dim=0).tolist(), strict=True))
 
     def _trained(self) -> list[torch.nn.Module]:
-        return (
-            [self.generator] if self.discriminator is None else [self.generator, self.discriminator]
-        )
+        return [each for each in (self.generator, self.discriminator) if each is not None]
 
-    def _batches(self) -> DataLoader:
-        args, accelerator = self.args, self.accelerator
-        order = BatchNumbers(
-            self.step * args.gradient_accumulation_steps,
-            args.max_train_steps * args.gradient_accumulation_steps,
-            args.train_batch_size,
+    def batches(self) -> DataLoader:
+        """The batches of this process, from the step on that comes next."""
+        accelerator = self.accelerator
+        return self.feed.batches(
+            self.step,
             accelerator.process_index,
             accelerator.num_processes,
-        )
-        return DataLoader(
-            self.data,
-            batch_sampler=order,
-            num_workers=args.dataloader_num_workers,
-            pin_memory=self.device.type == "cuda",
+            pin=self.device.type == "cuda",
         )
 
-    def train_on(self, batch: dict[str, Tensor]) -> dict[str, float]:
-        """One forward and backward pass of both networks; returns what is worth recording."""
-        enhanced, dslr = self.enhance(batch), batch["dslr"].to(self.device)
-        record: dict[str, float] = {}
+    def on_device(self, raw: dict[str, Tensor]) -> Batch:
+        """A loader's batch, where and how the networks want it."""
+        order = torch.channels_last if self.args.channels_last else torch.preserve_format
+        phone, dslr = (
+            raw[name].to(self.device, non_blocking=True, memory_format=order)
+            for name in ("phone", "dslr")
+        )
+        summary = raw["summary"].to(self.device) if self.feed.with_summary else None
+        return Batch(phone, dslr, summary)
+
+    def train_on(self, batch: Batch) -> dict[str, Tensor]:
+        """One forward and backward pass of both networks; returns what is worth recording.
+
+        The discriminator moves once in each step, before the generator and on the same patches.
+        """
+        enhanced = self.enhance(self.generator, batch)
+        record: dict[str, Tensor] = {}
         if self.discriminator is not None:
-            record |= self.discriminator_step(enhanced.detach(), dslr)
-        return record | self.generator_step(enhanced, dslr)
+            record |= self.discriminator_step(enhanced.detach(), batch.dslr)
+        return record | self.generator_step(enhanced, batch.dslr)
 
-    def enhance(self, batch: dict[str, Tensor]) -> Tensor:
-        """The generator on a batch of patches, each with the context of its own picture."""
-        phone = batch["phone"].to(self.device)
-        network = self.accelerator.unwrap_model(self.generator)
-        context = None
-        if network.uses_context:
-            context = network.context(batch["summary"].to(self.device))
-        return self.generator(phone, context)
+    def enhance(self, generator: torch.nn.Module, batch: Batch) -> Tensor:
+        """A generator on a batch of patches, each with the context of its own picture."""
+        context = None if batch.summary is None else self.network.context(batch.summary)
+        return generator(batch.phone, context)
 
-    def discriminator_step(self, enhanced: Tensor, dslr: Tensor) -> dict[str, float]:
-        """Move the discriminator once per generator step; its accuracy is recorded."""
+    def discriminator_step(self, enhanced: Tensor, dslr: Tensor) -> dict[str, Tensor]:
+        """Move the discriminator; its accuracy is recorded beside its loss."""
         assert self.discriminator is not None
         self._set_rate(self.discriminator_optimizer, self.args.discriminator_learning_rate)
         # One pass over both halves: two would each wait for a gradient exchange.
         logits = self.discriminator(torch.cat([dslr, enhanced]))
         real, generated = logits.chunk(2)
         loss = discriminator_loss(real, generated)
-        self._check_finite({"discriminator": loss})
         self.accelerator.backward(loss)
         self.discriminator_optimizer.step()
         self.discriminator_optimizer.zero_grad()
         right = torch.cat([real > 0, generated < 0]).float().mean()
-        return {"discriminator": loss.item(), "discriminator_accuracy": right.item()}
+        return {"discriminator": loss.detach(), "discriminator_accuracy": right}
 
-    def generator_step(self, enhanced: Tensor, dslr: Tensor) -> dict[str, float]:
+    def generator_step(self, enhanced: Tensor, dslr: Tensor) -> dict[str, Tensor]:
         """Move the generator; the discriminator is frozen and only asked."""
         terms = self._terms(enhanced, dslr)
-        self._check_finite(terms)
         self._set_rate(self.optimizer, self.args.learning_rate)
         self.accelerator.backward(self.weights.total(terms))
         if self.accelerator.sync_gradients:
             self.accelerator.clip_grad_norm_(self.generator.parameters(), self.args.max_grad_norm)
         self.optimizer.step()
         self.optimizer.zero_grad()
-        return {name: term.item() for name, term in terms.items()}
+        return {name: term.detach() for name, term in terms.items()}
 
     def _terms(self, enhanced: Tensor, dslr: Tensor) -> dict[str, Tensor]:
         logits = None
@@ -501,197 +345,174 @@ class Trainer:
             judge.requires_grad_(True)
         return generator_losses(enhanced, dslr, self.weights, logits=logits, vgg=self.vgg)
 
-    def _check_finite(self, terms: dict[str, Tensor]) -> None:
-        bad = [name for name, term in terms.items() if not torch.isfinite(term)]
-        if bad:
-            raise DslrGanError(
-                f"the {bad[0]} loss became {terms[bad[0]].item()} after step {self.step}; go on "
-                "with --resume_from_checkpoint latest and a lower --learning_rate."
-            )
-
     def _set_rate(self, optimizer: torch.optim.Optimizer, base: float) -> None:
-        """Warm-up, then half a cosine down to a hundredth: a function of the step alone."""
-        warm = min(1.0, (self.step + 1) / max(1, self.args.lr_warmup_steps))
-        cosine = 0.5 * (1 + math.cos(math.pi * self.step / self.args.max_train_steps))
         for group in optimizer.param_groups:
-            group["lr"] = base * warm * (0.01 + 0.99 * cosine)
+            group["lr"] = base * rate_factor(self.args, self.step)
 
     @torch.no_grad()
     def _update_average(self) -> None:
         # Early on the average follows closely, or it would remember the first random weights.
         decay = min(self.args.ema_decay, self.step / (self.step + 9))
-        own = self.accelerator.unwrap_model(self.generator).parameters()
-        for average, parameter in zip(self.ema.parameters(), own, strict=True):
-            average.lerp_(parameter, 1 - decay)
+        average: list[Tensor] = list(self.ema.parameters())
+        torch._foreach_lerp_(average, list(self.network.parameters()), 1 - decay)
 
     # Validation and records ---------------------------------------------------------------
 
-    def validate(self, batch: dict[str, Tensor] | None = None) -> Scores:
-        """Score the averaged generator on pairs it does not train on, and draw some of them."""
-        accelerator = self.accelerator
-        own = range(accelerator.process_index, len(self.validation), accelerator.num_processes)
+    def validate(self, batch: Batch | None = None) -> Scores:
+        """Score the averaged generator on pairs it does not train on, and keep it if it is best.
+
+        Args:
+            batch: To measure the gradient of each term of the loss on.
+
+        Raises:
+            DslrGanError: If the training has collapsed.
+        """
+        scores = self.scores = self._score_all()
+        norms = self._gradient_norms(batch) if batch is not None else {}
+        values = {
+            f"validation/{side}/{name}": value
+            for side, each in (("input", scores.input), ("model", scores.model))
+            for name, value in each.means.items()
+            if value is not None
+        }
+        values |= {f"gradient/{name}": norm for name, norm in norms.items()}
+        self.records.write(self.step, values)
+        if self.accelerator.is_main_process:
+            self.records.draw_samples(self.step, self._sample_rows())
+            self.records.publish(scores.table())
+            tqdm.write(f"step {self.step}\n{scores.table()}", file=sys.stderr)
+        if self.step > 0 and self.guard.see_validation(
+            self.step, scores.model.ms_ssim, scores.input.ms_ssim
+        ):
+            self._save(self.args.output_dir / "best", scores)
+        return scores
+
+    def _score_all(self) -> Scores:
+        accelerator, pairs = self.accelerator, self.feed.validation
+        own = range(accelerator.process_index, len(pairs), accelerator.num_processes)
         # By index, so that nothing depends on the number of processes.
         rows = sorted(gather_object([(index, *self._score(index)) for index in own]))
         inputs, results = (np.array([row[side] for row in rows]) for side in (1, 2))
         differ = np.isfinite(inputs[:, 0])
-        self.scores = Scores(
-            len(rows), summarise(inputs, differ), {"model": summarise(results, differ)}
-        )
-        norms = self._gradient_norms(batch) if batch is not None else {}
-        if accelerator.is_main_process:
-            self._draw_samples()
-            values = {
-                f"validation/{side}/{name}": value
-                for side, scores in (("input", self.scores.input), ("model", self.scores.model))
-                for name, value in scores.means.items()
-                if value is not None
-            }
-            self._write_log(values | {f"gradient/{name}": norm for name, norm in norms.items()})
-            tqdm.write(f"step {self.step}\n{self.scores.table()}", file=sys.stderr)
-        return self.scores
+        return Scores(len(rows), summarise(inputs, differ), {"model": summarise(results, differ)})
 
     @torch.inference_mode()
     def _score(self, index: int) -> tuple[list[float], list[float]]:
         """Scores of the phone picture and of the 8-bit result against the DSLR picture."""
-        phone, dslr = (picture.to(self.device) for picture in pair_tensors(self.validation, index))
+        phone, dslr = (each.to(self.device) for each in pair_tensors(self.feed.validation, index))
         result = to_tensor(to_pixels(self.ema(phone))).to(self.device)
         return measure(phone, dslr), measure(result, dslr)
 
     @torch.inference_mode()
-    def _draw_samples(self) -> None:
+    def _sample_rows(self) -> list[list[np.ndarray]]:
         """Phone, enhanced and DSLR side by side, a pair a row."""
         rows = []
-        for index in range(min(SHOWN_PAIRS, len(self.validation))):
-            phone, dslr = pair_tensors(self.validation, index)
-            enhanced = self.ema(phone.to(self.device)).cpu()
-            rows.append(np.hstack([to_pixels(each) for each in (phone, enhanced, dslr)]))
-        width = max(row.shape[1] for row in rows)
-        rows = [np.pad(row, ((0, 0), (0, width - row.shape[1]), (0, 0))) for row in rows]
-        with written_whole(self.args.output_dir / f"samples/step_{self.step:06d}.png") as path:
-            Image.fromarray(np.vstack(rows)).save(path)
+        for index in range(min(SHOWN_PAIRS, len(self.feed.validation))):
+            phone, dslr = pair_tensors(self.feed.validation, index)
+            enhanced = self.ema(phone.to(self.device))
+            rows.append([to_pixels(each) for each in (phone, enhanced, dslr)])
+        return rows
 
-    def _gradient_norms(self, batch: dict[str, Tensor]) -> dict[str, float]:
+    def _gradient_norms(self, batch: Batch) -> dict[str, float]:
         """Norm of each weighted term's gradient at the generator's last layer."""
-        network = self.accelerator.unwrap_model(self.generator)
-        phone, dslr = batch["phone"].to(self.device), batch["dslr"].to(self.device)
-        context = (
-            network.context(batch["summary"].to(self.device)) if network.uses_context else None
-        )
-        terms = self._terms(network(phone, context), dslr)
+        network = self.network
+        terms = self._terms(self.enhance(network, batch), batch.dslr)
         return {
             name: torch.autograd.grad(
-                getattr(self.weights, name) * term, network.tail.weight, retain_graph=True
+                getattr(self.weights, name) * term, network.last_layer.weight, retain_graph=True
             )[0]
             .norm()
             .item()
             for name, term in terms.items()
         }
 
-    def _start_records(self) -> None:
-        if self.accelerator.is_main_process:
-            try:
-                self.args.output_dir.mkdir(parents=True, exist_ok=True)
-            except OSError as error:
-                raise DslrGanError(
-                    f"cannot write to {self.args.output_dir} ({error.strerror})."
-                ) from error
-        self.accelerator.wait_for_everyone()
-        if self.args.report_to:
-            self.accelerator.init_trackers("dslr_gan")
-
     def _record(self, losses: dict[str, float], bar: tqdm) -> None:
-        if self.step % 50 == 0 or self.step == 1:
-            rate = self.optimizer.param_groups[0]["lr"]
-            if self.accelerator.is_main_process:
-                values = {f"train/{name}": value for name, value in losses.items()}
-                self._write_log(values | {"train/learning_rate": rate})
-            bar.set_postfix({name: f"{value:.4f}" for name, value in losses.items()})
+        values = {f"train/{name}": value for name, value in losses.items()}
+        values["train/learning_rate"] = self.optimizer.param_groups[0]["lr"]
+        if self.discriminator is not None:
+            rate = self.discriminator_optimizer.param_groups[0]["lr"]
+            values["train/discriminator_learning_rate"] = rate
+        self.records.write(self.step, values)
+        bar.set_postfix({name: f"{value:.4f}" for name, value in losses.items()})
 
-    def _write_log(self, values: dict[str, float]) -> None:
-        with (self.args.output_dir / "log.jsonl").open("a", encoding="utf-8") as file:
-            file.write(json.dumps({"step": self.step, **values}) + "\n")
-        self.accelerator.log(values, step=self.step)
+    def _say(self, sentence: str) -> None:
+        if self.accelerator.is_main_process:
+            tqdm.write(sentence, file=sys.stderr)
 
     # Checkpoints --------------------------------------------------------------------------
 
     def save_checkpoint(self) -> None:
-        """Write everything the run needs to go on, beside its place, then rename it."""
-        accelerator, folder = self.accelerator, self.args.output_dir
-        final = folder / f"checkpoint-{self.step}"
-        unfinished = folder / f".checkpoint-{self.step}.unfinished"
-        if accelerator.is_main_process:
-            shutil.rmtree(unfinished, ignore_errors=True)
-        accelerator.wait_for_everyone()
-        # On every process: each has random states of its own.
-        accelerator.save_state(str(unfinished))
-        if accelerator.is_main_process:
-            save_file(self.ema.state_dict(), unfinished / EMA_FILE)
-            state = {
-                "step": self.step,
-                "samples": self._samples(),
-                "settings": self._settings(),
-                "commands": self.commands,
-            }
-            (unfinished / TRAINER_STATE).write_text(json.dumps(state, indent=2))
-        accelerator.wait_for_everyone()
-        if accelerator.is_main_process:
-            shutil.rmtree(final, ignore_errors=True)
-            unfinished.rename(final)
-            others = [each for each in checkpoints(folder) if each != final]
-            for old in others[: max(0, len(others) + 1 - self.args.checkpoints_total_limit)]:
-                shutil.rmtree(old)
-        accelerator.wait_for_everyone()
+        """Write everything the run needs to go on."""
+        state = {
+            "step": self.step,
+            "samples": self._samples(),
+            "settings": self._settings(),
+            "commands": self.commands,
+            "guard": self.guard.state(),
+        }
+        self.checkpoints.write(
+            self.accelerator,
+            self.step,
+            state,
+            lambda folder: save_file(self.ema.state_dict(), folder / EMA_FILE),
+        )
 
     def resume(self, wanted: str) -> None:
-        """Go on from a checkpoint: ``latest``, or a folder.
+        """Go on from a checkpoint: a folder, or ``latest`` for the latest that can be used.
+
+        One that cannot is refused with a sentence and set aside, and the one before it is tried.
 
         Raises:
-            DslrGanError: If the folder holds no checkpoint of this very configuration.
+            DslrGanError: If none can be used.
         """
-        if wanted == "latest":
-            found = checkpoints(self.args.output_dir)
-            if not found:
-                if self.accelerator.is_main_process:
-                    log.info("there is no checkpoint in %s; starting anew", self.args.output_dir)
-                return
-            folder = found[-1]
-        else:
-            folder = Path(wanted)
-        state = self._read_state(folder)
-        self.step = state["step"]
-        self.commands = [*state["commands"], *self.commands]
+        latest = wanted == "latest"
+        candidates = self.checkpoints.all()[::-1] if latest else [Path(wanted)]
+        if not candidates:
+            self._say(f"there is no checkpoint in {self.args.output_dir}; starting anew")
+        refused: list[Path] = []
+        for folder in candidates:
+            try:
+                self._go_on_from(folder)
+            except DslrGanError as error:
+                if folder == candidates[-1]:
+                    raise
+                self._say(str(error))
+                refused.append(folder)
+            else:
+                break
+        self.accelerator.wait_for_everyone()
+        if self.accelerator.is_main_process:
+            self.checkpoints.set_aside(refused)
+        self.accelerator.wait_for_everyone()
+
+    def _go_on_from(self, folder: Path) -> None:
+        state = read_state(folder)
+        self._check_settings(folder, state)
         try:
             self.accelerator.load_state(str(folder))
             self.ema.load_state_dict(load_file(folder / EMA_FILE))
-        except Exception as error:  # unpickling damaged bytes raises nearly anything
+        except Exception as error:  # of another version, which can raise nearly anything
             raise DslrGanError(
-                f"the checkpoint {folder} is damaged or of another configuration "
-                f"({type(error).__name__}); resume from another one."
+                f"the checkpoint {folder} cannot be loaded by these versions "
+                f"({type(error).__name__}); use those that wrote it."
             ) from error
-        if self.accelerator.is_main_process:
-            log.info("going on from %s", folder)
+        self.guard.restore(state["guard"])
+        self.step = state["step"]
+        self.commands = [*state["commands"], *self.commands]
+        self._say(f"going on from {folder}")
 
-    def _read_state(self, folder: Path) -> dict[str, Any]:
-        try:
-            state = json.loads((folder / TRAINER_STATE).read_text())
-            step, samples, settings = (state[key] for key in ("step", "samples", "settings"))
-            state["commands"] = list(state["commands"])
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise DslrGanError(
-                f"{folder} holds no complete checkpoint; name another, or latest."
-            ) from error
+    def _check_settings(self, folder: Path, state: dict[str, Any]) -> None:
         now = self._settings()
         changed = [
             f"--{name} {old} -> {now.get(name)}"
-            for name, old in settings.items()
+            for name, old in state["settings"].items()
             if now.get(name) != old
         ]
-        if changed or samples != self._samples(step):
+        if changed or state["samples"] != self._samples(state["step"]):
             raise DslrGanError(
                 f"the checkpoint {folder} was made with other settings "
-                f"({', '.join(changed) or 'pairs per step'}); use those, or another output_dir."
+                f"({', '.join(changed) or 'pairs per step'}); use those, or another --output_dir."
             )
-        return state
 
     def _samples(self, step: int | None = None) -> int:
         """Samples seen up to a step: what the data position follows from."""
@@ -701,159 +522,53 @@ class Trainer:
 
     def _settings(self) -> dict[str, Any]:
         known = {name: value for name, value in vars(self.args).items() if name not in FREE_FLAGS}
-        known["weights of pairs"] = [weight for _, weight in self.sources]
-        known["pairs"] = [fingerprint(folder) for folder, _ in self.sources]
+        known |= self.feed.settings(self.accelerator.num_processes)
         return json.loads(json.dumps(known, default=str))
 
     # The end ------------------------------------------------------------------------------
 
     def finish(self) -> None:
         """Save the generator with its facts, and push it where asked."""
-        final = self.scores or self.validate()
+        scores = self.scores or self.validate()
+        folder = self.args.output_dir / "generator"
+        self._save(folder, scores)
         if self.accelerator.is_main_process:
-            self.ema.facts = self._facts(final)
-            folder = self.args.output_dir / "generator"
-            self.ema.save_pretrained(folder, repository=self.args.hub_model_id)
             log.info("the generator lies in %s", folder)
+            if self.guard.best_step not in (None, self.step):
+                best = self.args.output_dir / "best"
+                log.info("the one of step %s validated better: %s", self.guard.best_step, best)
+            log.info("how it went: %s", self.records.folder / "index.html")
             if self.args.push_to_hub:
                 log.info("pushed: %s", self.ema.push_to_hub(self.args.hub_model_id))
         self.accelerator.wait_for_everyone()
         self.accelerator.end_training()
 
-    def _facts(self, final: Scores) -> ModelFacts:
-        args = self.args
-        known = {name: fact for name, fact in self.card_facts.items() if name != "commands"}
-        settings = ", ".join(f"{name} {value}" for name, value in self.ema.config.items())
-        libraries = ("torch", "accelerate", "datasets", "numpy", "pillow")
-        facts = {
-            "title": f"dslr_gan {args.output_dir.resolve().name}",
-            "architecture": settings,
-            "parameters": sum(parameter.numel() for parameter in self.ema.parameters()),
-            "data": [*self._ancestors("data"), *(each.data for each in self.provenance)],
-            "teachers": self._teachers(),
+    def _save(self, folder: Path, scores: Scores) -> None:
+        """Save the averaged generator with its card, on the main process."""
+        if self.accelerator.is_main_process:
+            self.ema.facts = self._facts(scores)
+            self.ema.save_pretrained(folder, repository=self.args.hub_model_id)
+        self.accelerator.wait_for_everyone()
+
+    def _facts(self, scores: Scores) -> ModelFacts:
+        pairs = "/".join(Path(self.feed.validation_name).parts[-2:])
+        run = {
+            "title": f"dslr_gan {self.args.output_dir.resolve().name}",
             "steps": self.step,
             "batch_size": self._samples(1),
             "losses": self.weights.active(),
-            "seed": args.seed,
-            "commands": [
-                *self._ancestors("commands"),
-                *self.card_facts.get("commands", []),
-                *self.commands,
-            ],
-            "versions": {name: version(name) for name in libraries},
-            "scores": self._score_facts(final),
-            "date": time.strftime("%Y-%m-%d"),
+            "seed": self.args.seed,
         }
-        licence = {
-            name: getattr(self.ancestor, name, None)
-            for name in ("licence_name", "licence_text", "licence_link")
-        }
-        merged: dict[str, Any] = {**licence, **facts, **known}
-        return dataclasses.replace(unknown_facts(""), **merged)
-
-    def _ancestors(self, fact: str) -> list[Any]:
-        """What the card of the network this one started from lists."""
-        return list(getattr(self.ancestor, fact, None) or [])
-
-    def _teachers(self) -> list[Source]:
-        """Networks of the sources, of the ancestor, and VGG where it judged; each once."""
-        found = self._ancestors("teachers")
-        found += [teacher for each in self.provenance for teacher in each.teachers]
-        if self.vgg is not None:
-            found.append(
-                Source(
-                    name=f"VGG-16, {self.vgg.source}",
-                    gave="features of the content loss",
-                    terms=None,
-                    url="https://huggingface.co/timm/vgg16.tv_in1k",
-                    dataset_id=None,
-                )
-            )
-        return [each for index, each in enumerate(found) if each not in found[:index]]
-
-    def _score_facts(self, final: Scores) -> list[Score]:
-        titles = {"psnr": "PSNR", "ssim": "SSIM", "ms_ssim": "MS-SSIM"}
-
-        def facts(method: str, scores: MetricScores) -> list[Score]:
-            return [
-                Score(
-                    method=method,
-                    dataset=f"validation pairs of {self._validation_name()}",
-                    pairs=final.pairs,
-                    metric=titles[metric],
-                    value=value,
-                    ci95=scores.ci95[metric],
-                )
-                for metric, value in scores.means.items()
-                if value is not None
-            ]
-
-        return facts("input photo", final.input) + facts(THIS_MODEL, final.model)
-
-    def _validation_name(self) -> str:
-        with_tests = [folder for folder, _ in self.sources if has_test_pairs(folder)]
-        folder = self.args.validation_pairs or (with_tests or [self.sources[0][0]])[0]
-        return "/".join(Path(folder).parts[-2:])
-
-
-def parse_source(text: str) -> tuple[Path, float | None]:
-    """Split ``DIR=WEIGHT``; a folder whose own name holds an equals sign is taken whole."""
-    folder, equals, weight = text.rpartition("=")
-    if not equals or Path(text).is_dir():
-        return Path(text), None
-    try:
-        return Path(folder), float(weight)
-    except ValueError as error:
-        raise DslrGanError(
-            f"--pairs {text}: the weight after = must be a number, got {weight!r}."
-        ) from error
-
-
-def fingerprint(folder: Path) -> str:
-    """Tell one set of training pairs from another, wherever it lies: names and sizes of files."""
-    pairs = find_pairs(split_folder(folder, "train"))
-    files = [(name, (pairs.phone / name).stat().st_size) for name in pairs.names]
-    return hashlib.sha256(repr(files).encode()).hexdigest()[:16]
-
-
-def checkpoints(folder: Path) -> list[Path]:
-    """The complete checkpoints of a run, oldest first."""
-    found = folder.glob("checkpoint-*") if folder.is_dir() else ()
-    return sorted(
-        (path for path in found if re.fullmatch(r"checkpoint-\d+", path.name)), key=checkpoint_step
-    )
-
-
-def checkpoint_step(checkpoint: Path) -> int:
-    """The step after which a checkpoint was written, from its folder's name."""
-    return int(checkpoint.name.rpartition("-")[2])
-
-
-def read_card_facts(file: Path) -> dict[str, Any]:
-    """Read the facts that a person adds to the card.
-
-    Raises:
-        DslrGanError: If the file is missing, no JSON object, or a fact is not known or of the
-            wrong kind.
-    """
-    try:
-        given = json.loads(file.read_text(encoding="utf-8"))
-        blank = dataclasses.asdict(unknown_facts(""))
-        checked = ModelFacts.from_json(json.dumps(blank | given))
-    except (OSError, ValueError, TypeError) as error:
-        raise DslrGanError(f"--card {file} cannot be used: {first_line(error)}.") from error
-    return {name: getattr(checked, name) for name in given if given[name] is not None}
-
-
-def command_line() -> str:
-    """The command that started this run, for the card."""
-    processes = os.environ.get("WORLD_SIZE", "1")
-    on_cpu = not torch.cuda.is_available()
-    if processes != "1" and on_cpu:  # accelerate launch would run a single process
-        launcher = f"ACCELERATE_USE_CPU=true torchrun --nproc_per_node {processes}"
-    else:
-        launcher = f"accelerate launch --num_processes {processes}" + (" --cpu" if on_cpu else "")
-    return f"{launcher} train_accelerate.py {shlex.join(sys.argv[1:])}"
+        return facts_of_run(
+            self.ema,
+            run,
+            commands=self.commands,
+            provenance=self.feed.provenance,
+            scores=score_facts(scores, f"validation pairs of {pairs}"),
+            vgg=self.vgg,
+            ancestor=self.ancestor,
+            given=self.card_facts,
+        )
 
 
 if __name__ == "__main__":

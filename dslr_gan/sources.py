@@ -348,8 +348,8 @@ def _column_advice(pictures: list[str]) -> str:
     if len(pictures) < 2:
         return f"pairs need two columns of pictures, it has {', '.join(pictures) or 'none'}."
     if len(pictures) == 2:
-        return f"say which is which with --columns phone={pictures[0]} dslr={pictures[1]}."
-    return f"name two of {', '.join(pictures)} with --columns phone=A dslr=B."
+        return f"say which is which, phone first: --columns {' '.join(pictures)}, or the reverse."
+    return f"name two of {', '.join(pictures)}, phone first, with --columns."
 
 
 def _counted(train: Any, builder: Any) -> str:

@@ -32,6 +32,16 @@ def make_dped(folder: Path, train: int = 10, test: int = 3, side: int = 48) -> P
     return folder
 
 
+ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true"}
+
+
+def launcher(processes: int) -> list[str]:
+    """What stands between python and the script; nothing for one process."""
+    # `accelerate launch --cpu --num_processes 2` would silently run one process.
+    several = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", str(processes)]
+    return several if processes > 1 else []
+
+
 def train(
     arguments: Sequence[object],
     *,
@@ -39,9 +49,7 @@ def train(
     environment: Mapping[str, str] = os.environ,
 ) -> subprocess.CompletedProcess:
     """Run train_accelerate.py on the CPU and wait for its end."""
-    # `accelerate launch --cpu --num_processes 2` would silently run one process.
-    launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", str(processes)]
-    command = [sys.executable, *(launcher if processes > 1 else []), "train_accelerate.py"]
+    command = [sys.executable, *launcher(processes), "train_accelerate.py"]
     return subprocess.run(
         [*command, *map(str, arguments)],
         cwd=ROOT,

@@ -1,0 +1,201 @@
+"""What a run leaves for people: a folder to open, and whatever tracker they use.
+
+``OUTPUT_DIR/results`` holds ``index.html`` (everything below on one page), ``curves.png``,
+``samples/step_000000.png`` and on, ``log.jsonl`` with every number, and ``run.json`` with the
+commands, settings, versions and machine.
+"""
+
+import json
+import os
+import platform
+import shlex
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import numpy as np
+import torch
+from accelerate import Accelerator
+from PIL import Image
+
+from dslr_gan.files import written_whole
+
+FOLDER = "results"
+LIBRARIES = ("torch", "accelerate", "datasets", "numpy", "pillow", "safetensors")
+LATEST_SAMPLES = 12
+"""How many sample grids the page shows besides the first one."""
+
+_PAGE = Path(__file__).parent / "page.html"
+
+
+class Records:
+    """The results folder of a run and its trackers; does nothing but on the main process.
+
+    Args:
+        output: The run's output folder.
+        accelerator: Knows the trackers and which process is the main one.
+        run: What stands in ``run.json`` besides versions and machine: commands and settings.
+    """
+
+    def __init__(self, output: Path, accelerator: Accelerator, run: Mapping[str, Any]) -> None:
+        self.folder = output / FOLDER
+        self.accelerator = accelerator
+        self.run = {**run, **surroundings(accelerator)}
+
+    def start(self, step: int) -> None:
+        """Make the folder; rows of later steps, which this run will write anew, are dropped."""
+        if self.accelerator.is_main_process:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            kept = [row for row in self.rows() if row["step"] <= step]
+            with written_whole(self.folder / "log.jsonl") as path:
+                path.write_text("".join(f"{json.dumps(row)}\n" for row in kept), encoding="utf-8")
+            self._write("run.json", json.dumps(self.run, indent=2, default=str) + "\n")
+        self.accelerator.wait_for_everyone()
+        flat = {
+            name: value if isinstance(value, bool | int | float) else str(value)
+            for name, value in self.run["settings"].items()
+        }
+        again = {"tensorboard": {"purge_step": step + 1}} if step else {}
+        self.accelerator.init_trackers("dslr_gan", config=flat, init_kwargs=again)
+
+    def write(self, step: int, values: Mapping[str, float]) -> None:
+        """Record numbers by name, such as ``train/l1``."""
+        if self.accelerator.is_main_process:
+            with (self.folder / "log.jsonl").open("a", encoding="utf-8") as file:
+                file.write(json.dumps({"step": step, **values}) + "\n")
+        self.accelerator.log(dict(values), step=step)
+
+    def draw_samples(self, step: int, rows: Sequence[Sequence[np.ndarray]]) -> None:
+        """Record a grid of pictures.
+
+        Args:
+            step: After which step they were made.
+            rows: Pictures ``(H, W, 3)`` uint8, in a row all of one height.
+        """
+        joined = [np.hstack(row) for row in rows]
+        width = max(row.shape[1] for row in joined)
+        grid = np.vstack(
+            [np.pad(row, ((0, 0), (0, width - row.shape[1]), (0, 0))) for row in joined]
+        )
+        with written_whole(self.folder / f"samples/step_{step:06d}.png") as path:
+            Image.fromarray(grid).save(path)
+        for tracker in self.accelerator.trackers:
+            if hasattr(tracker, "log_images"):
+                # Of them all, only TensorBoard expects the channels first unless told.
+                order = {"dataformats": "NHWC"} if tracker.name == "tensorboard" else {}
+                tracker.log_images({"samples": grid[None]}, step=step, **order)
+
+    def publish(self, scores: str) -> None:
+        """Bring ``curves.png`` and ``index.html`` up to date.
+
+        Args:
+            scores: The latest validation as text.
+        """
+        rows = self.rows()
+        draw_curves(rows, self.folder / "curves.png")
+        samples = sorted(path.name for path in (self.folder / "samples").glob("step_*.png"))
+        environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
+        page = environment.from_string(_PAGE.read_text(encoding="utf-8")).render(
+            run=self.run,
+            scores=scores,
+            step=rows[-1]["step"] if rows else 0,
+            samples=samples[:1] + samples[1:][-LATEST_SAMPLES:],
+        )
+        self._write("index.html", page)
+
+    def rows(self) -> list[dict[str, Any]]:
+        """The log so far; a last line that was cut short is left out."""
+        file = self.folder / "log.jsonl"
+        rows = []
+        for line in file.read_text(encoding="utf-8").splitlines() if file.exists() else ():
+            try:
+                rows.append(json.loads(line))
+            except ValueError:
+                continue
+        return rows
+
+    def _write(self, name: str, text: str) -> None:
+        with written_whole(self.folder / name) as path:
+            path.write_text(text, encoding="utf-8")
+
+
+def draw_curves(rows: Sequence[Mapping[str, float]], file: Path) -> None:
+    """Draw every number of a log over its steps, a panel per kind of number.
+
+    Args:
+        rows: Each ``{"step": 50, "train/l1": 0.1, ...}``.
+        file: PNG to write.
+    """
+    # Only here: importing it takes a second, and a figure of its own needs no display.
+    from matplotlib.figure import Figure
+
+    panels = _panels(rows)
+    figure = Figure(figsize=(12, 2.6 * -(-len(panels) // 3)), layout="constrained")
+    for place, (title, curves) in enumerate(panels.items(), start=1):
+        axes = figure.add_subplot(-(-len(panels) // 3), 3, place)
+        for label, points in curves.items():
+            axes.plot(
+                *zip(*points, strict=True), label=label, marker="." if len(points) < 30 else ""
+            )
+        axes.set_title(title)
+        axes.set_xlabel("step")
+        axes.grid(alpha=0.3)
+        if len(curves) > 1:
+            axes.legend()
+    with written_whole(file) as path:
+        figure.savefig(path, dpi=110)
+
+
+def _panels(rows: Sequence[Mapping[str, float]]) -> dict[str, dict[str, list[tuple[float, float]]]]:
+    """Title -> label -> points: validation metrics with the input's beside the model's."""
+    panels: dict[str, dict[str, list[tuple[float, float]]]] = {}
+    for row in rows:
+        for name, value in row.items():
+            if name == "step":
+                continue
+            kind, _, rest = name.partition("/")
+            title, label = f"{kind}: {rest}", "value"
+            if kind == "validation":
+                label, _, rest = rest.partition("/")
+                title = f"validation: {rest}"
+            elif kind == "gradient":
+                title, label = "gradient at the last layer", rest
+            panels.setdefault(title, {}).setdefault(label, []).append((row["step"], value))
+    return dict(sorted(panels.items(), key=lambda item: item[0].split(":")[0], reverse=True))
+
+
+def surroundings(accelerator: Accelerator) -> dict[str, Any]:
+    """Versions and machine, for whoever wants to run it again."""
+    device = accelerator.device
+    gpu = torch.cuda.get_device_name(device) if device.type == "cuda" else None
+    return {
+        "versions": {"python": platform.python_version()} | library_versions(),
+        "machine": {
+            "system": f"{platform.system()} {platform.machine()}",
+            "cpus": os.cpu_count(),
+            "gpu": gpu,
+            "processes": accelerator.num_processes,
+            "precision": accelerator.mixed_precision,
+        },
+        "started": time.strftime("%Y-%m-%d %H:%M"),
+    }
+
+
+def library_versions() -> dict[str, str]:
+    """Version of each library that has a say in the result."""
+    return {name: version(name) for name in LIBRARIES}
+
+
+def command_line() -> str:
+    """The command that started this run, complete enough to be typed again."""
+    processes = os.environ.get("WORLD_SIZE", "1")
+    on_cpu = not torch.cuda.is_available()
+    if processes != "1" and on_cpu:  # accelerate launch would run a single process
+        launcher = f"ACCELERATE_USE_CPU=true torchrun --nproc_per_node {processes}"
+    else:
+        launcher = f"accelerate launch --num_processes {processes}" + (" --cpu" if on_cpu else "")
+    return f"{launcher} train_accelerate.py {shlex.join(sys.argv[1:])}"
