@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import datasets
+import fsspec.asyn
 import numpy as np
 import torch.utils.data
 from datasets.distributed import split_dataset_by_node
@@ -17,6 +18,7 @@ from dslr_gan.errors import DslrGanError
 BUFFER = 1000
 """So many undecoded pairs of each stream are held back and mixed."""
 
+_BATCH = 16  # rows read at once
 _BLOCK = 4096  # sample numbers whose sources are drawn at once
 
 
@@ -95,6 +97,8 @@ class StreamedPairs(torch.utils.data.IterableDataset):
                 f"a stream is read by one worker of a process, not by {worker.num_workers}; "
                 "give --dataloader_num_workers 0 or 1."
             )
+        if worker is not None:
+            fsspec.asyn.reset_lock()  # held by a thread that a forked worker does not have
         past = np.zeros(len(self.sources), dtype=np.int64)
         for places in self._places(0, self.first):
             past += np.bincount(places, minlength=len(past))
@@ -166,11 +170,14 @@ class StreamedPairs(torch.utils.data.IterableDataset):
 
 
 def _unbroken(stream: Any, place: int) -> Iterator[Mapping[str, Any]]:
-    """The rows of a stream; whatever breaks it off is a sentence."""
-    rows = iter(stream)
+    """The rows of a stream; whatever breaks it off is a sentence.
+
+    By batches, because row by row the library draws another order in a loader's worker.
+    """
+    batches = stream.iter(batch_size=_BATCH)
     while True:
         try:
-            row = next(rows)
+            batch = next(batches)
         except StopIteration:
             return
         except Exception as error:  # damaged files and networks raise nearly anything
@@ -179,4 +186,6 @@ def _unbroken(stream: Any, place: int) -> Iterator[Mapping[str, Any]]:
                 f"stream {place + 1} of the pairs broke off ({reason}); check its files and the "
                 "network, then go on with --resume_from_checkpoint latest."
             ) from error
-        yield row
+        columns = ("phone", "dslr")
+        for pair in zip(*(batch[column] for column in columns), strict=True):
+            yield dict(zip(columns, pair, strict=True))
