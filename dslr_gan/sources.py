@@ -343,11 +343,14 @@ def _keep_columns(rows: Any, name: str, columns: tuple[str, str]) -> Any:
         )  # fmt: skip
         raise DslrGanError(f"{name} {lacks}; {_column_advice(pictures)}")
     kept = [*columns, *([PHOTO] if PHOTO in features and PHOTO not in columns else [])]
+    # Undecoded first: else a stream decodes its pictures to rename them, and encodes them anew.
+    for column in columns:
+        rows = rows.cast_column(column, datasets.Image(decode=False))
     rows = rows.select_columns(kept)
     # By way of names that nobody has, since the two may be the other way round.
     for step in (("_0", "_1"), COLUMNS):
         rows, columns = rows.rename_columns(dict(zip(columns, step, strict=True))), step
-    return undecoded(rows)
+    return rows
 
 
 def _column_advice(pictures: list[str]) -> str:

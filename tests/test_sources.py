@@ -141,6 +141,18 @@ def test_a_prepared_dataset(tmp_path, streaming):
 
 
 @pytest.mark.parametrize("streaming", [False, True])
+def test_pictures_arrive_byte_for_byte(tmp_path, streaming):
+    stream = io.BytesIO()
+    Pillow.effect_noise((40, 40), 90).convert("RGB").save(stream, "JPEG", quality=70)
+    pictures = {column: [{"bytes": stream.getvalue(), "path": None}] for column in ("a", "b")}
+    features = Features(dict.fromkeys(pictures, Image()))
+    Dataset.from_dict(pictures, features=features).to_parquet(tmp_path / "train.parquet")
+    opened = open_pairs(tmp_path, streaming=streaming, columns=("b", "a"))
+    row = next(iter(opened.train))
+    assert row["phone"]["bytes"] == row["dslr"]["bytes"] == stream.getvalue()
+
+
+@pytest.mark.parametrize("streaming", [False, True])
 def test_an_imagefolder(tmp_path, streaming):
     lines = []
     for number in range(3):
