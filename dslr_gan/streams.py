@@ -36,6 +36,9 @@ class StreamedPairs(torch.utils.data.IterableDataset):
     process reads the whole stream and keeps one pair in so many. A process whose part is smaller
     (shards of different sizes, or a remainder) begins its next epoch sooner; no pair is left out.
 
+    At the end of each epoch over parquet files the library rests five seconds, for its threads: a
+    stream is for what is too large to be opened by number.
+
     To go on after ``first`` samples the pairs before them are read again, undecoded: those of the
     current epoch, and one whole epoch more where it is not the first, to learn how long one is.
 
