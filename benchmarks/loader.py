@@ -5,8 +5,8 @@
 The pictures are 100x100 patches of a photo that ships with scikit-image, as JPEG files in two
 folders, as a dataset of parquet files, and as a stream of the same. Every line is a fresh pass of
 the same samples; the yardstick is Pillow alone, decoding the same files one after the other. Disks
-and caches are warm. The
-line of a stream is one epoch, at whose end the library rests five seconds. The folder of 160 000 pairs holds links to one patch.
+and caches are warm. The line of a stream is one epoch, at whose end the library rests five
+seconds. The folder of 160 000 pairs holds links to one patch.
 """
 
 import argparse
