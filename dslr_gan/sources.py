@@ -263,6 +263,11 @@ def _open_hub(
             f"{name} could not be fetched from the Hub, and there is no local copy; check the "
             "network and try again."
         ) from error
+    if commit is None and revision not in (None, str(builder.hash)):
+        raise DslrGanError(
+            f"the Hub does not answer, and the local copy of {name} may be of another revision "
+            f"than {revision}; check the network and try again."
+        )
     train, test, _ = _open_splits(builder, name, columns, streaming)
     source = Source(
         name=name,
@@ -303,12 +308,13 @@ def _open_splits(
 ) -> tuple[Any, Rows | None, dict[str, list[str]]]:
     """The training and the test rows of a dataset, and the files they lie in."""
     files = {str(split): list(found) for split, found in (builder.config.data_files or {}).items()}
-    if "train" not in files:
-        raise DslrGanError(f"{name} has no split train, but {', '.join(files) or 'none at all'}.")
+    # A copy of the library's own, which stands in for a silent Hub, names no files.
     with _Reading(name):
         if not streaming:
             builder.download_and_prepare()
         opened = builder.as_streaming_dataset() if streaming else builder.as_dataset()
+    if "train" not in opened:
+        raise DslrGanError(f"{name} has no split train, but {', '.join(opened) or 'none at all'}.")
     rows = {
         split: _keep_columns(opened[split], name, columns)
         for split in ("train", *TEST_SPLITS)
@@ -337,11 +343,14 @@ def _keep_columns(rows: Any, name: str, columns: tuple[str, str]) -> Any:
         )  # fmt: skip
         raise DslrGanError(f"{name} {lacks}; {_column_advice(pictures)}")
     kept = [*columns, *([PHOTO] if PHOTO in features and PHOTO not in columns else [])]
+    # Undecoded first: else a stream decodes its pictures to rename them, and encodes them anew.
+    for column in columns:
+        rows = rows.cast_column(column, datasets.Image(decode=False))
     rows = rows.select_columns(kept)
     # By way of names that nobody has, since the two may be the other way round.
     for step in (("_0", "_1"), COLUMNS):
         rows, columns = rows.rename_columns(dict(zip(columns, step, strict=True))), step
-    return undecoded(rows)
+    return rows
 
 
 def _column_advice(pictures: list[str]) -> str:
@@ -373,7 +382,7 @@ class _Reading:
         # It raises nearly anything: Arrow's errors, its own, the Hub's, plain KeyErrors.
         if not isinstance(error, Exception) or isinstance(error, DslrGanError):
             return
-        cause = error.__cause__ or error.__context__ or error
+        cause = error.__cause__ or error
         raise DslrGanError(
             f"{self.name} cannot be read as a dataset ({_reason(cause)}); check its files, or make "
             "or fetch it again."

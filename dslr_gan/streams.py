@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import datasets
+import fsspec.asyn
 import numpy as np
 import torch.utils.data
 from datasets.distributed import split_dataset_by_node
@@ -17,6 +18,7 @@ from dslr_gan.errors import DslrGanError
 BUFFER = 1000
 """So many undecoded pairs of each stream are held back and mixed."""
 
+_BATCH = 16  # rows read at once
 _BLOCK = 4096  # sample numbers whose sources are drawn at once
 
 
@@ -33,6 +35,9 @@ class StreamedPairs(torch.utils.data.IterableDataset):
     ``processes`` a process reads its own shards only, the same ones in every epoch; otherwise every
     process reads the whole stream and keeps one pair in so many. A process whose part is smaller
     (shards of different sizes, or a remainder) begins its next epoch sooner; no pair is left out.
+
+    At the end of each epoch over parquet files the library rests five seconds, for its threads: a
+    stream is for what is too large to be opened by number.
 
     To go on after ``first`` samples the pairs before them are read again, undecoded: those of the
     current epoch, and one whole epoch more where it is not the first, to learn how long one is.
@@ -95,6 +100,8 @@ class StreamedPairs(torch.utils.data.IterableDataset):
                 f"a stream is read by one worker of a process, not by {worker.num_workers}; "
                 "give --dataloader_num_workers 0 or 1."
             )
+        if worker is not None:
+            fsspec.asyn.reset_lock()  # held by a thread that a forked worker does not have
         past = np.zeros(len(self.sources), dtype=np.int64)
         for places in self._places(0, self.first):
             past += np.bincount(places, minlength=len(past))
@@ -166,11 +173,14 @@ class StreamedPairs(torch.utils.data.IterableDataset):
 
 
 def _unbroken(stream: Any, place: int) -> Iterator[Mapping[str, Any]]:
-    """The rows of a stream; whatever breaks it off is a sentence."""
-    rows = iter(stream)
+    """The rows of a stream; whatever breaks it off is a sentence.
+
+    By batches, because row by row the library draws another order in a loader's worker.
+    """
+    batches = stream.iter(batch_size=_BATCH)
     while True:
         try:
-            row = next(rows)
+            batch = next(batches)
         except StopIteration:
             return
         except Exception as error:  # damaged files and networks raise nearly anything
@@ -179,4 +189,6 @@ def _unbroken(stream: Any, place: int) -> Iterator[Mapping[str, Any]]:
                 f"stream {place + 1} of the pairs broke off ({reason}); check its files and the "
                 "network, then go on with --resume_from_checkpoint latest."
             ) from error
-        yield row
+        columns = ("phone", "dslr")
+        for pair in zip(*(batch[column] for column in columns), strict=True):
+            yield dict(zip(columns, pair, strict=True))

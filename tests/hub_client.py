@@ -115,7 +115,28 @@ def enhancer(
     return {"source": loaded.source, "bias": bias, "log": heard.lines}
 
 
-ACTIONS = {"push": push, "load": load, "network": network, "enhancer": enhancer}
+def pairs(name: str, streaming: bool = False, revision: str | None = None) -> dict[str, Any]:
+    """Open pairs and say what was opened: the red of each phone picture, and the facts."""
+    from dslr_gan.data import read_pair
+    from dslr_gan.sources import open_pairs
+
+    opened = open_pairs(name, streaming=streaming, revision=revision)
+    reds = [
+        [int(read_pair([row], 0)[0][0, 0, 0]) for row in rows or []]
+        for rows in (opened.train, opened.test)
+    ]
+    data = opened.provenance.data
+    facts = {"gave": data.gave, "terms": data.terms, "dataset_id": data.dataset_id}
+    return {"train": reds[0], "test": reds[1], "fingerprint": opened.fingerprint, **facts}
+
+
+ACTIONS = {
+    "push": push,
+    "load": load,
+    "network": network,
+    "enhancer": enhancer,
+    "pairs": pairs,
+}
 
 
 class _Heard(logging.Handler):

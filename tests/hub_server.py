@@ -17,12 +17,13 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple, Self
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
-REPOSITORY = r"(?P<repository>[^/]+/[^/]+?)"
-API = r"/api/models/(?P<repository>[^/]+/[^/]+)"
+# A dataset is kept under the name that its pages have: "datasets/owner/name".
+REPOSITORY = r"(?P<repository>(?:datasets/)?[^/]+/[^/]+?)"
+API = r"/api/(?:models/(?P<repository>[^/]+/[^/]+)|(?P<dataset>datasets/[^/]+/[^/]+))"
 
 
 class Logged(NamedTuple):
@@ -54,6 +55,7 @@ class Request(NamedTuple):
     path: str  # still quoted: the name of a branch may hold a slash
     headers: Any
     body: bytes
+    query: dict[str, list[str]] = {}
 
     @property
     def json(self) -> Any:
@@ -172,6 +174,7 @@ def hub_environment(server: HubServer, home: str | Path) -> dict[str, str]:
         "HF_HOME": str(home),
         "HF_HUB_DISABLE_XET": "1",
         "HF_HUB_DISABLE_TELEMETRY": "1",
+        "HF_UPDATE_DOWNLOAD_COUNTS": "0",
         "NO_PROXY": "127.0.0.1",
     }
 
@@ -212,7 +215,9 @@ def listener(hub: HubServer, routes: list[Route]) -> ThreadingHTTPServer:
 
         def respond(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-            request = Request(self.command, urlsplit(self.path).path, self.headers, body)
+            address = urlsplit(self.path)
+            query = parse_qs(address.query)
+            request = Request(self.command, address.path, self.headers, body, query)
             with hub.lock:
                 content, headers, status = answer(hub, request, routes)
                 if not isinstance(content, bytes):
@@ -247,6 +252,8 @@ def answer(hub: HubServer, request: Request, routes: list[Route]) -> Answer:
             if route.writes and request.headers["Authorization"] != f"Bearer {hub.token}":
                 raise Refusal(401, "Invalid username or password.")
             names = match.groupdict(default="")
+            if dataset := names.pop("dataset", ""):
+                names["repository"] = dataset
             return route.run(hub, request, **{key: unquote(names[key]) for key in names})
         raise Refusal(404, f"No such page: {request.method} {request.path}")
     except Refusal as refusal:
@@ -308,6 +315,9 @@ def information(hub: HubServer, request: Request, repository: str, revision: str
     sha = hub.find(repository).find(revision or "main")
     siblings = [{"rfilename": path} for path in hub.find(repository).files(sha)]
     facts = {"id": repository, "sha": sha, "private": False, "tags": [], "siblings": siblings}
+    if card := hub.find(repository).files(sha).get("README.md"):
+        licence = re.search(rb"^license: (\S+)$", card.content, re.MULTILINE)
+        facts["cardData"] = {"license": licence[1].decode()} if licence else {}
     return Answer(facts)
 
 
@@ -324,16 +334,46 @@ def references(hub: HubServer, request: Request, repository: str) -> Answer:
     return Answer({"branches": branches, "tags": tags, "converts": []})
 
 
-@route("GET", API + r"/tree/(?P<revision>[^/]+)")
-def tree(hub: HubServer, request: Request, repository: str, revision: str) -> Answer:
-    """All files of a revision: always recursive, which is the only way a download asks."""
-    entries = []
-    for path, file in sorted(hub.find(repository).files(revision).items()):
-        size = len(file.content)
-        entries.append({"type": "file", "oid": file.git_oid, "size": size, "path": path})
-        if file.large:
-            entries[-1]["lfs"] = {"oid": file.sha256, "size": size, "pointerSize": 134}
-    return Answer(entries)
+def listed(path: str, file: StoredFile) -> dict[str, Any]:
+    """What the Hub says of a file, beside its content."""
+    size = len(file.content)
+    entry: dict[str, Any] = {"type": "file", "oid": file.git_oid, "size": size, "path": path}
+    if file.large:
+        entry["lfs"] = {"oid": file.sha256, "size": size, "pointerSize": 134}
+    return entry
+
+
+def folders_of(files: dict[str, StoredFile]) -> set[str]:
+    return {str(folder) for path in files for folder in PurePosixPath(path).parents} - {"."}
+
+
+@route("GET", API + r"/tree/(?P<revision>[^/]+)(?:/(?P<folder>.+))?")
+def tree(hub: HubServer, request: Request, repository: str, revision: str, folder: str) -> Answer:
+    """The files and folders of a folder, or of all folders in it too."""
+    files = hub.find(repository).files(revision)
+    folders = folders_of(files)
+    if folder and folder not in folders:
+        raise Refusal(404, f"{folder} does not exist on {revision}", "EntryNotFound")
+    entries = [listed(path, files[path]) for path in sorted(files)]
+    entries += [{"type": "directory", "oid": "0" * 40, "size": 0, "path": each} for each in folders]
+    inside = [
+        entry for entry in entries if entry["path"].startswith(f"{folder}/" if folder else "")
+    ]
+    # Whoever asks for everything, such as a download, has no use for the folders themselves.
+    if request.query.get("recursive", ["false"])[0].lower() in ("true", "1"):
+        return Answer([entry for entry in inside if entry["type"] == "file"])
+    parent = folder or "."
+    return Answer([each for each in inside if str(PurePosixPath(each["path"]).parent) == parent])
+
+
+@route("POST", API + r"/paths-info/(?P<revision>[^/]+)")
+def paths_information(hub: HubServer, request: Request, repository: str, revision: str) -> Answer:
+    files = hub.find(repository).files(revision)
+    asked = request.json["paths"]
+    found = [listed(path, files[path]) for path in asked if path in files]
+    folders = folders_of(files).intersection(asked)
+    found += [{"type": "directory", "oid": "0" * 40, "size": 0, "path": each} for each in folders]
+    return Answer(found)
 
 
 @route("GET", "/" + REPOSITORY + r"/resolve/(?P<revision>[^/]+)/(?P<path>.+)")

@@ -1,0 +1,319 @@
+"""Pairs opened by name: folders, prepared datasets, the Hub over HTTP, streams; and divided."""
+
+import dataclasses
+import io
+import json
+import shutil
+
+import numpy as np
+import pytest
+from datasets import Dataset, Features, Image, IterableDataset, Value
+from hub_client import HubClient
+from hub_server import HubServer
+from PIL import Image as Pillow
+
+from dslr_gan.data import Provenance, provenance_json, read_pair
+from dslr_gan.errors import DslrGanError
+from dslr_gan.sources import hold_out, open_pairs, sample_rows
+from hub_card import Source
+
+
+def png(red, green=0, size=(12, 12)):
+    stream = io.BytesIO()
+    Pillow.new("RGB", size, (red, green, 0)).save(stream, "PNG")
+    return stream.getvalue()
+
+
+def write_files(folder, phone="phone", names=("0.png", "1.png", "2.png")):
+    for side, green in ((phone, 0), ("canon", 99)):
+        (folder / side).mkdir(parents=True, exist_ok=True)
+        for number, name in enumerate(names):
+            (folder / side / name).write_bytes(png(number, green))
+    return folder
+
+
+def table(numbers, columns=("phone", "dslr"), photos=True):
+    pictures = {
+        column: [{"bytes": png(number, green), "path": None} for number in numbers]
+        for column, green in zip(columns, (0, 99), strict=True)
+    }
+    features = dict.fromkeys(columns, Image())
+    if photos:
+        pictures |= {"photo": [f"p{number // 4}" for number in numbers], "top": list(numbers)}
+        features |= {"photo": Value("string"), "top": Value("int32")}
+    return Dataset.from_dict(pictures, features=Features(features))
+
+
+def prepared(folder, train=40, test=5, shards=2, **options):
+    """What prepare writes: sharded parquet with embedded pictures."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "data").mkdir()
+    parts = np.array_split(np.arange(train), shards)
+    for number, part in enumerate(parts):
+        name = f"train-{number:05d}-of-{shards:05d}.parquet"
+        table(part.tolist(), **options).to_parquet(folder / "data" / name)
+    if test:
+        rows = table(range(100, 100 + test), **options)
+        rows.to_parquet(folder / "data/test-00000-of-00001.parquet")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory):
+    """Keeps what the library writes out of the user's own cache."""
+    patch = pytest.MonkeyPatch()
+    patch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path_factory.mktemp("cache"))
+    yield
+    patch.undo()
+
+
+pytestmark = pytest.mark.usefixtures("cache")
+
+
+def reds(rows):
+    """Which pairs rows hold, and that both pictures of each belong together."""
+    found = []
+    for row in rows:
+        phone, dslr = read_pair([row], 0)
+        assert (dslr[0, 0, 1], dslr[0, 0, 0]) == (99, phone[0, 0, 0])
+        found.append(int(phone[0, 0, 0]))
+    return found
+
+
+# Folders of files ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("streaming", [False, True])
+def test_dped_and_plain_folders(tmp_path, streaming):
+    write_files(tmp_path / "iphone/training_data", "iphone")
+    write_files(tmp_path / "iphone/test_data/patches", "iphone", ("0.png",))
+    dped = open_pairs(tmp_path / "iphone", streaming=streaming)
+    assert isinstance(dped.train, IterableDataset) is streaming
+    assert (reds(dped.train), reds(dped.test)) == ([0, 1, 2], [0])
+    assert dped.provenance.data.name == "DPED patches, iphone against Canon 70D"
+    assert dped.provenance.data.gave == "3 pairs"
+    plain = open_pairs(str(write_files(tmp_path / "plain")), streaming=streaming)
+    assert (reds(plain.train), plain.test) == ([0, 1, 2], None)
+
+
+def test_a_fingerprint_goes_with_the_pairs_and_not_with_their_place(tmp_path):
+    first = write_files(tmp_path / "a")
+    shutil.copytree(first, tmp_path / "elsewhere")
+    mark = open_pairs(first).fingerprint
+    assert open_pairs(tmp_path / "elsewhere", streaming=True).fingerprint == mark
+    (first / "canon/1.png").write_bytes(png(1, 99) + b" ")
+    assert open_pairs(first).fingerprint != mark
+    for side in ("phone", "canon"):
+        (tmp_path / "elsewhere" / side / "2.png").rename(tmp_path / "elsewhere" / side / "3.png")
+    assert open_pairs(tmp_path / "elsewhere").fingerprint != mark
+
+
+def test_patches_of_our_own_are_known_by_their_photo(tmp_path):
+    names = [f"holiday_{photo}_{top}_0.png" for photo in range(5) for top in (0, 100)]
+    folder = write_files(tmp_path / "p", names=names)
+    assert open_pairs(folder).train.column_names == ["phone", "dslr"]
+    known = Source(name="x", gave="10 pairs", terms=None, url=None, dataset_id=None)
+    (folder / "source.json").write_text(provenance_json(Provenance(known, [])))
+    opened = open_pairs(folder)
+    assert opened.provenance.data == known
+    parts = hold_out(opened, 0.2, 0)
+    assert (len(parts.train), len(parts.test)) == (8, 2)
+    assert len(set(parts.test["photo"])) == 1
+
+
+# Datasets ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("streaming", [False, True])
+def test_a_prepared_dataset(tmp_path, streaming):
+    folder = prepared(tmp_path / "parquet")
+    known = Provenance(
+        Source(name="mine", gave="40 pairs", terms="CC0", url=None, dataset_id=None), []
+    )
+    (folder / "source.json").write_text(provenance_json(known))
+    opened = open_pairs(folder, streaming=streaming)
+    assert opened.train.column_names == ["phone", "dslr", "photo"]
+    assert reds(opened.train) == list(range(40))
+    assert reds(opened.test) == list(range(100, 105))
+    assert opened.provenance == known
+    shutil.copytree(folder, tmp_path / "copy")
+    assert open_pairs(tmp_path / "copy").fingerprint == opened.fingerprint
+
+
+@pytest.mark.parametrize("streaming", [False, True])
+def test_pictures_arrive_byte_for_byte(tmp_path, streaming):
+    stream = io.BytesIO()
+    Pillow.effect_noise((40, 40), 90).convert("RGB").save(stream, "JPEG", quality=70)
+    pictures = {column: [{"bytes": stream.getvalue(), "path": None}] for column in ("a", "b")}
+    features = Features(dict.fromkeys(pictures, Image()))
+    Dataset.from_dict(pictures, features=features).to_parquet(tmp_path / "train.parquet")
+    opened = open_pairs(tmp_path, streaming=streaming, columns=("b", "a"))
+    row = next(iter(opened.train))
+    assert row["phone"]["bytes"] == row["dslr"]["bytes"] == stream.getvalue()
+
+
+@pytest.mark.parametrize("streaming", [False, True])
+def test_an_imagefolder(tmp_path, streaming):
+    lines = []
+    for number in range(3):
+        for column, green in (("a", 0), ("b", 99)):
+            (tmp_path / f"{column}{number}.png").write_bytes(png(number, green))
+        lines.append({"phone_file_name": f"a{number}.png", "dslr_file_name": f"b{number}.png"})
+    text = "\n".join(json.dumps(line) for line in lines)
+    (tmp_path / "metadata.jsonl").write_text(text)
+    opened = open_pairs(tmp_path, streaming=streaming)
+    assert sorted(reds(opened.train)) == [0, 1, 2]
+    assert opened.provenance.data.gave == ("a stream of pairs" if streaming else "3 pairs")
+
+
+def test_columns_by_other_names_even_the_wrong_way_round(tmp_path):
+    folder = prepared(tmp_path / "x", 4, 0, 1, columns=("input", "target"), photos=False)
+    for streaming in (False, True):
+        with pytest.raises(DslrGanError, match="no column phone; .* --columns input target"):
+            open_pairs(folder, streaming=streaming)
+    opened = open_pairs(folder, columns=("input", "target"))
+    assert reds(opened.train) == [0, 1, 2, 3]
+    folder = prepared(tmp_path / "y", 4, 0, 1, columns=("dslr", "phone"), photos=False)
+    assert reds(open_pairs(folder, columns=("dslr", "phone")).train) == [0, 1, 2, 3]
+    with pytest.raises(DslrGanError, match="--columns names dslr twice"):
+        open_pairs(folder, columns=("dslr", "dslr"))
+
+
+def test_what_is_no_dataset_of_pairs_is_a_sentence(tmp_path):
+    folder = prepared(tmp_path / "x", 4, 0, 1)
+    with pytest.raises(DslrGanError, match="has no pictures in its column top"):
+        open_pairs(folder, columns=("phone", "top"))
+    (folder / "data/train-00000-of-00001.parquet").rename(folder / "data/test-0.parquet")
+    with pytest.raises(DslrGanError, match="has no split train, but test"):
+        open_pairs(folder)
+    empty = prepared(tmp_path / "empty", 0, 0, 1)
+    with pytest.raises(DslrGanError, match="empty"):
+        open_pairs(empty)
+    (folder / "data/test-0.parquet").write_bytes(b"PAR1 is not enough")
+    (folder / "data/test-0.parquet").rename(folder / "data/train-0.parquet")
+    with pytest.raises(DslrGanError, match="x cannot be read as a dataset .*check its files"):
+        open_pairs(folder)
+    with pytest.raises(DslrGanError, match="there is no folder nothing, and it is not a Hub"):
+        open_pairs("nothing")
+    with pytest.raises(DslrGanError, match="is a folder and has no revision 'v1'"):
+        open_pairs(write_files(tmp_path / "files"), revision="v1")
+
+
+# Divided -------------------------------------------------------------------------------------
+
+
+def test_whole_photos_are_held_out_in_whatever_order_they_lie(tmp_path):
+    opened = open_pairs(prepared(tmp_path / "x", 40, 0, 2))
+    parts = hold_out(opened, 0.25, seed=3)
+    held, kept = set(parts.test["photo"]), set(parts.train["photo"])
+    assert held.isdisjoint(kept) and len(held | kept) == 10
+    # Photos of four pairs each: 10 wanted are three photos.
+    assert (len(parts.train), len(parts.test)) == (28, 12)
+    assert parts.provenance.data.gave == "28 pairs; 12 more validate"
+    assert parts.fingerprint != opened.fingerprint
+    turned = dataclasses.replace(opened, train=opened.train.select(range(39, -1, -1)))
+    assert set(hold_out(turned, 0.25, seed=3).test["photo"]) == held
+    others = [set(hold_out(opened, 0.25, seed=seed).test["photo"]) for seed in range(4)]
+    assert any(each != held for each in others)
+
+
+def test_pairs_without_photos_are_held_out_by_name(tmp_path):
+    names = [f"{number}.png" for number in range(30)]
+    opened = open_pairs(write_files(tmp_path / "x", names=names))
+    parts = hold_out(opened, 0.1, seed=0)
+    assert sorted(reds(parts.train) + reds(parts.test)) == list(range(30))
+    assert len(parts.test) == 3
+    in_memory = dataclasses.replace(opened, train=[opened.train[row] for row in range(30)])
+    assert len(hold_out(in_memory, 0.1, seed=0).test) == 3
+
+
+def test_what_cannot_be_divided_is_a_sentence(tmp_path):
+    single = open_pairs(write_files(tmp_path / "one", names=("0.png",)))
+    with pytest.raises(DslrGanError, match="single pair, .*--validation_pairs"):
+        hold_out(single, 0.1, 0)
+    with pytest.raises(DslrGanError, match="single photo that its pairs are from"):
+        hold_out(open_pairs(prepared(tmp_path / "x", 4, 0, 1)), 0.1, 0)
+    with pytest.raises(DslrGanError, match="a stream cannot be divided; .*--validation_pairs"):
+        hold_out(open_pairs(tmp_path / "one", streaming=True), 0.1, 0)
+    for share in (0, 1, float("nan")):
+        with pytest.raises(DslrGanError, match="between 0 and 1"):
+            hold_out(single, share, 0)
+    with pytest.raises(ValueError, match="test pairs of its own"):
+        hold_out(open_pairs(prepared(tmp_path / "y", 4, 2, 1)), 0.1, 0)
+
+
+def test_sampled_rows_are_the_same_everywhere(tmp_path):
+    rows = open_pairs(prepared(tmp_path / "x", 40, 0, 2)).train
+    few = reds(sample_rows(rows, 7, seed=1))
+    assert few == sorted(set(few)) and len(few) == 7
+    assert few == reds(sample_rows([rows[row] for row in range(40)], 7, seed=1))
+    assert few != reds(sample_rows(rows, 7, seed=2))
+    assert sample_rows(rows, 40, seed=1) is rows
+
+
+# The Hub -------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def hub(tmp_path_factory):
+    folder = prepared(tmp_path_factory.mktemp("hub") / "pairs", 8, 3, 2)
+    with HubServer() as server:
+        for file in folder.rglob("*.parquet"):
+            path = str(file.relative_to(folder))
+            server.add_file("datasets/me/pairs", path, file.read_bytes())
+        server.add_file("datasets/me/pairs", "README.md", b"---\nlicense: cc0-1.0\n---\n# pairs\n")
+        server.add_file("datasets/me/texts", "train.csv", b"a,b\n1,2\n")
+        yield server
+
+
+@pytest.fixture(scope="module")
+def client(hub, tmp_path_factory):
+    with HubClient(hub, tmp_path_factory.mktemp("home")) as asked:
+        yield asked
+
+
+def test_a_hub_dataset_by_number_and_as_a_stream(hub, client):
+    before = len(hub.requests)
+    streamed = client.ask("pairs", name="me/pairs", streaming=True)
+    assert streamed["gave"] == "a stream of pairs"
+    assert any(request.range for request in hub.requests[before:]), "it was not read in parts"
+    whole = client.ask("pairs", name="me/pairs")
+    for opened in (streamed, whole):
+        assert opened["train"] == list(range(8))
+        assert opened["test"] == [100, 101, 102]
+        assert (opened["terms"], opened["dataset_id"]) == ("cc0-1.0", "me/pairs")
+    assert whole["gave"] == "8 pairs"
+    assert whole["fingerprint"] == streamed["fingerprint"]
+    commit = hub.repositories["datasets/me/pairs"].find("main")
+    pinned = client.ask("pairs", name="me/pairs", revision=commit)
+    assert pinned["fingerprint"] == whole["fingerprint"]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "sentence"),
+    [
+        ({"name": "me/nothing"}, "there is no folder me/nothing, and the Hub has no dataset"),
+        ({"name": "me/pairs", "revision": "v9"}, "the Hub has no revision 'v9'"),
+        ({"name": "me/texts"}, "has no column phone; pairs need two columns of pictures"),
+        ({"name": "me/texts", "streaming": True}, "has no column phone; pairs need two columns"),
+    ],
+)
+def test_what_the_hub_has_not_is_a_sentence(client, wanted, sentence):
+    with pytest.raises(DslrGanError, match=sentence):
+        client.ask("pairs", **wanted)
+
+
+def test_when_the_hub_does_not_answer_the_local_copy_stands_in(hub, client):
+    whole = client.ask("pairs", name="me/pairs")
+    hub.fail_with(401)
+    try:
+        # Only its licence is not kept with it.
+        assert client.ask("pairs", name="me/pairs") == whole | {"terms": None}
+        with pytest.raises(DslrGanError, match="local copy of me/pairs may be of another revision"):
+            client.ask("pairs", name="me/pairs", revision="v1")
+        with pytest.raises(DslrGanError, match="the Hub does not answer, and me/pairs cannot be"):
+            client.ask("pairs", name="me/pairs", streaming=True)
+        with pytest.raises(DslrGanError, match="me/other could not be fetched .*no local copy"):
+            client.ask("pairs", name="me/other")
+    finally:
+        hub.fail_with(None)
