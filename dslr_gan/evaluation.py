@@ -229,8 +229,9 @@ def _summarise(values: Mapping[str, list[dict[str, float]]]) -> Scores:
         if name != "dslr":
             main = np.stack([column[metric] for metric in MAIN], axis=1)
             estimates = dict(summarise(main, differ).estimates)
-        for metric in column.keys() - {*MAIN, NOISE}:
-            estimates[metric] = average(column[metric])
+        estimates |= {
+            metric: average(column[metric]) for metric in column if metric not in (*MAIN, NOISE)
+        }
         estimates[NOISE] = median(column[NOISE][noisy] / before[NOISE][noisy])
         scores[name] = MetricScores(estimates)
     ssims = {name: columns[name]["ssim"].tolist() for name in columns if name != "dslr"}
