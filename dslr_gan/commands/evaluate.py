@@ -27,8 +27,8 @@ def add(commands: Commands) -> None:
         _run,
         "Score models on pairs of a phone photo and a DSLR photo: PSNR, SSIM, MS-SSIM, FLIP,\n"
         "colour shift, noise amplification; each with its 95 % interval over the pairs.",
-        f"{PROGRAM} evaluate --model runs/vdsr/generator=VDSR --model iphone=ours \\\n"
-        "      --pairs dped/iphone/test_data/patches --markdown table1.md --figure panels.png",
+        f"{PROGRAM} evaluate --model runs/vdsr/generator=VDSR --model iphone=ours "
+        "--pairs dped/iphone --figure panels.png",
     )
     command.add_argument(
         "--model",
