@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
-from dslr_gan.commands import KNOWN_MODELS, PROGRAM, Commands, add_command, add_loading
+from dslr_gan.commands import (
+    KNOWN_MODELS,
+    PROGRAM,
+    Commands,
+    absolute,
+    add_command,
+    add_loading,
+)
 from dslr_gan.errors import DslrGanError
 from dslr_gan.files import written_whole
 
@@ -117,7 +124,7 @@ def _check(options: argparse.Namespace) -> None:
         raise DslrGanError(f"--figure {options.figure} must end in .png.")
     if options.figure_pairs < 1:
         raise DslrGanError(f"--figure_pairs must be at least 1, got {options.figure_pairs}.")
-    given = [file.resolve() for name in FILES if (file := getattr(options, name)) is not None]
+    given = [absolute(file) for name in FILES if (file := getattr(options, name)) is not None]
     if len(set(given)) < len(given):
         raise DslrGanError(f"{', '.join(f'--{name}' for name in FILES)} must name different files.")
 
