@@ -1,14 +1,10 @@
 """Scores: how close models bring phone photos to the DSLR photos of the same scene.
 
-What is scored is the 8-bit sRGB picture that a user gets. SSIM and MS-SSIM average over all
-pairs. PSNR averages over the pairs whose two pictures differ, for every method alike, since it
-is infinite where they do not; a pair that a model reproduces exactly is left out of that
-model's PSNR for the same reason, and counted.
+What is scored is the 8-bit sRGB picture that a user gets; see :mod:`dslr_gan.scores` for what is
+averaged over which pairs.
 """
 
-import json
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -16,216 +12,234 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from dslr_gan.data import find_pairs
+from dslr_gan.decoding import Rows, read_pair
 from dslr_gan.enhancer import PhotoEnhancer
 from dslr_gan.errors import DslrGanError
-from dslr_gan.image import eight_bits, open_photo, to_canvas, to_tensor
+from dslr_gan.figures import Panel, draw, spread
+from dslr_gan.flaws import blurred_lab, colour_difference, flattest_blocks, noise_level
+from dslr_gan.image import eight_bits, to_canvas, to_tensor
+from dslr_gan.losses import content_loss
 from dslr_gan.metrics import WINDOW, ms_ssim, psnr, ssim
+from dslr_gan.perceptual import flip
+from dslr_gan.scores import MAIN, NOISE, MetricScores, Scores, average, median, summarise
+from dslr_gan.sources import COLUMNS, open_pairs
+from dslr_gan.vgg import VGGFeatures
 
 Model = PhotoEnhancer | Callable[[Image.Image], Image.Image]
 """What can be scored: an enhancer, or any function from a photo to one of the same size."""
 
-METRICS = {"psnr": psnr, "ssim": ssim, "ms_ssim": ms_ssim}
-
-RESAMPLES = 2000
-"""How often the pairs are drawn again, with replacement, for a confidence interval."""
+RESERVED = ("input", "dslr")
+"""Names in the tables that no model may have."""
 
 
-@dataclass(frozen=True)
-class MetricScores:
-    """How one method did: means over the pairs, higher is better."""
+def open_rows(pairs: str | Path, *, columns: tuple[str, str] = COLUMNS) -> Rows:
+    """Open the pairs to score.
 
-    psnr: float | None
-    """Decibels; None where no pair was left to average over."""
+    Args:
+        pairs: Whatever :func:`open_pairs` opens; of pairs that come with test pairs, such as
+            DPED's folder, those are taken.
+        columns: What a dataset calls its phone and DSLR pictures.
 
-    ssim: float
-    """At most 1."""
+    Returns:
+        Rows with ``phone`` and ``dslr``, read when they are needed.
 
-    ms_ssim: float
-    """From 0 to 1."""
-
-    psnr_pairs: int
-    """Over how many pairs ``psnr`` is."""
-
-    ci95: dict[str, tuple[float, float] | None]
-    """Ends of the 95 % confidence interval of each mean, by a bootstrap over the pairs."""
-
-    @property
-    def means(self) -> dict[str, float | None]:
-        """The three means by name."""
-        return {"psnr": self.psnr, "ssim": self.ssim, "ms_ssim": self.ms_ssim}
-
-
-@dataclass(frozen=True)
-class Scores:
-    """How models did on a folder of pairs, beside the phone photos as they are."""
-
-    pairs: int
-    """How many pairs were scored."""
-
-    input: MetricScores
-    """The phone photos themselves."""
-
-    models: dict[str, MetricScores]
-    """Each model by its name, at least one."""
-
-    @property
-    def model(self) -> MetricScores:
-        """The first model, which is the only one where one was given."""
-        return next(iter(self.models.values()))
-
-    def to_json(self) -> str:
-        """Write the scores as JSON text, ``pairs``, ``input`` and ``model`` first.
-
-        ``psnr_pairs`` and ``ci95`` list the input and every model; a PSNR over no pairs is null.
-        """
-        methods = {"input": self.input, **self.models}
-        scores = {
-            "pairs": self.pairs,
-            "input": self.input.means,
-            "model": self.model.means,
-            "models": {name: each.means for name, each in self.models.items()},
-            "psnr_pairs": {name: each.psnr_pairs for name, each in methods.items()},
-            "ci95": {name: each.ci95 for name, each in methods.items()},
-        }
-        return json.dumps(scores, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-
-    def table(self) -> str:
-        """Write the scores as a Markdown table; in brackets the 95 % confidence intervals."""
-        rows = [["", "pairs", "PSNR (dB)", "SSIM", "MS-SSIM"]]
-        for name, each in {"input": self.input, **self.models}.items():
-            shown = [_shown(each, metric) for metric in METRICS]
-            rows.append([name, str(self.pairs), *shown])
-        widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-        rows.insert(1, ["-" * width for width in widths])
-        lines = [
-            "| " + " | ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)) + " |"
-            for row in rows
-        ]
-        return "\n".join([*lines, *self._notes()]) + "\n"
-
-    def _notes(self) -> Iterator[str]:
-        """Say over how many pairs a PSNR is, where that is not over all of them."""
-        methods = {"input": self.input, **self.models}
-        for count in sorted({each.psnr_pairs for each in methods.values()} - {self.pairs}):
-            names = ", ".join(name for name, each in methods.items() if each.psnr_pairs == count)
-            rest = self.pairs - count
-            yield f"PSNR over {count} pairs, {rest} without a finite one: {names}."
+    Raises:
+        DslrGanError: As :func:`open_pairs`.
+    """
+    source = open_pairs(pairs, columns=columns)
+    return source.train if source.test is None else source.test
 
 
 def evaluate(
     model: Model | Mapping[str, Model],
-    pairs: str | Path,
+    pairs: "str | Path | Rows",
     *,
+    vgg: VGGFeatures | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Scores:
     """Score models on pairs of a phone photo and a DSLR photo.
 
     Args:
         model: An enhancer (at full strength), a function from a photo to one of the same size,
-            or several of them by name.
-        pairs: A folder with one sub-folder of phone photos, any name, and one called ``canon``
-            with the same file names; both sides at least 11 pixels.
+            or several of them by name. They are given the photo upright, in sRGB and 8 bits.
+        pairs: What :func:`open_rows` takes or gives; both sides at least 11 pixels.
+        vgg: Adds the VGG-16 distance.
         progress: Called with (pairs done, pairs in all) after each pair.
 
     Returns:
-        The means over the pairs, for the phone photos themselves and for each model.
+        Every metric over the pairs, for the phone photos themselves and for each model.
 
     Raises:
-        DslrGanError: If the folder is not laid out like that, a file cannot be read, two
-            pictures differ in size, a model's result does, or no model is given.
+        DslrGanError: If the pairs cannot be opened, a file cannot be read, two pictures differ in
+            size, a model's result does, or no model is given.
     """
     models = dict(model) if isinstance(model, Mapping) else {"model": model}
-    if not models or "input" in models:
-        raise DslrGanError("Give at least one model to evaluate, none of them called input.")
-    found = find_pairs(pairs)
-    values: dict[str, list[list[float]]] = {name: [] for name in ("input", *models)}
-    for done, name in enumerate(found.names, start=1):
-        photo, target = open_photo(found.phone / name), _picture(open_photo(found.dslr / name))
-        before = _picture(photo)
-        _check_sizes(before, target, found.phone / name, found.dslr / name)
-        values["input"].append(measure(before, target))
+    if not models or any(name in models for name in RESERVED):
+        raise DslrGanError(
+            f"Give at least one model to evaluate, none of them called {' or '.join(RESERVED)}."
+        )
+    rows = open_rows(pairs) if isinstance(pairs, str | Path) else pairs
+    values: dict[str, list[dict[str, float]]] = {name: [] for name in ("input", *models, "dslr")}
+    for row in range(len(rows)):
+        name, phone, dslr = read_row(rows, row)
+        judge = _Judge(phone, dslr, vgg)
+        values["input"].append(judge.score(phone))
         for each, enhance in models.items():
-            after = _picture(_run(enhance, photo))
-            if after.shape != before.shape:
-                raise DslrGanError(
-                    f"{each} made {_size(after)} pixels of {name}, which has {_size(before)}; "
-                    "only a model that keeps the size can be scored."
-                )
-            values[each].append(measure(after, target))
+            values[each].append(judge.score(run_model(enhance, phone, each, name)))
+        values["dslr"].append({NOISE: judge.noise(dslr)})
         if progress is not None:
-            progress(done, len(found.names))
-    # Infinite for the input: the two pictures are the same, and no method's PSNR counts there.
-    differ = np.isfinite(np.array(values["input"])[:, 0])
-    scores = {name: summarise(np.array(rows), differ) for name, rows in values.items()}
-    return Scores(len(found.names), scores.pop("input"), scores)
+            progress(row + 1, len(rows))
+    return _summarise(values)
 
 
-def _run(model: Model, photo: Image.Image) -> Image.Image:
-    return model.enhance(photo) if isinstance(model, PhotoEnhancer) else model(photo)
+def read_row(rows: Rows, row: int) -> tuple[str, np.ndarray, np.ndarray]:
+    """Read a pair, to be scored.
+
+    Args:
+        rows: The pairs.
+        row: Which.
+
+    Returns:
+        What to call it, and the phone's and the DSLR's picture, ``(H, W, 3)`` uint8.
+
+    Raises:
+        DslrGanError: If a picture cannot be read, their sizes differ, or a side is below 11.
+    """
+    stored = rows[row]["phone"]
+    path = stored.get("path") if isinstance(stored, Mapping) else None
+    name = Path(path).name if path else f"pair {row}"
+    try:
+        phone, dslr = read_pair(rows, row)
+    except DslrGanError as error:
+        raise error if name in str(error) else DslrGanError(f"{name}: {error}") from error
+    if min(phone.shape[:2]) < WINDOW:
+        raise DslrGanError(
+            f"{name} has {_size(phone)} pixels; SSIM needs at least {WINDOW}x{WINDOW}."
+        )
+    return name, phone, dslr
 
 
-def _picture(photo: Image.Image) -> Tensor:
-    """What a viewer shows: upright, sRGB, 8 bits, as ``(1, 3, H, W)`` in [0, 1]."""
-    return to_tensor(eight_bits(to_canvas(photo).pixels))
+def run_model(model: Model, phone: np.ndarray, label: str, name: str) -> np.ndarray:
+    """Enhance a picture as a user would.
+
+    Args:
+        model: The model.
+        phone: ``(H, W, 3)`` uint8.
+        label: What to call the model in an error.
+        name: What to call the picture in an error.
+
+    Returns:
+        What a viewer shows of the result: ``(H, W, 3)`` uint8.
+
+    Raises:
+        DslrGanError: If the result has another size.
+    """
+    photo = Image.fromarray(phone)
+    result = model.enhance(photo) if isinstance(model, PhotoEnhancer) else model(photo)
+    pixels = eight_bits(to_canvas(result).pixels)
+    if pixels.shape != phone.shape:
+        raise DslrGanError(
+            f"{label} made {_size(pixels)} pixels of {name}, which has {_size(phone)}; "
+            "only a model that keeps the size can be scored."
+        )
+    return pixels
+
+
+def figure(
+    models: Mapping[str, Model], pairs: "str | Path | Rows", scores: Scores, count: int = 4
+) -> Image.Image:
+    """Draw the paper's figure: what each model makes of some pairs, the DSLR's and the phone's.
+
+    Args:
+        models: The models, in the order of their panels.
+        pairs: The pairs that were scored.
+        scores: What :func:`evaluate` gave for them.
+        count: How many pairs to show, a row each; at most all.
+
+    Returns:
+        An RGB picture. The pairs are evenly spaced in their order by the mean of the models' SSIM
+        and not chosen by eye; below each panel stands its SSIM with the DSLR's.
+
+    Raises:
+        DslrGanError: If ``count`` is below 1, or as :func:`evaluate`.
+    """
+    if count < 1:
+        raise DslrGanError(f"a figure shows at least 1 pair, got {count}.")
+    rows = open_rows(pairs) if isinstance(pairs, str | Path) else pairs
+    quality = np.mean([scores.ssims[name] for name in models], axis=0)
+    drawn = []
+    for row in spread(quality, count):
+        name, phone, dslr = read_row(rows, row)
+        panels = [
+            Panel(run_model(model, phone, label, name), f"SSIM {scores.ssims[label][row]:.4f}")
+            for label, model in models.items()
+        ]
+        panels.append(Panel(dslr, name))
+        panels.append(Panel(phone, f"SSIM {scores.ssims['input'][row]:.4f}"))
+        drawn.append(panels)
+    note = (
+        f"{len(drawn)} of {scores.pairs} pairs, evenly spaced in their order by the models' mean "
+        "SSIM, the worst at the top. Below each panel its SSIM with the DSLR photo."
+    )
+    return draw(drawn, [*models, "DSLR photo", "phone photo"], note)
 
 
 def measure(picture: Tensor, target: Tensor) -> list[float]:
     """Give PSNR, SSIM, MS-SSIM of a picture: both ``(1, 3, H, W)`` in [0, 1], sides from 11."""
     with torch.inference_mode():
-        return [float(metric(picture, target)) for metric in METRICS.values()]
+        return [float(metric(picture, target)) for metric in (psnr, ssim, ms_ssim)]
 
 
-def summarise(rows: np.ndarray, differ: np.ndarray) -> MetricScores:
-    """Average what :func:`measure` gave for each pair, with confidence intervals.
+class _Judge:
+    """A pair, and what every method's result on it is compared with, worked out once."""
 
-    Args:
-        rows: ``(pairs, 3)``.
-        differ: ``(pairs,)``: whether the phone picture and its target differ.
+    def __init__(self, phone: np.ndarray, dslr: np.ndarray, vgg: VGGFeatures | None) -> None:
+        self.dslr = dslr
+        self.target = to_tensor(dslr)
+        self.colours = blurred_lab(dslr)
+        self.blocks = flattest_blocks(phone)
+        self.vgg = vgg
 
-    Returns:
-        The means; PSNR only over pairs that differ and where it is finite.
-    """
-    counted = rows[differ & np.isfinite(rows[:, 0]), 0]
-    columns = {"psnr": counted, "ssim": rows[:, 1], "ms_ssim": rows[:, 2]}
-    return MetricScores(
-        psnr=float(counted.mean()) if len(counted) else None,
-        ssim=float(rows[:, 1].mean()),
-        ms_ssim=float(rows[:, 2].mean()),
-        psnr_pairs=len(counted),
-        ci95={name: _interval(column) for name, column in columns.items()},
-    )
+    def score(self, pixels: np.ndarray) -> dict[str, float]:
+        """Every metric of a picture; the level of its noise, yet to be compared."""
+        picture = to_tensor(pixels)
+        scores = dict(zip(MAIN, measure(picture, self.target), strict=True))
+        scores["flip"] = flip(pixels, self.dslr)
+        if self.vgg is not None:
+            with torch.inference_mode():
+                scores["vgg16_distance"] = float(content_loss(self.vgg, picture, self.target))
+        scores["colour_shift"] = colour_difference(blurred_lab(pixels), self.colours)
+        scores[NOISE] = self.noise(pixels)
+        return scores
 
-
-def _interval(values: np.ndarray) -> tuple[float, float] | None:
-    """The 95 % interval of the mean; the same draw for the same number of pairs."""
-    if len(values) == 0:
-        return None
-    drawn = np.random.default_rng(0).integers(len(values), size=(RESAMPLES, len(values)))
-    low, high = np.quantile(values[drawn].mean(axis=1), [0.025, 0.975])
-    return float(low), float(high)
+    def noise(self, pixels: np.ndarray) -> float:
+        """The level of noise where the phone's picture is flattest."""
+        return noise_level(pixels, self.blocks)
 
 
-def _check_sizes(first: Tensor, second: Tensor, first_file: Path, second_file: Path) -> None:
-    if first.shape != second.shape:
-        raise DslrGanError(
-            f"{first_file} has {_size(first)} pixels and {second_file} has {_size(second)}; "
-            "cut both pictures of a pair to one size."
-        )
-    if min(first.shape[-2:]) < WINDOW:
-        raise DslrGanError(
-            f"{first_file} has {_size(first)} pixels; SSIM needs at least {WINDOW}x{WINDOW}."
-        )
+def _summarise(values: Mapping[str, list[dict[str, float]]]) -> Scores:
+    columns = {
+        name: {metric: np.array([row[metric] for row in rows]) for metric in rows[0]}
+        for name, rows in values.items()
+    }
+    before = columns["input"]
+    # Infinite for the input: the two pictures are the same, and no method's PSNR counts there.
+    differ = np.isfinite(before["psnr"])
+    noisy = before[NOISE] > 0  # False for NaN, too: there was no block to look at
+    scores = {}
+    for name, column in columns.items():
+        estimates = {}
+        if name != "dslr":
+            main = np.stack([column[metric] for metric in MAIN], axis=1)
+            estimates = dict(summarise(main, differ).estimates)
+        estimates |= {
+            metric: average(column[metric]) for metric in column if metric not in (*MAIN, NOISE)
+        }
+        estimates[NOISE] = median(column[NOISE][noisy] / before[NOISE][noisy])
+        scores[name] = MetricScores(estimates)
+    ssims = {name: columns[name]["ssim"].tolist() for name in columns if name != "dslr"}
+    return Scores(len(differ), scores.pop("input"), scores, scores.pop("dslr"), ssims)
 
 
-def _size(picture: Tensor) -> str:
-    return f"{picture.shape[-1]}x{picture.shape[-2]}"
-
-
-def _shown(scores: MetricScores, metric: str) -> str:
-    """A mean and its interval, such as ``22.39 [21.70, 23.04]``."""
-    mean, interval = scores.means[metric], scores.ci95[metric]
-    if mean is None or interval is None:
-        return "none"
-    digits = 2 if metric == "psnr" else 4
-    return f"{mean:.{digits}f} [{interval[0]:.{digits}f}, {interval[1]:.{digits}f}]"
+def _size(pixels: np.ndarray) -> str:
+    return f"{pixels.shape[1]}x{pixels.shape[0]}"

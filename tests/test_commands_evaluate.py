@@ -6,11 +6,16 @@ from pathlib import Path
 import pytest
 from command_line import complaints, names, refused, run
 from PIL import Image, ImageEnhance
+from safetensors.torch import save_file
 from skimage import data
 
+from dslr_gan.commands.evaluate import labelled
 from dslr_gan.enhancer import PhotoEnhancer
-from dslr_gan.evaluation import evaluate
+from dslr_gan.errors import DslrGanError
+from dslr_gan.evaluation import evaluate, figure
 from dslr_gan.generator import Generator
+from dslr_gan.networks import make_network
+from dslr_gan.vgg import VGGFeatures
 
 
 @pytest.fixture
@@ -46,12 +51,75 @@ def test_evaluate_takes_several_models(pairs, model, tmp_path, capsys):
     assert f"| {model} " in table and f"| {other} " in table
 
 
+def test_evaluate_writes_table_one_and_the_figure(pairs, model, tmp_path, capsys):
+    make_network("srcnn").save_pretrained(tmp_path / "srcnn")
+    save_file(VGGFeatures().state_dict(), tmp_path / "vgg.safetensors")
+    page, picture = tmp_path / "new/table.md", tmp_path / "new/panels.png"
+    models = ["--model", f"{tmp_path / 'srcnn'}=SRCNN", "--model", f"{model}=ours"]
+    files = ["--markdown", page, "--figure", picture, "--figure_pairs", 1]
+    weights = ["--vgg_weights", tmp_path / "vgg.safetensors"]
+    assert run("evaluate", *models, "--pairs", pairs, *files, *weights) == 0
+    table = capsys.readouterr().out
+    assert "| SRCNN " in table and "| ours " in table and "| dslr " in table
+    assert "VGG-16 distance, lower is better" in table
+    text = page.read_text(encoding="utf-8")
+    assert "| iphone | SRCNN | 2 |" in text and "| iphone | ours | 2 |" in text
+    assert f"2 pairs of `{pairs}`" in text and f"- ours: folder {model}; Generator, " in text
+    assert "- SRCNN: " in text and "SRCNN, 69,251 parameters" in text
+    enhancers = {
+        "SRCNN": PhotoEnhancer.from_pretrained(tmp_path / "srcnn"),
+        "ours": PhotoEnhancer.from_pretrained(model),
+    }
+    expected = figure(enhancers, pairs, evaluate(enhancers, pairs), 1)
+    with Image.open(picture) as written:
+        assert written.format == "PNG" and written.tobytes() == expected.tobytes()
+    assert names(page.parent) == ["panels.png", "table.md"]
+
+
+def test_table_one_names_the_phone_it_is_told(pairs, model, tmp_path):
+    page = tmp_path / "table.md"
+    options = ["--markdown", page, "--phone", "iPhone 3GS"]
+    assert run("evaluate", "--model", model, "--pairs", pairs, *options) == 0
+    assert f"| iPhone 3GS | {model} | 2 |" in page.read_text(encoding="utf-8")
+
+
+def test_models_are_told_by_their_labels(tmp_path):
+    odd = tmp_path / "rate=1"
+    odd.mkdir()
+    given = [f"{odd}", f"{odd}=fast", "iphone", "owner/name=theirs", "a=b=c"]
+    assert labelled(given) == {
+        str(odd): str(odd),
+        "fast": str(odd),
+        "iphone": "iphone",
+        "theirs": "owner/name",
+        "c": "a=b",
+    }
+    for wrong, words in (
+        (["iphone", "iphone"], "given twice; label one with =LABEL"),
+        (["iphone=A", "sony=A"], "A was given twice"),
+        (["iphone="], "say NAME, or NAME=LABEL"),
+        (["=ours"], "say NAME, or NAME=LABEL"),
+        (["iphone=dslr"], "dslr is a row of its own"),
+    ):
+        with pytest.raises(DslrGanError, match=words):
+            labelled(wrong)
+
+
 def test_evaluate_refuses_with_one_sentence(pairs, model, tmp_path, capsys):
     loads = ["evaluate", "--model", model]
     assert "no folder" in refused(capsys, *loads, "--pairs", tmp_path / "nowhere")
     assert "canon" in refused(capsys, *loads, "--pairs", pairs / "canon")
     assert "nokia" in refused(capsys, "evaluate", "--model", "nokia", "--pairs", pairs)
     assert "a folder" in refused(capsys, *loads, "--pairs", pairs, "--json", tmp_path)
+    here = [*loads, "--pairs", pairs]
+    assert "a folder" in refused(capsys, *here, "--markdown", tmp_path)
+    assert "must end in .png" in refused(capsys, *here, "--figure", tmp_path / "panels.jpg")
+    few = ["--figure", tmp_path / "panels.png", "--figure_pairs", "0"]
+    assert "at least 1, got 0" in refused(capsys, *here, *few)
+    same = ["--json", tmp_path / "scores", "--markdown", tmp_path / "new/../scores"]
+    assert "different files" in refused(capsys, *here, *same)
+    assert "given twice" in refused(capsys, *here, "--model", model)
+    assert "VGG-16" in refused(capsys, *here, "--vgg_weights", tmp_path / "absent.safetensors")
     (pairs / "iphone/0.png").write_text("no photo")
     file = tmp_path / "scores.json"
     assert "not a photo" in refused(capsys, *loads, "--pairs", pairs, "--json", file)
