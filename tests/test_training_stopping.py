@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from dslr_gan.training.stopping import StopRequest, leave_signals_to_the_trainer
+from dslr_gan.training.stopping import StopRequest, leave_the_group
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -24,19 +24,30 @@ def test_a_signal_is_noted_once_and_the_old_handlers_come_back(number):
 
 
 def wait_for_the_end(ready):
-    leave_signals_to_the_trainer(0)
+    leave_the_group(0)
     ready.set()
-    time.sleep(0.3)
-    os._exit(7)
+    time.sleep(20)
 
 
-def test_a_worker_outlives_a_signal_to_the_group():
+def trainer_with_a_worker(ready, outcome):
+    """A process group of its own that is told to stop, as by Ctrl-C in a terminal."""
+    os.setpgid(0, 0)
+    with StopRequest(lambda _: None) as stop:
+        worker = multiprocessing.get_context("fork").Process(target=wait_for_the_end, args=(ready,))
+        worker.start()
+        assert ready.wait(20)
+        os.killpg(0, signal.SIGINT)
+        time.sleep(0.3)
+        alive = worker.is_alive() and stop.signal == signal.SIGINT
+        worker.terminate()
+        worker.join(20)
+        outcome.put((alive, worker.exitcode))
+
+
+def test_a_worker_outlives_a_signal_to_the_group_and_ends_when_the_trainer_says():
     context = multiprocessing.get_context("fork")
-    ready = context.Event()
-    worker = context.Process(target=wait_for_the_end, args=(ready,))
-    worker.start()
-    assert ready.wait(20)
-    for each in (signal.SIGTERM, signal.SIGINT):
-        os.kill(worker.pid, each)
-    worker.join(20)
-    assert worker.exitcode == 7
+    ready, outcome = context.Event(), context.Queue()
+    trainer = context.Process(target=trainer_with_a_worker, args=(ready, outcome))
+    trainer.start()
+    assert outcome.get(timeout=60) == (True, -signal.SIGTERM)
+    trainer.join(20)

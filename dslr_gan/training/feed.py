@@ -9,7 +9,7 @@ from dslr_gan.data import BatchNumbers, PatchPairs, Provenance, Rows
 from dslr_gan.sources import PairSource, hold_out, open_pairs, sample_rows
 from dslr_gan.streams import StreamedPairs
 from dslr_gan.training.flags import pairs_flags
-from dslr_gan.training.stopping import leave_signals_to_the_trainer
+from dslr_gan.training.stopping import leave_the_group
 
 HELD_OUT = 0.1
 """Share of the pairs that validates where no source brings test pairs."""
@@ -61,7 +61,7 @@ class Feed:
         common = {
             "num_workers": workers,
             "pin_memory": pin,
-            "worker_init_fn": leave_signals_to_the_trainer if workers else None,
+            "worker_init_fn": leave_the_group if workers else None,
         }
         done = step * args.gradient_accumulation_steps
         if args.streaming:

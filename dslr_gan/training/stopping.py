@@ -1,5 +1,6 @@
 """Stopping in good order: SIGTERM and Ctrl-C are noted, and acted upon between two steps."""
 
+import os
 import signal
 from collections.abc import Callable
 from types import FrameType, TracebackType
@@ -41,7 +42,12 @@ class StopRequest:
             self._say(f"{self.signal.name}: stopping after this step, with a checkpoint")
 
 
-def leave_signals_to_the_trainer(worker: int) -> None:
-    """Let a data loader's worker outlive a signal to the whole group: the trainer ends it."""
-    for each in SIGNALS:
-        signal.signal(each, signal.SIG_IGN)
+def leave_the_group(worker: int) -> None:
+    """Let a data loader's worker outlive a signal to the trainer's group, such as Ctrl-C.
+
+    The trainer still needs its batch to come to the end of a step, and ends its workers itself;
+    they end by themselves when it is gone.
+    """
+    os.setpgid(0, 0)
+    for each in SIGNALS:  # what the trainer does on a signal is not the worker's to do
+        signal.signal(each, signal.SIG_DFL)
