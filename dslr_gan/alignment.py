@@ -74,14 +74,8 @@ class Alignment:
     the homography puts them. Lens distortion and parallax show here."""
     overlap: float
     """Part of the phone photo that the DSLR photo covers, from 0 to 1."""
-
-    @property
-    def zoom(self) -> float:
-        """DSLR pixels per phone pixel, along a line, in the middle of what both show."""
-        return _zoom(self.homography, self._middle)[0]
-
-    _middle: np.ndarray
-    """``(1, 2)``: a phone point in the middle of the overlap."""
+    zoom: float
+    """DSLR pixels per phone pixel, along a line, in the middle of what both show."""
 
 
 def align(phone: np.ndarray, dslr: np.ndarray) -> Alignment:
@@ -107,6 +101,16 @@ def align(phone: np.ndarray, dslr: np.ndarray) -> Alignment:
                 f"the {name} photo is too small to be aligned: {pixels.shape[1]}x{pixels.shape[0]} "
                 f"pixels, at least {MIN_SIDE}x{MIN_SIDE} are needed."
             )
+    try:
+        return _align(phone, dslr)
+    except np.linalg.LinAlgError as error:
+        raise DslrGanError(_ON_A_LINE) from error
+
+
+_ON_A_LINE = "what matches lies on one line or in one point, which tells no homography."
+
+
+def _align(phone: np.ndarray, dslr: np.ndarray) -> Alignment:
     phone_luma, dslr_luma = luma(phone), luma(dslr)
     homography, matches, inliers = _coarse(phone_luma, dslr_luma)
     middle, _ = _check_plausible(homography, phone.shape, dslr.shape)
@@ -114,7 +118,9 @@ def align(phone: np.ndarray, dslr: np.ndarray) -> Alignment:
     for scale in _levels(phone.shape):
         homography, residual = _refine(phone_luma, dslr_luma, homography, scale, middle)
     middle, overlap = _check_plausible(homography, phone.shape, dslr.shape)
-    return Alignment(homography, matches, inliers, residual, overlap, middle)
+    return Alignment(
+        homography, matches, inliers, residual, overlap, float(_zoom(homography, middle)[0])
+    )
 
 
 def luma(pixels: np.ndarray) -> np.ndarray:
@@ -167,7 +173,8 @@ def _coarse(phone: np.ndarray, dslr: np.ndarray) -> tuple[np.ndarray, int, int]:
     matches = match_descriptors(first, second, max_ratio=MAX_RATIO, cross_check=True)
     if len(matches) < MIN_PIECES:
         raise DslrGanError(
-            f"only {len(matches)} keypoints of the two photos match; they seem to show two scenes."
+            f"only {len(matches)} keypoints of the two photos match; they seem to show two scenes, "
+            "or hardly anything in common."
         )
     source, target = phone_points[matches[:, 0]], dslr_points[matches[:, 1]]
     with warnings.catch_warnings():
@@ -217,18 +224,21 @@ def _check_plausible(
     """Refuse what no two cameras side by side see; give the overlap's middle and its part."""
     height, width = phone[:2]
     if not np.isfinite(homography).all():
-        raise DslrGanError("the matching keypoints lie on one line, which tells no homography.")
+        raise DslrGanError(_ON_A_LINE)
     corners = np.array([(0, 0), (width - 1, 0), (width - 1, height - 1), (0, height - 1)], float)
     depth = corners @ homography[2, :2] + homography[2, 2]
     zooms = _zoom(homography, corners)
     if (depth <= 0).any() or np.abs(zooms).max() > MAX_FORESHORTENING * np.abs(zooms).min():
         raise DslrGanError("the matching keypoints tell of a view too oblique to be a pair.")
     if (zooms < 0).any():
-        raise DslrGanError("one of the photos is mirrored; mirror it back.")
+        raise DslrGanError(
+            "the matching keypoints tell of a mirrored view; where a photo is mirrored, turn it back."
+        )
     across, down = np.meshgrid(np.linspace(0, width - 1, 101), np.linspace(0, height - 1, 101))
     points = np.column_stack([across.ravel(), down.ravel()])
     there = mapped(homography, points)
-    inside = ((there >= 0) & (there <= (dslr[1] - 1, dslr[0] - 1))).all(axis=1)
+    # To the pixels' edges: photos of one view do not lose their border to rounding.
+    inside = ((there >= -0.5) & (there <= (dslr[1] - 0.5, dslr[0] - 0.5))).all(axis=1)
     overlap = float(inside.mean())
     if overlap < MIN_OVERLAP:
         raise DslrGanError(
@@ -363,7 +373,7 @@ def _fit(
     for _ in range(4):
         fitted = ProjectiveTransform.from_estimate(source[kept], target[kept])
         if not fitted:
-            raise DslrGanError("the matching pieces lie on one line, which tells no homography.")
+            raise DslrGanError(_ON_A_LINE)
         model = fitted
         distances = model.residuals(source, target)
         kept = distances <= 3 * np.median(distances) + 0.1
