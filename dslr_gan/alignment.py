@@ -129,8 +129,10 @@ def luma(pixels: np.ndarray) -> np.ndarray:
 
 
 def resized(plane: np.ndarray, scale: float) -> np.ndarray:
-    """A float32 plane ``(H, W)`` at another scale, antialiased; point (x, y) goes to
-    :func:`scaling` (scale) of it, and the last row and column may be cut."""
+    """A float32 plane ``(H, W)`` at another scale, antialiased.
+
+    Points go where :func:`scaling` says; less than a pixel of the last row and column is cut.
+    """
     height, width = plane.shape
     size = max(1, int(width * scale)), max(1, int(height * scale))
     box = (0, 0, size[0] / scale, size[1] / scale)
@@ -232,7 +234,7 @@ def _check_plausible(
         raise DslrGanError("the matching keypoints tell of a view too oblique to be a pair.")
     if (zooms < 0).any():
         raise DslrGanError(
-            "the matching keypoints tell of a mirrored view; where a photo is mirrored, turn it back."
+            "the matching keypoints tell of a mirrored view; if a photo is mirrored, turn it back."
         )
     across, down = np.meshgrid(np.linspace(0, width - 1, 101), np.linspace(0, height - 1, 101))
     points = np.column_stack([across.ravel(), down.ravel()])
@@ -364,9 +366,7 @@ def _peak(values: np.ndarray) -> float:
     return 0.0 if bend >= 0 else float(np.clip((values[0] - values[2]) / (2 * bend), -0.5, 0.5))
 
 
-def _fit(
-    source: np.ndarray, target: np.ndarray, before: np.ndarray
-) -> tuple[np.ndarray, float]:
+def _fit(source: np.ndarray, target: np.ndarray, before: np.ndarray) -> tuple[np.ndarray, float]:
     """Least squares without the pieces that lie far off; with the median distance of the rest."""
     kept = np.ones(len(source), bool)
     model = ProjectiveTransform(before)

@@ -126,9 +126,11 @@ def cut_patches(
     # Two more pixels, for what bicubic interpolation reaches.
     area = overlap_rectangle(homography, phone.shape, target.shape, margin=max_shift + 2)
     phone_luma = luma(phone)
-    search = warp(
-        luma(target), ProjectiveTransform(homography), output_shape=phone.shape[:2], order=3
-    ) if max_shift else None
+    search = (
+        warp(luma(target), ProjectiveTransform(homography), output_shape=phone.shape[:2], order=3)
+        if max_shift
+        else None
+    )
     for top in range(area.top, area.bottom - size + 1, stride):
         for left in range(area.left, area.right - size + 1, stride):
             piece = phone_luma[top : top + size, left : left + size]
@@ -153,7 +155,9 @@ def cut_patches(
 
 def ncc(first: np.ndarray, second: np.ndarray) -> float:
     """Normalised cross-correlation of two planes of one shape, -1 to 1; 0 if one is constant."""
-    first, second = (each.astype(np.float64) - each.mean(dtype=np.float64) for each in (first, second))
+    first, second = (
+        each.astype(np.float64) - each.mean(dtype=np.float64) for each in (first, second)
+    )
     norm = np.sqrt((first**2).sum() * (second**2).sum())
     return float((first * second).sum() / norm) if norm > 1e-9 else 0.0
 

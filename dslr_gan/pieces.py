@@ -7,8 +7,10 @@ there need not be made again.
 import hashlib
 import io
 import json
+import os
 import time
 from collections import Counter
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,7 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
 
-from dslr_gan.alignment import align
+from dslr_gan.alignment import Alignment, align
 from dslr_gan.errors import DslrGanError
 from dslr_gan.files import written_whole
 from dslr_gan.image import eight_bits, open_photo, to_canvas
@@ -56,6 +58,17 @@ class Settings:
     max_shift: int = 5
     """How many pixels a patch may be moved to where it correlates best."""
 
+    def __post_init__(self) -> None:
+        """Refuse what means nothing, with the command's name for it."""
+        for flag, value, least, most in (
+            ("--patch", self.patch, 16, 10_000),
+            ("--stride", self.stride, 1, 10_000),
+            ("--min-ncc", self.min_ncc, -1, 1),
+            ("--max-shift", self.max_shift, 0, 50),
+        ):
+            if not least <= value <= most:
+                raise DslrGanError(f"{flag} must lie between {least} and {most}, got {value}.")
+
 
 @dataclass(frozen=True)
 class Facts:
@@ -85,8 +98,10 @@ def piece_name(pair: PhotoPair, settings: Settings) -> str:
     """A file name that changes with the photos (size and time of change) and the settings."""
     known: list[Any] = [VERSION, pair.name, asdict(settings)]
     for file in (pair.phone, pair.dslr):
-        status = file.stat()
-        known += [str(file.resolve()), status.st_size, status.st_mtime_ns]
+        known.append(os.path.realpath(file))
+        with suppress(OSError):  # whoever opens it says what is wrong with it
+            status = file.stat()
+            known += [status.st_size, status.st_mtime_ns]
     return hashlib.sha256(json.dumps(known).encode()).hexdigest()[:32] + ".parquet"
 
 
@@ -175,7 +190,7 @@ def _write(file: Path, kept: list[Patch], rejected: list[Patch], facts: Facts) -
         pq.write_table(pa.table(columns, schema=schema), path, compression="none")
 
 
-def _numbers(alignment: Any) -> dict[str, Any]:
+def _numbers(alignment: Alignment) -> dict[str, Any]:
     """An alignment's numbers, rounded to what they are worth."""
     return {
         "matches": alignment.matches,
