@@ -23,7 +23,7 @@ from dslr_gan.alignment import Alignment, best_shift, luma, mapped, resized, sca
 FLAT = 1 / 255
 """A patch whose luma deviates less from its mean is flat: its correlation is that of noise."""
 
-LOW, FLAT_PATCH = "correlation", "flat"
+LOW, FLAT_PATCH, EDGE = "correlation", "flat", "shift"
 
 
 class Rectangle(NamedTuple):
@@ -53,7 +53,8 @@ class Patch:
     """How far (x, y), in phone pixels, the DSLR's side was moved from where the homography
     puts it."""
     rejected: str | None
-    """None where it is kept, else why not: ``"correlation"`` or ``"flat"``."""
+    """None where it is kept, else why not: ``"correlation"``, ``"flat"``, or ``"shift"`` where it
+    correlates best as far off as it may be moved, so that it belongs farther off still."""
 
 
 def overlap_rectangle(
@@ -126,7 +127,7 @@ def cut_patches(
     # Two more pixels, for what bicubic interpolation reaches.
     area = overlap_rectangle(homography, phone.shape, target.shape, margin=max_shift + 2)
     phone_luma = luma(phone)
-    search = (
+    field = (
         warp(luma(target), ProjectiveTransform(homography), output_shape=phone.shape[:2], order=3)
         if max_shift
         else None
@@ -134,23 +135,22 @@ def cut_patches(
     for top in range(area.top, area.bottom - size + 1, stride):
         for left in range(area.left, area.right - size + 1, stride):
             piece = phone_luma[top : top + size, left : left + size]
-            shift = np.zeros(2)
-            if search is not None:
-                shift = _search(search, piece, top, left, max_shift)
-            there = _resample(target, homography, top + shift[1], left + shift[0], size)
-            correlation = ncc(piece, luma(there))
-            rejected = LOW if correlation < min_ncc else None
+            shift = np.zeros(2) if field is None else _search(field, piece, top, left, max_shift)
+            # The whole shift too: where it is right, nothing need be interpolated.
+            candidates = []
+            for x, y in dict.fromkeys((tuple(np.rint(shift)), tuple(shift))):
+                there = _resample(target, homography, top + y, left + x, size)
+                candidates.append((ncc(piece, luma(there)), (float(x), float(y)), there))
+            correlation, moved, there = max(candidates, key=lambda each: each[0])
+            rejected = None
             if min(piece.std(), luma(there).std()) < FLAT:
                 rejected = FLAT_PATCH
-            yield Patch(
-                top,
-                left,
-                phone[top : top + size, left : left + size],
-                there,
-                correlation,
-                (float(shift[0]), float(shift[1])),
-                rejected,
-            )
+            elif correlation < min_ncc:
+                rejected = LOW
+            elif max_shift and np.abs(shift).max() >= max_shift:
+                rejected = EDGE
+            cut = phone[top : top + size, left : left + size]
+            yield Patch(top, left, cut, there, correlation, moved, rejected)
 
 
 def ncc(first: np.ndarray, second: np.ndarray) -> float:

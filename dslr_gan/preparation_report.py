@@ -23,7 +23,11 @@ from dslr_gan.pieces import Facts, Settings, read_piece
 SHOWN = 24
 """So many of the worst kept patches, and of the worst rejected ones, are shown."""
 
-REASONS = {"correlation": "low correlation", "flat": "flat"}
+REASONS = {
+    "correlation": "low correlation",
+    "flat": "flat",
+    "shift": "best at the edge of the search",
+}
 
 
 class Shown(NamedTuple):

@@ -19,23 +19,26 @@ if TYPE_CHECKING:
     from hub_card import Source
 
 
+_ALIGNED = """\
+With --phone the result is a dataset for datasets.load_dataset, with a report.html to look at.
+Interrupted or killed, the same command goes on with the pairs that are done. Photos that cannot
+be read are told of and left out, and the exit status is then 1; pairs that cannot be aligned are
+left out and stand in the report."""
+
+
 def add(commands: Commands) -> None:
     """Add the command."""
     command = add_command(
         commands,
         "prepare",
         _run,
-        "Make training pairs: from photos that a phone and a DSLR took of the same scenes, by "
-        "aligning them (--phone, --dslr); or from photos alone, with a published generator as the "
-        "teacher (--teacher), or with targets that were made patch by patch on a grid (--targets).",
+        "Make training pairs from photos: by aligning a phone's with a DSLR's (--phone, --dslr), "
+        "with a published generator as the teacher, or with targets made patch by patch on a grid.",
         f"{PROGRAM} prepare --phone phone/ --dslr camera/ --out pairs/mine\n"
         f"  {PROGRAM} prepare photos/ --teacher dped_sony_12_64.safetensors --out pairs/sony\n"
-        f"  {PROGRAM} prepare photos/ --targets enhanced/ --grid 100 --out pairs/grid\n\n"
-        "With --phone the result is a dataset for datasets.load_dataset, with a report.html to\n"
-        "look at. Interrupted or killed, the same command goes on with the pairs that are done.\n"
-        "Photos that cannot be read are told of and left out, and the exit status is then 1;\n"
-        "pairs that cannot be aligned are left out and stand in the report.",
+        f"  {PROGRAM} prepare photos/ --targets enhanced/ --grid 100 --out pairs/grid",
     )
+    command.description = f"{command.description}\n\n{_ALIGNED}"
     command.add_argument(
         "inputs", nargs="*", metavar="IN", help="a photo, or a folder with photos directly inside"
     )
