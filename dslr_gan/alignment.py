@@ -353,17 +353,20 @@ def best_shift(field: np.ndarray, piece: np.ndarray) -> tuple[np.ndarray, float]
     row, column = (int(each) for each in np.unravel_index(scores.argmax(), scores.shape))
     shift = np.array([column, row], float) - (scores.shape[0] - 1) / 2
     if 0 < row < scores.shape[0] - 1 and 0 < column < scores.shape[1] - 1:
-        shift += (
-            _peak(scores[row, column - 1 : column + 2]),
-            _peak(scores[row - 1 : row + 2, column]),
-        )
+        shift += _peak(scores[row - 1 : row + 2, column - 1 : column + 2])
     return shift, float(scores[row, column])
 
 
-def _peak(values: np.ndarray) -> float:
-    """Where the parabola through three equidistant values peaks, from the middle one."""
-    bend = values[0] - 2 * values[1] + values[2]
-    return 0.0 if bend >= 0 else float(np.clip((values[0] - values[2]) / (2 * bend), -0.5, 0.5))
+def _peak(near: np.ndarray) -> np.ndarray:
+    """Where the paraboloid through 3x3 values peaks, (x, y) from the middle one; at most 1."""
+    slope = np.array([near[1, 2] - near[1, 0], near[2, 1] - near[0, 1]], float) / 2
+    across = near[1, 2] - 2 * near[1, 1] + near[1, 0]
+    down = near[2, 1] - 2 * near[1, 1] + near[0, 1]
+    # The mixed term: the peak over slanted edges is a slanted ridge.
+    mixed = (near[2, 2] - near[2, 0] - near[0, 2] + near[0, 0]) / 4
+    if across >= 0 or across * down - mixed**2 <= 1e-12:
+        return np.zeros(2)
+    return np.clip(-np.linalg.solve([[across, mixed], [mixed, down]], slope), -1, 1)
 
 
 def _fit(source: np.ndarray, target: np.ndarray, before: np.ndarray) -> tuple[np.ndarray, float]:

@@ -136,7 +136,7 @@ _COLUMNS = (
     ("zoom", "DSLR pixels for one of the phone's"),
     ("kept", "patches"),
     ("rejected", "patches, and why"),
-    ("seconds", "of one core"),
+    ("seconds", "of processor time"),
 )
 
 

@@ -30,7 +30,7 @@ def pair(folder, tmp_path):
 
 
 def test_a_piece_holds_the_patches_and_what_became_of_the_pair(pair, tmp_path):
-    settings = Settings(patch=64, stride=64, min_ncc=0.97)  # some pass, some do not
+    settings = Settings(patch=64, stride=64, min_ncc=0.985)  # some pass, some do not
     facts = make_piece(pair, tmp_path / "piece.parquet", settings)
     table, known = read_piece(tmp_path / "piece.parquet")
     assert known == facts
@@ -42,7 +42,7 @@ def test_a_piece_holds_the_patches_and_what_became_of_the_pair(pair, tmp_path):
     assert facts.rejected.get("correlation", 0) == len(rows) - len(kept) > 0
     phone = np.asarray(Image.open(pair.phone))
     for row in rows:
-        assert (row["correlation"] >= 0.97) == row["kept"]
+        assert (row["correlation"] >= 0.985) == row["kept"]
         cut = phone[row["top"] : row["top"] + 64, row["left"] : row["left"] + 64]
         assert np.array_equal(np.asarray(Image.open(io.BytesIO(row["phone"]))), cut)
         assert Image.open(io.BytesIO(row["dslr"])).size == (64, 64)
