@@ -8,6 +8,7 @@ import skimage.data
 from made_photos import photo, view
 from PIL import Image
 
+from benchmarks.made_pairs import make_pair
 from dslr_gan.alignment import align, best_shift, luma, mapped, resized, scaling
 from dslr_gan.errors import DslrGanError
 
@@ -53,6 +54,12 @@ def test_the_truth_is_found_on_a_phone_s_photos():
         phone, dslr, truth = view(np.asarray(Image.open(file)), 20, 1.3)
         error = corner_error(align(phone, dslr).homography, truth, phone.shape)
         assert error < TOLERANCE, f"{file.name}: {error:.3f} px"
+
+
+def test_the_benchmark_s_made_pairs_have_the_truth_they_tell():
+    phone, dslr, truth = make_pair(photo("astronaut"), seed=3)
+    assert phone.shape[0] == 0.75 * dslr.shape[0]
+    assert corner_error(align(phone, dslr).homography, truth, phone.shape) < TOLERANCE
 
 
 def test_a_dslr_of_four_times_the_resolution():

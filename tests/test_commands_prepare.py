@@ -83,13 +83,14 @@ def cameras(tmp_path_factory) -> tuple[Path, Path]:
 
 
 def test_prepare_aligns_what_it_can_read_and_tells_of_the_rest(cameras, tmp_path, capsys):
-    (tmp_path / "bad.jpg").write_bytes(b"no photo")
+    bad = tmp_path / "photos/bad.jpg"
+    bad.parent.mkdir()
+    bad.write_bytes(b"no photo")
     table = tmp_path / "pairs.csv"
     table.write_text(
-        "phone,dslr\nastronaut.png,astronaut.png\nchelsea.png,chelsea.png\n"
-        f"{tmp_path}/bad.jpg,{tmp_path}/bad.jpg\n"
+        f"phone,dslr\nastronaut.png,astronaut.png\nchelsea.png,chelsea.png\n{bad},{bad}2\n"
     )
-    table.write_text(table.read_text().replace(f",{tmp_path}/bad.jpg", f",{tmp_path}/pairs.csv"))
+    bad.with_name("bad.jpg2").write_bytes(b"neither")
     out = tmp_path / "new/out"
     words = ["prepare", "--phone", cameras[0], "--dslr", cameras[1], "--csv", table, "--out", out]
     assert run(*words, "--patch", "64", "--terms", "CC0", "--workers", "1") == 1

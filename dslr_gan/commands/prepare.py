@@ -3,7 +3,7 @@
 import argparse
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -141,7 +141,9 @@ def _run(options: argparse.Namespace) -> int:
     if kind == "--phone":
         return _run_aligned(options)
     if not options.inputs:
-        options.misunderstood("the following arguments are required: IN")
+        with suppress(SystemExit):  # argparse's own complaint; main() gives the status
+            options.misunderstood("the following arguments are required: IN")
+        return 2
     return _run_with_targets(options)
 
 
