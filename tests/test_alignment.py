@@ -16,7 +16,7 @@ PHOTOS = Path(__file__).parents[1] / "../shared/photos"
 
 TOLERANCE = 0.5
 """Pixels of the DSLR photo, at the worst corner of the phone photo, which mostly lies outside what
-both show. Measured on 24 phone photos of 2048x1536, turned by 20 degrees: 0.02 to 0.24."""
+both show. Measured on 24 phone photos of 2048x1536, turned by 20 degrees: 0.02 to 0.32."""
 
 
 def corner_error(found, truth, shape):
