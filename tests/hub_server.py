@@ -1,4 +1,4 @@
-"""A Hugging Face Hub in memory, over HTTP: what pushing and pulling a model asks of it.
+"""A Hugging Face Hub in memory, over HTTP: what pushing and pulling a repository asks of it.
 
     with HubServer() as hub:
         hub.add_file("me/model", "config.json", b"{}")
@@ -301,6 +301,8 @@ def agent_harnesses(hub: HubServer, request: Request) -> Answer:
 @route("POST", "/api/repos/create", writes=True)
 def create_repository(hub: HubServer, request: Request) -> Answer:
     name = f"{request.json['organization'] or 'me'}/{request.json['name']}"
+    if request.json.get("type") == "dataset":
+        name = f"datasets/{name}"
     url = f"{hub.url}/{name}"
     if name in hub.repositories:
         return Answer({"error": "You already created this repository", "url": url}, status=409)

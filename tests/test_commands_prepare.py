@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from command_line import refused, run
+from command_line import complaints, names, refused, run
 from helpers import published_like
+from made_photos import write_pairs
 from safetensors.torch import save_file
 
 from dslr_gan.data import provenance
@@ -54,6 +55,8 @@ def test_prepare_with_targets_keeps_the_photos_terms_from_the_teacher(photos, tm
         ("--targets", "--seed", "1", "--seed has no meaning with --targets"),
         ("--teacher", "--seed", "-1", "--seed must be at least 0, got -1"),
         ("--teacher", "--crop", "0", "--crop must be at least 1, got 0"),
+        ("--teacher", "--dslr", "d", "--dslr has no meaning with --teacher"),
+        ("--targets", "--push_to_hub", "a/b", "--push_to_hub has no meaning with --targets"),
     ],
 )
 def test_prepare_refuses_options_without_meaning(
@@ -69,3 +72,66 @@ def test_a_prepare_that_fails_leaves_no_folders(photos, teacher, tmp_path, capsy
     words = ["prepare", photos, "--teacher", teacher, "--crop", "1000", "--out", out]
     assert "as large as one patch" in refused(capsys, *words)
     assert not (tmp_path / "new").exists()
+
+
+# Phone and DSLR ------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def cameras(tmp_path_factory) -> tuple[Path, Path]:
+    return write_pairs(tmp_path_factory.mktemp("cameras"), ["astronaut", "chelsea"])
+
+
+def test_prepare_aligns_what_it_can_read_and_tells_of_the_rest(cameras, tmp_path, capsys):
+    bad = tmp_path / "photos/bad.jpg"
+    bad.parent.mkdir()
+    bad.write_bytes(b"no photo")
+    table = tmp_path / "pairs.csv"
+    table.write_text(
+        f"phone,dslr\nastronaut.png,astronaut.png\nchelsea.png,chelsea.png\n{bad},{bad}2\n"
+    )
+    bad.with_name("bad.jpg2").write_bytes(b"neither")
+    out = tmp_path / "new/out"
+    words = ["prepare", "--phone", cameras[0], "--dslr", cameras[1], "--csv", table, "--out", out]
+    assert run(*words, "--patch", "64", "--terms", "CC0", "--workers", "1") == 1
+    said = capsys.readouterr()
+    (sentence,) = [line for line in said.err.splitlines() if line.startswith("dslr_gan: ")]
+    assert "bad is left out: " in sentence and "bad.jpg is not a photo" in sentence
+    assert "from 2 pairs of photos; 1 left out" in said.out and "report.html" in said.out
+    assert names(out) == ["README.md", "data", "report.html", "report.json", "source.json"]
+    assert '"terms": "CC0"' in (out / "source.json").read_text()
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["extra.jpg"], "extra.jpg has no meaning with --phone"),
+        (["--crop", "20"], "--crop has no meaning with --phone"),
+        (["--grid", "20"], "--grid has no meaning with --phone"),
+        (["--teacher-name", "x"], "--teacher-name has no meaning with --phone"),
+        (["--patch", "5"], "--patch must lie between 16 and 10000, got 5"),
+        (["--min-ncc", "2"], "--min-ncc must lie between -1 and 1"),
+        (["--test-share", "1"], "--test-share must lie from 0 to below 1"),
+        (["--workers", "0"], "--workers must be at least 1"),
+        (["--seed", "-1"], "--seed must be at least 0"),
+        (["--private"], "--private has no meaning without --push_to_hub"),
+        (["--push_to_hub", "mine"], "'mine' has no owner"),
+        (["--csv", "absent.csv"], "absent.csv cannot be read as a table"),
+    ],
+)
+def test_prepare_refuses_what_means_nothing_for_cameras(cameras, options, words, tmp_path, capsys):
+    base = ["prepare", "--phone", cameras[0], "--dslr", cameras[1], "--out", tmp_path / "new/out"]
+    assert words in refused(capsys, *base, *options)
+    assert not (tmp_path / "new").exists()
+
+
+def test_prepare_needs_both_cameras_and_something_to_read(cameras, tmp_path, capsys):
+    out = ["--out", tmp_path / "out"]
+    assert "--phone needs --dslr" in refused(capsys, "prepare", "--phone", cameras[0], *out)
+    words = ["prepare", "--phone", cameras[0], "--dslr", tmp_path / "nowhere", *out]
+    assert "there is no folder" in refused(capsys, *words)
+    inside = ["prepare", "--phone", cameras[0], "--dslr", cameras[1], "--out", cameras[0] / "out"]
+    assert "where photos are read from" in refused(capsys, *inside)
+    assert run("prepare", "--targets", cameras[0], *out) == 2
+    assert "IN" in capsys.readouterr().err
+    assert complaints("") == [] and not (tmp_path / "out").exists()
