@@ -25,9 +25,11 @@ from accelerate import Accelerator
 from accelerate.utils import (
     GradientAccumulationPlugin,
     ProjectConfiguration,
+    broadcast_object_list,
     gather_object,
     set_seed,
 )
+from filelock import FileLock, Timeout
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.utils.data import DataLoader
@@ -212,6 +214,7 @@ class Trainer:
     def _begin(self) -> None:
         """Go on from a checkpoint where asked, open the records, validate what is there."""
         args, accelerator = self.args, self.accelerator
+        self._claim_folder()
         if args.resume_from_checkpoint:
             self.resume(args.resume_from_checkpoint)
         later = [each for each in self.checkpoints.all() if step_of(each) > self.step]
@@ -228,6 +231,24 @@ class Trainer:
             self.checkpoints.tidy()
         if self.step == 0:
             self.validate()
+
+    def _claim_folder(self) -> None:
+        """Refuse to write where another run does: one that a killed launcher left, for example."""
+        folder = self.args.output_dir
+        claimed = [True]
+        if self.accelerator.is_main_process:
+            folder.mkdir(parents=True, exist_ok=True)
+            try:
+                # Held until this process ends, however it does.
+                self._lock = FileLock(folder / ".lock")
+                self._lock.acquire(timeout=0)
+            except Timeout:
+                claimed = [False]
+        if not broadcast_object_list(claimed)[0]:
+            raise DslrGanError(
+                f"another run is at work in {folder}; wait for its end or stop it, or name another "
+                "--output_dir."
+            )
 
     def advance(self, batch: Batch, stop: StopRequest | None = None) -> dict[str, float] | None:
         """Train on one batch; where that ends a step, give the step's losses.
@@ -405,10 +426,10 @@ class Trainer:
 
     @torch.inference_mode()
     def _sample_rows(self) -> list[list[np.ndarray]]:
-        """Phone, enhanced and DSLR side by side, a pair a row."""
-        rows = []
-        for index in range(min(SHOWN_PAIRS, len(self.feed.validation))):
-            phone, dslr = pair_tensors(self.feed.validation, index)
+        """Phone, enhanced and DSLR side by side, a pair a row; pairs from all over."""
+        rows, pairs = [], self.feed.validation
+        for index in np.linspace(0, len(pairs) - 1, min(SHOWN_PAIRS, len(pairs))).astype(int):
+            phone, dslr = pair_tensors(pairs, int(index))
             enhanced = self.ema(phone.to(self.device))
             rows.append([to_pixels(each) for each in (phone, enhanced, dslr)])
         return rows

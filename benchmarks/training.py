@@ -9,6 +9,7 @@ Within one run, in turns, the median of the rounds:
 - *trainer*: ``Trainer.advance`` on batches from its loader: the loop that trains, with its checks,
   averages and the exchange between processes;
 - *trainer, one batch*: the same on a batch that stays, so without data loading;
+- *loader alone*: the batches, one after the other;
 - *bare loop*: the same networks, losses, optimizers and batches in plain PyTorch, nothing else.
 
 With a GPU also the trainer in bf16, and compiled. The projection is the time of 30 000 steps at
@@ -42,6 +43,7 @@ from train_accelerate import Trainer
 
 PAPER_STEPS = 30_000
 PAIRS = 256
+LOADER = "loader alone"
 
 
 def make_pairs(folder: Path) -> Path:
@@ -80,6 +82,12 @@ def loop_without_loading(run: Trainer) -> Callable[[], None]:
     """The trainer's own step on one batch again and again."""
     raw = next(iter(run.batches()))
     return lambda: void(run.advance(run.on_device(raw)))
+
+
+def loader_alone(run: Trainer) -> Callable[[], None]:
+    """The trainer's batches, which nobody trains on."""
+    batches = iter(run.batches())
+    return lambda: void(next(batches))
 
 
 def bare_loop(run: Trainer, architecture: str, vgg_file: Path) -> Callable[[], None]:
@@ -146,6 +154,7 @@ def report(options: argparse.Namespace) -> str:
         loops = {
             "trainer": loop_of(run),
             "trainer, one batch": loop_without_loading(trainer(folder, pairs, options)),
+            LOADER: loader_alone(trainer(folder, pairs, options)),
             "bare loop": bare_loop(run, options.architecture, folder / "vgg.safetensors"),
         }
         if options.faster or run.device.type == "cuda":
@@ -183,6 +192,8 @@ def describe(rates: dict[str, list[float]], run: Trainer, options: argparse.Name
         middle = statistics.median(values)
         hours = PAPER_STEPS / middle / 3600
         taken = f"{hours:.1f} h" if hours >= 1 else f"{60 * hours:.1f} min"
+        if name == LOADER:
+            taken = f"{2 * options.batch * middle:.0f} pictures per second"
         lines.append(f"| {name} | {middle:.2f} [{min(values):.2f}, {max(values):.2f}] | {taken} |")
     for other, aim in (("bare loop", 0.95), ("trainer, one batch", 0.9)):
         ratios = [a / b for a, b in zip(rates["trainer"], rates[other], strict=True)]

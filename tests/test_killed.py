@@ -7,7 +7,9 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 
+import psutil
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -75,6 +77,15 @@ def wait_for_progress(process, out, before):
         time.sleep(0.01)
 
 
+def kill_all(process):
+    """Kill -9 of a process and all that it started, torchrun's workers among them."""
+    root = psutil.Process(process.pid)
+    for each in [root, *root.children(recursive=True)]:
+        with suppress(psutil.NoSuchProcess):
+            each.kill()
+    process.communicate()
+
+
 @pytest.mark.parametrize(("processes", "kills"), [(1, 3), (2, 2)])
 def test_killed_at_random_moments_it_ends_in_the_same_bits(
     processes, kills, pairs, uninterrupted, tmp_path
@@ -85,9 +96,8 @@ def test_killed_at_random_moments_it_ends_in_the_same_bits(
         before = latest(tmp_path)
         process = start(flags(pairs, tmp_path), processes)
         wait_for_progress(process, tmp_path, before)
-        time.sleep(moments.uniform(0, 0.6))
-        os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
+        time.sleep(moments.uniform(0, 0.4))
+        kill_all(process)
     last = train(flags(pairs, tmp_path), processes=processes)
     assert last.returncode == 0, last.stderr
     assert "going on from" in last.stderr or "starting anew" in last.stderr

@@ -67,7 +67,7 @@ def test_a_run_leaves_generator_card_samples_log_and_checkpoints(whole_run, pair
         "checkpoint-2",
         "checkpoint-4",
     ]
-    assert not list(whole_run.glob(".*")), "nothing unfinished is left"
+    assert [path.name for path in whole_run.glob(".*")] == [".lock"], "nothing unfinished is left"
 
 
 def test_the_log_has_every_term_its_gradient_and_the_scores(whole_run):
@@ -204,6 +204,14 @@ def test_a_new_run_does_not_mix_with_an_older_one(whole_run, pairs, tmp_path):
     assert "checkpoint-4" in result.stderr and (copy / "checkpoint-4").is_dir()
 
 
+def test_a_folder_in_which_another_run_works_is_left_alone(pairs, tmp_path):
+    at_work = trainer(pairs, tmp_path)
+    at_work._claim_folder()
+    with pytest.raises(DslrGanError, match="another run is at work"):
+        trainer(pairs, tmp_path).run()
+    assert {path.name for path in tmp_path.iterdir()} == {".lock"}
+
+
 @pytest.mark.parametrize(
     "facts", [{"licence_name": "Bad Name"}, {"limits": "one sentence"}, {"colour": 1}, ["title"]]
 )
@@ -216,7 +224,7 @@ def test_a_wrong_card_is_refused_before_training(pairs, tmp_path, facts):
 
 def test_what_a_network_started_from_stays_in_its_card(whole_run, pairs, tmp_path):
     run = trainer(pairs, tmp_path, "--init_from", whole_run / "generator")
-    run.validate()
+    run._begin()
     facts = run._facts(run.scores)
     assert len(facts.data) == 2 and len(facts.commands) == 2
 
