@@ -128,7 +128,7 @@ class Trainer:
         self.vgg = self._open_vgg()
         self.accelerator = Accelerator(
             mixed_precision=args.mixed_precision,
-            log_with=trackers(args),
+            log_with=trackers(args) or None,
             project_config=ProjectConfiguration(str(args.output_dir)),
             gradient_accumulation_plugin=GradientAccumulationPlugin(
                 num_steps=args.gradient_accumulation_steps, sync_with_dataloader=False

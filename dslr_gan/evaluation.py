@@ -12,6 +12,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from dslr_gan.data import has_test_pairs, split_folder
 from dslr_gan.decoding import Rows, read_pair
 from dslr_gan.enhancer import PhotoEnhancer
 from dslr_gan.errors import DslrGanError
@@ -46,6 +47,8 @@ def open_rows(pairs: str | Path, *, columns: tuple[str, str] = COLUMNS) -> Rows:
     Raises:
         DslrGanError: As :func:`open_pairs`.
     """
+    if has_test_pairs(pairs):  # without a look at the training pairs, which may not be there
+        pairs = split_folder(pairs, "test")
     source = open_pairs(pairs, columns=columns)
     return source.train if source.test is None else source.test
 
