@@ -437,7 +437,9 @@ class Trainer:
     def _gradient_norms(self, batch: Batch) -> dict[str, float]:
         """Norm of each weighted term's gradient at the generator's last layer."""
         network = self.network
-        terms = self._terms(self.enhance(network, batch), batch.dslr)
+        # A compiled graph is gone after one backward pass, and here each term has its own.
+        with torch.compiler.set_stance("force_eager"):
+            terms = self._terms(self.enhance(network, batch), batch.dslr)
         return {
             name: torch.autograd.grad(
                 getattr(self.weights, name) * term, network.last_layer.weight, retain_graph=True

@@ -358,6 +358,16 @@ def test_faster_ways_give_nearly_the_same_step(more, pairs, tmp_path):
     assert dtypes == {torch.float32}
 
 
+def test_compiled_it_trains_and_measures_gradients(pairs, tmp_path):
+    common = ["--architecture", "srcnn", "--texture_weight", 0, "--max_train_steps", 2]
+    trainer(pairs, tmp_path / "plain", *common).run()
+    trainer(pairs, tmp_path / "compiled", *common, "--compile").run()
+    plain, compiled = (rows(tmp_path / name)[-1] for name in ("plain", "compiled"))
+    assert plain.keys() == compiled.keys() and "gradient/color" in plain
+    # Fused kernels add up in another order.
+    assert compiled == pytest.approx(plain, rel=1e-3)
+
+
 def test_a_stream_goes_on_bit_for_bit(pairs, tmp_path):
     common = ["--streaming", "--texture_weight", 0, "--l1_weight", 1, "--max_train_steps", 6,
               "--checkpointing_steps", 4, "--validation_steps", 6]  # fmt: skip
