@@ -16,12 +16,15 @@ FLOORS = [
         "dslr_gan.pretrained",
     ],
     ["dslr_gan.generator", "dslr_gan.discriminator", "dslr_gan.baselines", "dslr_gan.losses"],
-    ["dslr_gan.folders", "dslr_gan.record", "dslr_gan.share"],
+    ["dslr_gan.folders", "dslr_gan.record", "dslr_gan.share", "dslr_gan.export"],
     ["dslr_gan.enhancer", "dslr_gan.data"],
     ["dslr_gan.evaluation", "dslr_gan.preparation", "dslr_gan.batch"],
     ["app", "train_accelerate", "dslr_gan.commands"],
     ["dslr_gan.commands.enhance_stream"],
-    [f"dslr_gan.commands.{name}" for name in ("enhance", "evaluate", "prepare", "models")],
+    [
+        f"dslr_gan.commands.{name}"
+        for name in ("enhance", "evaluate", "prepare", "export", "models")
+    ],
     ["dslr_gan.__main__"],
 ]
 FLOOR_OF = {room: height for height, floor in enumerate(FLOORS) for room in floor}
