@@ -13,7 +13,7 @@ from pathlib import Path
 
 import torch
 
-from dslr_gan.batch import Enhancing, Models, enhance_all
+from dslr_gan.batch import Enhancing, Models, Outcome, enhance_all
 from dslr_gan.folders import find_photos, plan
 
 ROUNDS = 3
@@ -33,8 +33,13 @@ def main() -> None:
                 torch.set_num_threads(max(1, cores // workers))
                 started = time.perf_counter()
                 enhancing = Enhancing(models, overwrite=True)
-                states = {each.state for _, each in enhance_all(jobs, enhancing, workers=workers)}
-                assert states == {"enhanced"}, states
+                outcomes: list[Outcome] = []
+
+                def keep(_: int, outcome: Outcome, outcomes: list[Outcome] = outcomes) -> None:
+                    outcomes.append(outcome)
+
+                enhance_all(jobs, enhancing, keep, workers=workers)
+                assert all(each.state == "enhanced" for each in outcomes), outcomes
                 seconds[workers].append(time.perf_counter() - started)
     print(f"{len(jobs)} photos, {cores} cores, {ROUNDS} rounds, {models.device}")
     for workers, times in seconds.items():

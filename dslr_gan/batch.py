@@ -6,7 +6,7 @@ import os
 import shutil
 import threading
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
@@ -235,24 +235,23 @@ class _Stopped(BaseException):
 def enhance_all(
     jobs: Sequence[Job],
     enhance: Callable[[Job, Progress], Outcome],
+    finished: Callable[[int, Outcome], None],
     *,
     workers: int = 1,
     progress: Callable[[Job, int, int], None] = lambda job, done, tiles: None,
-) -> Generator[tuple[int, Outcome], None, None]:
-    """Enhance photos, several at a time, and give each outcome as soon as it is there.
+) -> None:
+    """Enhance photos, several at a time, and tell each outcome as soon as it is there.
 
-    Each worker is a thread: Pillow and PyTorch let others run while they compute. Whoever stops
-    taking outcomes (an interrupt, ``close``) ends the work: photos that wait are left, those being
-    worked on end after their tile, and a file that is being written is finished.
+    Each worker is a thread: Pillow and PyTorch let others run while they compute. An interrupt, or
+    whatever ``finished`` raises, ends the work: photos that wait are left, those being worked on
+    end after their tile, a file that is being written is finished and told of.
 
     Args:
         jobs: In the order in which they are begun.
         enhance: Usually an :class:`Enhancing`.
+        finished: Called in this thread with the job's number, from 0, and its outcome.
         workers: How many photos are worked on at the same time, from 1.
         progress: Called from the workers with (job, tiles done, tiles in all).
-
-    Yields:
-        The job's number, from 0, and its outcome.
     """
     stop = threading.Event()
 
@@ -264,8 +263,8 @@ def enhance_all(
 
         return enhance(job, advance)
 
+    running: dict[Future[Outcome], int] = {}
     with ThreadPoolExecutor(workers, thread_name_prefix="enhance") as pool:
-        running: dict[Future[Outcome], int] = {}
         try:
             numbered = iter(enumerate(jobs))
             while True:
@@ -276,7 +275,10 @@ def enhance_all(
                 # With an end to the waiting, since some systems let no interrupt in before.
                 done, _ = wait(running, timeout=0.5, return_when=FIRST_COMPLETED)
                 for future in sorted(done, key=running.__getitem__):
-                    yield running.pop(future), future.result()
+                    finished(running.pop(future), future.result())
         finally:
             stop.set()
             pool.shutdown(wait=True, cancel_futures=True)
+            for future, number in running.items():  # none, unless it ends early
+                if not future.cancelled() and future.exception() is None:
+                    finished(number, future.result())

@@ -43,34 +43,41 @@ def test_every_photo_once_and_never_more_at_a_time_than_workers(workers):
         return done(job)
 
     work = jobs(12)
-    outcomes = dict(enhance_all(work, enhance, workers=workers))
+    outcomes = {}
+    enhance_all(work, enhance, outcomes.__setitem__, workers=workers)
     assert sorted(outcomes) == list(range(12))
     assert all(outcomes[number].source == job.source for number, job in enumerate(work))
     assert most == workers
 
 
-def test_whoever_stops_listening_stops_the_work_after_a_tile():
-    begun, ended = [], []
-    running = threading.Event()
+def test_an_interrupt_stops_after_a_tile_and_what_is_done_then_is_told():
+    begun, ended, told = [], [], []
 
     def enhance(job, progress):
         begun.append(job)
-        if len(begun) == 1:
-            return done(job)
-        for tile in range(1000):
-            running.set()
+        while len(begun) < 3:
             time.sleep(0.01)
-            progress(tile, 1000)
-        ended.append(job)
+        if job.source.stem == "0":
+            return done(job)
+        if job.source.stem == "1":
+            for tile in range(1000):
+                time.sleep(0.01)
+                progress(tile, 1000)
+            ended.append(job)
+        else:
+            time.sleep(0.2)  # no tile to stop at: it finishes
         return done(job)
 
-    outcomes = enhance_all(jobs(50), enhance, workers=2)
-    next(outcomes)
-    assert running.wait(10)
+    def finished(number, outcome):
+        told.append(number)
+        if len(told) == 1:
+            raise KeyboardInterrupt
+
     started = time.perf_counter()
-    outcomes.close()
+    with pytest.raises(KeyboardInterrupt):
+        enhance_all(jobs(50), enhance, finished, workers=3)
     assert time.perf_counter() - started < 5
-    assert not ended and len(begun) <= 4
+    assert not ended and len(begun) == 3 and told == [0, 2]
 
 
 def test_progress_is_told_of_its_photo():
@@ -80,7 +87,9 @@ def test_progress_is_told_of_its_photo():
         progress(1, 2)
         return done(job)
 
-    list(enhance_all(jobs(3), enhance, progress=lambda job, n, of: told.append((job, n, of))))
+    enhance_all(
+        jobs(3), enhance, lambda *_: None, progress=lambda job, n, of: told.append((job, n, of))
+    )
     assert told == [(job, 1, 2) for job in jobs(3)]
 
 

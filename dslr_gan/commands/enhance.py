@@ -7,7 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
@@ -195,7 +195,7 @@ class _Run:
         return sorted(folders, key=lambda folder: len(folder.parts), reverse=True)
 
     def _enhance(self, models: "Models") -> None:
-        from dslr_gan.batch import Enhancing, enhance_all
+        from dslr_gan.batch import Enhancing, Outcome, enhance_all
         from dslr_gan.record import Record
 
         out = Path(self.options.out)
@@ -211,13 +211,15 @@ class _Run:
         workers = min(self.options.workers or WORKERS, max(1, len(self.jobs)))
         if models.device.type == "cpu" and workers > 1:
             _divide_cores(workers)
-        outcomes = enhance_all(self.jobs, enhancing, workers=workers, progress=bar.advance)
-        with bar, closing(outcomes):
-            for number, outcome in outcomes:
-                self.outcomes[self.numbers[number]] = outcome
-                if outcome.error:
-                    bar.complain(outcome.error)
-                bar.finish(self.jobs[number])
+
+        def finished(number: int, outcome: Outcome) -> None:
+            self.outcomes[self.numbers[number]] = outcome
+            if outcome.error:
+                bar.complain(outcome.error)
+            bar.finish(self.jobs[number])
+
+        with bar:
+            enhance_all(self.jobs, enhancing, finished, workers=workers, progress=bar.advance)
 
     def _interrupted(self) -> None:
         """Write down and say how far it came."""

@@ -53,16 +53,16 @@ def _check(options: argparse.Namespace) -> None:
         raise DslrGanError("- stands for one photo; give one photo, or a folder with --out DIR.")
     if options.out not in (None, "-"):
         raise DslrGanError(
-            "a photo from standard input goes to standard output; leave out --out, and send it "
-            "to a file as in: enhance - < photo.jpg > enhanced.jpg"
+            "a photo from standard input goes to standard output; leave out --out, and send the "
+            "result to a file, as in < photo.jpg > enhanced.jpg."
         )
     for flag in ("recursive", "resume", "overwrite", "report", "workers"):
         if getattr(options, flag):
             raise DslrGanError(f"--{flag} has no meaning with -; leave it out.")
     if sys.stdout.isatty():
         raise DslrGanError(
-            "standard output is a terminal, which cannot show a photo; send it to a file as in: "
-            "enhance - < photo.jpg > enhanced.jpg"
+            "standard output is a terminal, which cannot show a photo; send it to a file, as in "
+            "> enhanced.jpg."
         )
 
 
