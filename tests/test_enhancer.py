@@ -8,10 +8,10 @@ import torch
 from helpers import loud, published_like
 from hub_client import HubClient
 from hub_server import HubServer
+from photo_helpers import DISPLAY_P3, rgb_profile
 from PIL import ExifTags, Image
 from safetensors.torch import save_file
 from skimage import data
-from test_image import DISPLAY_P3, rgb_profile
 
 import dslr_gan.enhancer
 from dslr_gan.catalogue import Phone
