@@ -151,7 +151,9 @@ class Enhancing:
         try:
             state, model = self._enhance(job, progress)
         except DslrGanError as reason:
-            named = any(str(path) in str(reason) for path in (job.source, job.destination))
+            # A sentence may show an odd name with escapes.
+            names = [str(path) for path in (job.source, job.destination)]
+            named = any(name in str(reason) or repr(name) in str(reason) for name in names)
             error = str(reason) if named else f"{job.source}: {reason}"
         except Exception as reason:  # a batch of hundreds does not end at one odd photo
             error = _unforeseen(job.source, reason)
