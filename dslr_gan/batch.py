@@ -155,6 +155,11 @@ class Enhancing:
             names = [str(path) for path in (job.source, job.destination)]
             named = any(name in str(reason) or repr(name) in str(reason) for name in names)
             error = str(reason) if named else f"{job.source}: {reason}"
+        except OSError as reason:
+            error = (
+                f"{job.destination} cannot be written ({reason.strerror or reason}); check that "
+                "the folder can be written to and has room."
+            )
         except Exception as reason:  # a batch of hundreds does not end at one odd photo
             error = _unforeseen(job.source, reason)
         return Outcome(
