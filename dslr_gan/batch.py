@@ -3,7 +3,6 @@
 import hashlib
 import json
 import os
-import shutil
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -18,9 +17,15 @@ from PIL import Image
 from dslr_gan.catalogue import DEFAULT, PHONES, Phone, camera_hint, camera_of
 from dslr_gan.enhancer import PhotoEnhancer
 from dslr_gan.errors import DslrGanError
-from dslr_gan.files import written_whole
 from dslr_gan.folders import Job
-from dslr_gan.image import find_format, open_photo, save_photo
+from dslr_gan.image import (
+    MAX_MEGAPIXELS,
+    copy_photo,
+    find_format,
+    notes,
+    open_photo,
+    save_photo,
+)
 from dslr_gan.record import Record, State
 
 AUTO = "auto"
@@ -139,10 +144,12 @@ class Enhancing:
     """Such as ``"png"``; None keeps the photo's."""
     overwrite: bool = False
     """Whether a result that is there is replaced."""
+    max_megapixels: float = MAX_MEGAPIXELS
+    """The largest photo that is opened, in millions of pixels."""
     record: Record | None = None
     """Where finished work is written down and looked up; None for neither."""
     say: Callable[[Path, str], None] = lambda path, sentence: None
-    """Told of a photo what is worth a hint."""
+    """Told of a photo what is worth a hint: its camera, and what of it the result has not."""
 
     def __call__(self, job: Job, progress: Progress) -> Outcome:
         """Enhance one photo; ``progress`` gets (tiles done, tiles in all)."""
@@ -155,11 +162,6 @@ class Enhancing:
             names = [str(path) for path in (job.source, job.destination)]
             named = any(name in str(reason) or repr(name) in str(reason) for name in names)
             error = str(reason) if named else f"{job.source}: {reason}"
-        except OSError as reason:
-            error = (
-                f"{job.destination} cannot be written ({reason.strerror or reason}); check that "
-                "the folder can be written to and has room."
-            )
         except Exception as reason:  # a batch of hundreds does not end at one odd photo
             error = _unforeseen(job.source, reason)
         return Outcome(
@@ -169,7 +171,7 @@ class Enhancing:
     def _enhance(self, job: Job, progress: Progress) -> tuple[str, str]:
         if before := self._done_before(job):
             return before, ""
-        photo = open_photo(job.source)
+        photo = open_photo(job.source, max_megapixels=self.max_megapixels)
         enhancer = self.models.for_photo(photo)
         # A file's format is what is in it, whatever its suffix says.
         kind = find_format(self.format or photo.format or "")
@@ -177,12 +179,13 @@ class Enhancing:
             self.say(job.source, hint)
         if self.strength == 0 and kind.name == _own_format(photo):
             # Encoded again, a lossy file would lose once more, for nothing.
-            with written_whole(job.destination) as unfinished:
-                shutil.copyfile(job.source, unfinished)
+            copy_photo(job.source, job.destination)
             state = "copied"
         else:
             result = enhancer.enhance(photo, self.strength, progress=progress)
-            save_photo(result, job.destination, format=kind.name)
+            lost = save_photo(result, job.destination, format=kind.name)
+            for note in dict.fromkeys([*notes(result), *lost]):
+                self.say(job.source, note)
             state = "enhanced"
         if self.record:
             self.record.add(job.source, job.destination, self._settings)

@@ -176,7 +176,7 @@ def test_at_strength_nothing_the_file_is_copied(suffix, model, tmp_path):
 def test_a_copy_that_cannot_be_written_is_a_sentence(model, photo, tmp_path):
     (tmp_path / "file").touch()
     outcome = outcome_of(Enhancing(Models(model), strength=0), photo, tmp_path / "file/a.jpg")
-    assert outcome.state == "failed" and "cannot be written" in outcome.error
+    assert outcome.state == "failed" and "cannot be copied" in outcome.error
 
 
 def test_at_strength_nothing_another_format_has_the_photos_pixels(model, photo, tmp_path):

@@ -275,6 +275,8 @@ def test_no_photo_is_lost_where_names_are_the_same(photos, model, tmp_path):
         (["--strength", "-0.1"], "between 0 and 1"),
         (["--strength", "nan"], "between 0 and 1"),
         (["--workers", "0"], "at least 1"),
+        (["--max-megapixels", "0"], "above 0"),
+        (["--max-megapixels", "nan"], "above 0"),
         (["--model", "auto", "--revision", "v1"], "instead of auto"),
         (["--tile", "3"], "tile"),
         (["--format", "gif"], "gif"),
@@ -382,6 +384,22 @@ def test_a_pattern_that_no_shell_expanded(photos, model, tmp_path):
     arguments = ["enhance", photos / "*.[jJ][pP][gG]", "--out", tmp_path / "out", "--model", model]
     assert run(*arguments) == 0
     assert names(tmp_path / "out") == ["side.JPG"]
+
+
+def test_a_photo_above_the_limit_is_refused_and_the_others_go_on(photos, model, tmp_path, capsys):
+    arguments = ["enhance", photos, "--out", tmp_path / "out", "--model", model]
+    assert run(*arguments, "--max-megapixels", "0.005") == 1
+    (sentence,) = complaints(capsys.readouterr().err)
+    assert "side.JPG" in sentence and names(tmp_path / "out") == ["cat.png"]
+
+
+def test_what_a_result_has_not_is_said(photos, model, tmp_path, capsys):
+    frames = [Image.new("RGB", (20, 10), colour) for colour in ("red", "blue")]
+    frames[0].save(photos / "film.gif", save_all=True, append_images=frames[1:])
+    arguments = ["enhance", photos / "film.gif", "--out", tmp_path / "out", "--model", model]
+    assert run(*arguments, "--format", "png") == 0
+    (sentence,) = complaints(capsys.readouterr().err)
+    assert "film.gif" in sentence and "frame" in sentence
 
 
 def test_a_report_says_what_became_of_each_photo(photos, model, tmp_path, capsys):

@@ -93,6 +93,12 @@ def add(commands: Commands) -> None:
         "without such a note those that are whole and newer than their photo count as finished",
     )
     command.add_argument(
+        "--max-megapixels",
+        type=float,
+        metavar="N",
+        help="refuse larger photos before they are decoded (default: 250)",
+    )
+    command.add_argument(
         "--report", type=Path, metavar="FILE.json", help="write what became of each photo"
     )
     command.add_argument(
@@ -133,6 +139,8 @@ def _check(options: argparse.Namespace) -> None:
         raise DslrGanError(f"--strength must lie between 0 and 1, got {options.strength}.")
     if options.workers is not None and options.workers < 1:
         raise DslrGanError(f"--workers must be at least 1, got {options.workers}.")
+    if options.max_megapixels is not None and not options.max_megapixels > 0:
+        raise DslrGanError(f"--max-megapixels must be above 0, got {options.max_megapixels}.")
     report = options.report
     if report is not None and (report.suffix.lower() != ".json" or report.is_dir()):
         raise DslrGanError(f"--report {report} is not the name of a .json file; name one.")
@@ -196,6 +204,7 @@ class _Run:
 
     def _enhance(self, models: "Models") -> None:
         from dslr_gan.batch import Enhancing, Outcome, enhance_all
+        from dslr_gan.image import MAX_MEGAPIXELS
         from dslr_gan.record import Record
 
         out = Path(self.options.out)
@@ -205,6 +214,7 @@ class _Run:
             strength=self.options.strength,
             format=self.options.format,
             overwrite=self.options.overwrite,
+            max_megapixels=self.options.max_megapixels or MAX_MEGAPIXELS,
             record=Record(out, self.share.rank) if self.options.resume else None,
             say=lambda photo, sentence: bar.complain(f"{photo}: {sentence}"),
         )

@@ -23,6 +23,7 @@ def enhance_stream(options: argparse.Namespace) -> int:
 
     from dslr_gan.batch import Enhancing, Models
     from dslr_gan.folders import Job
+    from dslr_gan.image import MAX_MEGAPIXELS
 
     with tempfile.TemporaryDirectory(prefix="dslr_gan-") as folder:
         given = options.inputs[0]
@@ -36,6 +37,7 @@ def enhance_stream(options: argparse.Namespace) -> int:
             models,
             strength=options.strength,
             format=options.format,
+            max_megapixels=options.max_megapixels or MAX_MEGAPIXELS,
             say=lambda _, sentence: complain(sentence),
         )
         job = Job(source, Path(folder) / "result")
