@@ -83,6 +83,12 @@ def add(commands: Commands) -> None:
         help="from 0, the photo as it is, to 1, all that the model does (default: 1)",
     )
     command.add_argument("--format", metavar="F", help="such as png or jpg, instead of the photo's")
+    _add_batch(command)
+    add_loading(command)
+
+
+def _add_batch(command: argparse.ArgumentParser) -> None:
+    """Add the options on how many photos are gone through."""
     command.add_argument(
         "--overwrite", action="store_true", help="replace results that are there already"
     )
@@ -104,7 +110,6 @@ def add(commands: Commands) -> None:
     command.add_argument(
         "--workers", type=int, metavar="N", help=f"photos at a time (default: {WORKERS})"
     )
-    add_loading(command)
 
 
 def _run(options: argparse.Namespace) -> int:
