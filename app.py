@@ -23,7 +23,7 @@ import skimage.data
 from gradio.utils import get_upload_folder
 from PIL import Image
 
-from dslr_gan.catalogue import PHONES
+from dslr_gan.catalogue import PHONES, camera_hint, camera_of
 from dslr_gan.enhancer import PhotoEnhancer
 from dslr_gan.errors import DslrGanError
 from dslr_gan.image import (
@@ -76,7 +76,8 @@ CSS = """
   border-radius: var(--radius-lg); background: var(--background-fill-secondary); }
 .scores b { display: block; font-size: 1.5rem; line-height: 1.3; }
 .scores span, .facts, #about p { color: var(--body-text-color-subdued); font-size: 0.875rem; }
-.facts { margin: 0.5rem 0 0; overflow-wrap: anywhere; }
+.facts, .hint { margin: 0.5rem 0 0; overflow-wrap: anywhere; }
+.hint { font-size: 0.875rem; padding-left: 0.75rem; border-left: 3px solid var(--color-accent); }
 #facts .html-container { padding: 0; }
 #photo img, #reference img { line-height: 15rem; text-align: center; } /* only of alt texts */
 """
@@ -172,6 +173,7 @@ def enhance_file(
         "height": after.height,
         "seconds": round(seconds, 2),
         "note": note,
+        "hint": camera_hint(PHONES[phone], camera_of(source)),
     }
     return Result(file, before, after, details)
 
@@ -284,7 +286,8 @@ def enhance(
     The phone is "iphone" or "sony", the strength 0 (as it was) to 1. A DSLR photo of the same
     scene and size may be given as reference. The JSON object has change_ssim (against the
     photo, 1 is identical), quality_ssim (against the reference), source (of the weights), phone,
-    strength, width, height, seconds, and note where there is something to say.
+    strength, width, height, seconds, note where there is something to say, and hint where the
+    photo's EXIF names a camera that the model did not learn from.
     """
     result = _run(photo, phone, strength, reference, progress)
     return str(result.file), result.details
@@ -358,7 +361,8 @@ def facts_html(details: dict[str, Any]) -> str:
         "Shown scaled down; the download has every pixel." if shrunk else None,
     ]
     facts = "".join(f"<p class='facts'>{html.escape(line)}</p>" for line in lines if line)
-    return f"<div class='scores'>{boxes}</div>{facts}"
+    hint = f"<p class='hint'>{html.escape(details['hint'])}</p>" if details["hint"] else ""
+    return f"<div class='scores'>{boxes}</div>{hint}{facts}"
 
 
 def build() -> gr.Blocks:

@@ -112,6 +112,26 @@ def test_enhances_a_phone_photo_and_keeps_what_it_carries(client, tmp_path):
     assert details["seconds"] > 0
 
 
+@pytest.mark.parametrize(
+    ("maker", "model", "phone", "words"),
+    [
+        ("Apple", "iPhone 3GS", "iphone", None),
+        ("Apple", "iPhone 3GS", "sony", "iPhone model may suit it better"),
+        ("Canon", "Canon EOS 70D", "sony", "a camera called Canon EOS 70D"),
+        (None, None, "iphone", None),
+    ],
+)
+def test_a_camera_that_the_model_did_not_learn_from_is_a_hint(
+    client, tmp_path, maker, model, phone, words
+):
+    photo, exif = tmp_path / "walk.jpg", Image.Exif()
+    if maker:
+        exif[ExifTags.Base.Make], exif[ExifTags.Base.Model] = maker, model
+    coffee(60, 40).save(photo, exif=exif)
+    hint = enhance(client, photo, phone=phone)[1]["hint"]
+    assert hint is None if words is None else words in hint and hint.endswith(".")
+
+
 def test_each_phone_has_its_own_model(client, photo):
     results = [Image.open(enhance(client, photo, phone=phone)[0]) for phone in PHONES]
     assert difference(*results) > 0.1
@@ -259,10 +279,13 @@ def test_a_large_photo_is_shown_smaller(tmp_path):
     assert Image.open(file).size == (app.PREVIEW_SIDE, 205)
     details = {
         "change_ssim": 0.9, "quality_ssim": None, "source": "<b>", "note": None, "phone": "sony",
+        "hint": "<i>Canon</i>",
         "strength": 1, "width": 3000, "height": 300, "seconds": 1.0,
     }  # fmt: skip
     text = app.facts_html(details)
     assert "scaled down" in text and "Quality" not in text and "<b>." not in text
+    assert "<p class='hint'>&lt;i&gt;Canon" in text
+    assert "class='hint'" not in app.facts_html({**details, "hint": None})
 
 
 def test_displayed_is_upright_and_8_bit(tmp_path):

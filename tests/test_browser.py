@@ -120,6 +120,8 @@ def test_photo_in_picture_scores_and_source_out(page, photo):
     facts = page.inner_text("#facts")
     assert "bundled iphone weights" in facts and "320×240" in facts
     assert "Quality" not in facts
+    hint = page.inner_text("#facts .hint")
+    assert MAKER in hint and "iPhone 3GS" in hint
 
 
 def test_divider_follows_the_mouse(page, photo):
