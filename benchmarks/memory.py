@@ -3,8 +3,8 @@
     python -m benchmarks.memory
 
 Needs Linux. Interpreter and PyTorch included; the first row, a photo of one pixel, is what these
-cost alone. A generator of four channels stands in for the bundled one with ``--quick``: the network's share
-depends on the tile, which is the same for all.
+cost alone. A generator of four channels stands in for the bundled one with ``--quick``: the
+network's share depends on the tile, which is the same for all.
 """
 
 import argparse
