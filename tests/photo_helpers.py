@@ -64,8 +64,11 @@ def with_exif(orientation: int | None = None, order: str = "<") -> bytes:
     (first,) = struct.unpack_from(order + "I", block, 10)
     (count,) = struct.unpack_from(order + "H", block, 6 + first)
     struct.pack_into(order + "I", block, 6 + first + 2 + 12 * count, len(block) - 6)
-    thumbnail = struct.pack(order + "HHHIII", 1, 0x0201, 4, 1, len(block) + 12, 0)
-    return bytes(block) + thumbnail + b"\xff\xd8an old thumbnail\xff\xd9"
+    picture = b"\xff\xd8an old thumbnail\xff\xd9"
+    place, length = len(block) - 6 + 2 + 24 + 4, len(picture)
+    thumbnail = struct.pack(order + "HHHII", 2, 0x0201, 4, 1, place)
+    thumbnail += struct.pack(order + "HHIII", 0x0202, 4, 1, length, 0)
+    return bytes(block) + thumbnail + picture
 
 
 def sentence(error: pytest.ExceptionInfo, name: str) -> str:

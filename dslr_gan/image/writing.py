@@ -182,7 +182,8 @@ def _metadata(photo: Image.Image, kind: PhotoFormat, lost: list[str]) -> dict[st
     if kind.name == "TIFF":
         options["exif"] = _exif_with_xmp(exif, xmp)
     elif kind.metadata:
-        options["exif"] = exif
+        if exif or kind.name != "HEIF":  # where none at all is no empty block
+            options["exif"] = exif
         if xmp and kind.name == "PNG" and low_bytes(photo) is None:
             options["pnginfo"] = PngImagePlugin.PngInfo()
             options["pnginfo"].add_itxt("XML:com.adobe.xmp", xmp.decode("utf-8", "replace"))
