@@ -17,11 +17,15 @@ from PIL import Image
 from dslr_gan.catalogue import DEFAULT, PHONES, Phone, camera_hint, camera_of
 from dslr_gan.enhancer import PhotoEnhancer
 from dslr_gan.errors import DslrGanError
+from dslr_gan.files import shown
 from dslr_gan.folders import Job
 from dslr_gan.image import (
+    BECOMES,
     MAX_MEGAPIXELS,
     copy_photo,
     find_format,
+    format_note,
+    is_own_format,
     notes,
     open_photo,
     save_photo,
@@ -158,10 +162,8 @@ class Enhancing:
         try:
             state, model = self._enhance(job, progress)
         except DslrGanError as reason:
-            # A sentence may show an odd name with escapes.
-            names = [str(path) for path in (job.source, job.destination)]
-            named = any(name in str(reason) or repr(name) in str(reason) for name in names)
-            error = str(reason) if named else f"{job.source}: {reason}"
+            named = any(shown(path) in str(reason) for path in (job.source, job.destination))
+            error = str(reason) if named else f"{shown(job.source)}: {reason}"
         except Exception as reason:  # a batch of hundreds does not end at one odd photo
             error = _unforeseen(job.source, reason)
         return Outcome(
@@ -174,16 +176,19 @@ class Enhancing:
         photo = open_photo(job.source, max_megapixels=self.max_megapixels)
         enhancer = self.models.for_photo(photo)
         # A file's format is what is in it, whatever its suffix says.
-        kind = find_format(self.format or photo.format or "")
+        own = photo.format or ""
+        kind = find_format(self.format or BECOMES.get(own, own))
         if hint := self.models.hint(photo):
             self.say(job.source, hint)
-        if self.strength == 0 and kind.name == _own_format(photo):
+        if self.strength == 0 and is_own_format(photo, kind):
             # Encoded again, a lossy file would lose once more, for nothing.
             copy_photo(job.source, job.destination)
             state = "copied"
         else:
             result = enhancer.enhance(photo, self.strength, progress=progress)
             lost = save_photo(result, job.destination, format=kind.name)
+            if not self.format and (changed := format_note(photo, kind)):
+                lost.append(changed)
             for note in dict.fromkeys([*notes(result), *lost]):
                 self.say(job.source, note)
             state = "enhanced"
@@ -201,7 +206,7 @@ class Enhancing:
         if self.record is None:
             if os.path.lexists(job.destination) and not self.overwrite:
                 raise DslrGanError(
-                    f"{job.destination} exists already; add --overwrite to replace it."
+                    f"{shown(job.destination)} exists already; add --overwrite to replace it."
                 )
             return None
         match self.record.state(job.source, job.destination, self._settings):
@@ -209,17 +214,9 @@ class Enhancing:
                 return state.value
             case State.OTHER if not self.overwrite:
                 raise DslrGanError(
-                    f"{job.destination} exists already and is not what these settings make of "
-                    f"{job.source}; add --overwrite to replace it."
+                    f"{shown(job.destination)} exists already and is not what these settings make "
+                    f"of {shown(job.source)}; add --overwrite to replace it."
                 )
-        return None
-
-
-def _own_format(photo: Image.Image) -> str | None:
-    """The name of the format a photo came in; None where photos are not written in it."""
-    try:
-        return find_format(photo.format or "").name
-    except DslrGanError:
         return None
 
 
@@ -228,9 +225,12 @@ def _unforeseen(source: Path, error: Exception) -> str:
     words = " ".join(str(error).split())[:200]
     is_runtime = isinstance(error, RuntimeError) and "memory" in words.lower()
     if is_runtime or isinstance(error, MemoryError):
-        return f"There is not enough memory for {source}; try a smaller --tile, or --device cpu."
+        return (
+            f"There is not enough memory for {shown(source)}; "
+            "try a smaller --tile, or --device cpu."
+        )
     return (
-        f"{source} failed in an unforeseen way ({type(error).__name__}: {words}); "
+        f"{shown(source)} failed in an unforeseen way ({type(error).__name__}: {words}); "
         "please report it together with the photo."
     )
 

@@ -14,14 +14,15 @@ import glob
 import os
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from fnmatch import fnmatch
 from pathlib import Path
 
 from dslr_gan.errors import DslrGanError
-from dslr_gan.image import PHOTO_SUFFIXES, find_format
+from dslr_gan.files import shown
+from dslr_gan.image import BECOMES, PHOTO_SUFFIXES, RAW_SUFFIXES, find_format
 
 
 @dataclass(frozen=True)
@@ -122,7 +123,7 @@ def _matching(pattern: str, recursive: bool, skip: set, found: Found) -> list[Ph
             elif _is_photo(match, found):
                 photos.append(Photo(match, place))
     if not photos:
-        found.problems.append(f"{pattern} matches no photos; check the pattern.")
+        found.problems.append(f"{shown(pattern)} matches no photos; check the pattern.")
     return photos
 
 
@@ -158,7 +159,9 @@ def _inside(folder: Path, recursive: bool, skip: set, found: Found) -> list[Phot
     if not photos and len(found.problems) == problems:
         where = "in it or in the folders inside it" if recursive else "directly inside"
         hint = "" if recursive else ", or add --recursive"
-        found.problems.append(f"{folder} holds no photos; give a folder with photos {where}{hint}.")
+        found.problems.append(
+            f"{shown(folder)} holds no photos; give a folder with photos {where}{hint}."
+        )
     return photos
 
 
@@ -199,7 +202,7 @@ def _search(
                 entries = sorted(listing, key=lambda entry: entry.name)
         except OSError as error:
             found.problems.append(
-                f"{folder} cannot be read ({error.strerror}); check it and its permissions."
+                f"{shown(folder)} cannot be read ({error.strerror}); check it and its permissions."
             )
             continue
         for entry in entries:
@@ -228,6 +231,23 @@ def _is_photo(path: Path, found: Found) -> bool:
         return True
     found.passed_over[suffix] += 1
     return False
+
+
+def raw_apart(passed_over: Mapping[str, int]) -> tuple[str, str]:
+    """Tell the raw files of cameras from what else was passed over.
+
+    Args:
+        passed_over: As in :class:`Found`.
+
+    Returns:
+        The raw files, then the others, each as text such as ``"2 .nef, 1 without a suffix"``;
+        empty where there were none.
+    """
+    kinds: dict[bool, list[str]] = {True: [], False: []}
+    for suffix, count in sorted(passed_over.items()):
+        is_raw = suffix.removeprefix(".") in RAW_SUFFIXES
+        kinds[is_raw].append(f"{count} {suffix or 'without a suffix'}")
+    return ", ".join(kinds[True]), ", ".join(kinds[False])
 
 
 def _by_folder(place: Path) -> tuple:
@@ -272,13 +292,16 @@ def plan(photos: Sequence[Photo], out: Path, format: str | None = None) -> list[
             folder of a photo.
     """
     kind = find_format(format) if format else None
+    only_read = {name.lower(): find_format(other) for name, other in BECOMES.items()}
     if out.exists() and not out.is_dir():
-        raise DslrGanError(f"--out {out} is a file; name a folder.")
+        raise DslrGanError(f"--out {shown(out)} is a file; name a folder.")
     wanted = []
     for photo in photos:
         place = photo.place
-        if kind and place.suffix.lower().lstrip(".") not in kind.suffixes:
-            place = place.with_name(f"{place.stem}.{kind.suffixes[0]}")
+        suffix = place.suffix.lower().lstrip(".")
+        wanted_kind = kind or only_read.get(suffix)
+        if wanted_kind and suffix not in wanted_kind.suffixes:
+            place = place.with_name(f"{place.stem}.{wanted_kind.suffixes[0]}")
         wanted.append(place)
     jobs = [
         Job(photo.path, out / place)
@@ -321,6 +344,6 @@ def _check_places(jobs: Sequence[Job], out: Path) -> None:
         source = sources.get(_mark(folder) or os.path.realpath(folder))
         if source is not None:
             raise DslrGanError(
-                f"--out {out} would put results into {folder}, which is the folder of {source}; "
-                "name another folder."
+                f"--out {shown(out)} would put results into {shown(folder)}, which is the folder "
+                f"of {shown(source)}; name another folder."
             )

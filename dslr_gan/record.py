@@ -16,6 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from dslr_gan.errors import DslrGanError
+from dslr_gan.files import shown
 from dslr_gan.image import open_photo
 
 NAME = ".dslr_gan"
@@ -60,8 +61,8 @@ class Record:
                 self._read(file.read_bytes().splitlines())
         except OSError as error:
             raise DslrGanError(
-                f"{error.filename} cannot be read ({error.strerror}); check its permissions or "
-                "leave out --resume."
+                f"{shown(error.filename)} cannot be read ({error.strerror}); check its "
+                "permissions or leave out --resume."
             ) from error
 
     def _read(self, lines: Iterable[bytes]) -> None:
@@ -93,7 +94,8 @@ class Record:
             newer = destination.stat().st_mtime_ns >= source.stat().st_mtime_ns
         except OSError as error:
             raise DslrGanError(
-                f"{error.filename} cannot be read ({error.strerror}); check it and its permissions."
+                f"{shown(error.filename)} cannot be read ({error.strerror}); check it and its "
+                "permissions."
             ) from error
         with suppress(DslrGanError):
             if newer and open_photo(destination):
@@ -117,7 +119,7 @@ class Record:
                 self._known.setdefault(name, set()).add(entry)
         except OSError as error:
             raise DslrGanError(
-                f"{destination} is finished, but {self.file} cannot be written "
+                f"{shown(destination)} is finished, but {shown(self.file)} cannot be written "
                 f"({error.strerror}); check that the folder can be written to and has room."
             ) from error
 

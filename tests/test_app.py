@@ -222,6 +222,22 @@ def test_formats_come_back_as_they_were(client, tmp_path):
         assert Image.open(file).format == kind
 
 
+def test_what_the_result_has_not_is_told(client, photo, tmp_path):
+    assert enhance(client, photo)[1]["notes"] == []
+    film = tmp_path / "film.gif"
+    coffee(60, 40).save(film, save_all=True, append_images=[Image.new("RGB", (60, 40))])
+    notes = enhance(client, film)[1]["notes"]
+    assert len(notes) == 2 and "2 frames" in notes[0] and "the result is a PNG" in notes[1]
+
+
+def test_at_strength_nothing_a_lossy_file_is_copied(client, photo, tmp_path):
+    source = tmp_path / "lossy.jpg"
+    coffee(60, 40).save(source, quality=50)
+    file, details = enhance(client, source, strength=0)
+    assert file.read_bytes() == source.read_bytes()
+    assert details["change_ssim"] == 1 and details["notes"] == []
+
+
 def test_one_pixel_is_enhanced_without_a_score(client, tmp_path):
     photo = tmp_path / "dot.png"
     coffee(1, 1).save(photo)

@@ -203,6 +203,19 @@ def test_nothing_that_a_photo_does_ends_the_batch(error, words, enhancing, photo
     assert "\n" not in outcome.error and not outcome.destination.exists()
 
 
+@pytest.mark.parametrize("bad", [b"", b"no photo", None])
+def test_a_name_of_several_lines_stands_in_a_sentence_once(bad, enhancing, tmp_path):
+    photo = tmp_path / "li\nne.jpg"
+    if bad is not None:
+        photo.write_bytes(bad)
+    else:
+        Image.new("RGB", (8, 8)).save(photo)
+        (tmp_path / "out").mkdir()
+        (tmp_path / "out/li\nne.jpg").touch()
+    error = outcome_of(enhancing, photo, tmp_path / "out/li\nne.jpg").error
+    assert error.isprintable() and error.endswith(".") and error.count("li\\nne.jpg") == 1
+
+
 def test_finished_work_is_not_done_again(model, photo, tmp_path):
     out = tmp_path / "out"
     result = out / "photo.jpg"

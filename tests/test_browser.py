@@ -196,6 +196,14 @@ def test_a_file_that_is_no_photo_gets_a_sentence(page, photo, tmp_path):
     expect(page.locator("#photo")).not_to_contain_text("not a photo")
 
 
+def test_what_the_result_has_not_is_on_the_page(page, tmp_path):
+    film = tmp_path / "film.gif"
+    coffee(60, 40).save(film, save_all=True, append_images=[Image.new("RGB", (60, 40))])
+    enhance(page, film)
+    expect(page.locator("#facts")).to_contain_text("2 frames; only the first is enhanced.")
+    expect(page.locator("#facts")).to_contain_text("the result is a PNG.")
+
+
 def test_nothing_uploaded_gets_a_sentence(page):
     page.click("#enhance")
     expect(page.locator("#photo")).to_contain_text("no photo yet", timeout=PATIENCE)

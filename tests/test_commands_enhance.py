@@ -1,5 +1,6 @@
 """``enhance`` does what it says, and says what it does not do in one sentence."""
 
+import io
 import json
 import os
 import re
@@ -87,13 +88,36 @@ def test_the_format_is_what_is_in_the_file(photos, model, tmp_path):
     assert open_photo(tmp_path / "out/nosuffix").format == "WEBP"
 
 
-def test_a_gif_needs_another_format(photos, model, tmp_path, capsys):
-    Image.open(photos / "cat.png").save(photos / "cat.gif")
-    arguments = ["enhance", photos / "cat.gif", "--out", tmp_path / "out", "--model", model]
-    sentence = refused(capsys, *arguments)
-    assert "cat.gif" in sentence and "--format png" in sentence
-    assert run(*arguments, "--format", "png") == 0
-    assert names(tmp_path / "out") == ["cat.png"]
+def test_a_gif_becomes_a_png_and_that_is_said(photos, model, tmp_path, capsys):
+    with Image.open(photos / "cat.png") as cat:
+        cat.save(photos / "cat.gif")
+    arguments = ["enhance", photos, "--out", tmp_path / "out", "--model", model]
+    assert run(*arguments) == 0
+    assert names(tmp_path / "out") == ["cat-2.png", "cat.png", "side.JPG"]
+    (sentence,) = complaints(capsys.readouterr().err)
+    assert "cat.gif: GIF does not hold" in sentence and "the result is a PNG" in sentence
+    formats = {Image.open(tmp_path / "out" / name).format for name in ("cat-2.png", "cat.png")}
+    assert formats == {"PNG"}
+    asked = [photos / "cat.gif", "--out", tmp_path / "asked", "--model", model, "--format", "jpg"]
+    assert run("enhance", *asked) == 0
+    assert names(tmp_path / "asked") == ["cat.jpg"] and capsys.readouterr().err == ""
+
+
+def test_raw_files_in_a_folder_are_told_apart(photos, model, tmp_path, capsys):
+    for name in ("a.CR2", "b.nef", "c.nef"):
+        (photos / name).write_bytes(b"II*\0" + bytes(99))
+    assert run("enhance", photos, "--out", tmp_path / "out", "--model", model) == 0
+    said = capsys.readouterr().out
+    assert "no photos: 1 .txt." in said
+    assert "raw files of cameras: 1 .cr2, 2 .nef; develop them" in said and "darktable" in said
+    for name in ("cat.png", "side.JPG"):
+        (photos / name).unlink()
+    assert run("enhance", photos, "--out", tmp_path / "new", "--model", model) == 1
+    none, raw, others = complaints(capsys.readouterr().err)
+    assert "holds no photos" in none and "2 .nef" in raw and "1 .txt" in others
+    assert "raw file of a camera" in refused(
+        capsys, "enhance", photos / "a.CR2", "--out", tmp_path / "out", "--model", model
+    )
 
 
 def test_strength_nothing_returns_the_photo(photos, model, tmp_path):
@@ -391,6 +415,17 @@ def test_a_photo_above_the_limit_is_refused_and_the_others_go_on(photos, model, 
     assert run(*arguments, "--max-megapixels", "0.005") == 1
     (sentence,) = complaints(capsys.readouterr().err)
     assert "side.JPG" in sentence and names(tmp_path / "out") == ["cat.png"]
+
+
+def test_a_gif_through_a_pipe_becomes_a_png(photos, model):
+    file = io.BytesIO()
+    with Image.open(photos / "cat.png") as cat:
+        cat.save(file, "GIF")
+    status, result, errors = pipe("-", "--model", model, given=file.getvalue())
+    assert status == 0 and Image.open(io.BytesIO(result)).format == "PNG"
+    assert complaints(errors) == [
+        "dslr_gan: GIF does not hold what an enhanced photo needs; the result is a PNG."
+    ]
 
 
 def test_what_a_result_has_not_is_said(photos, model, tmp_path, capsys):

@@ -170,6 +170,11 @@ def test_where_results_go(photos, format, results):
     assert planned(photos, format) == results
 
 
+def test_a_result_in_place_of_a_gif_is_a_png():
+    assert planned(["a.gif", "a.png", "b.GIF"]) == ["out/a.png", "out/a-2.png", "out/b.png"]
+    assert planned(["a.gif", "a.jpg"], "jpg") == ["out/a.jpg", "out/a-2.jpg"]
+
+
 def test_no_two_results_share_a_name_whatever_the_photos_are_called():
     dice = random.Random(1)
     for _ in range(200):

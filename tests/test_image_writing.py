@@ -18,6 +18,7 @@ from dslr_gan.errors import DslrGanError
 from dslr_gan.image import (
     copy_photo,
     find_format,
+    format_note,
     format_to_write,
     from_canvas,
     open_photo,
@@ -124,6 +125,15 @@ def test_the_format_that_a_photo_comes_back_in(coffee, tmp_path):
     assert format_to_write(coffee).name == "PNG"
     views = {"save_all": True, "append_images": [coffee]}
     assert format_to_write(open_photo(encoded(coffee, "MPO", **views))).name == "JPEG"
+
+
+def test_another_format_than_the_files_is_said(coffee):
+    png, jpeg = find_format("png"), find_format("jpg")
+    assert format_note(open_photo(encoded(coffee, "JPEG")), jpeg) is None
+    assert format_note(open_photo(encoded(coffee, "MPO")), jpeg) is None
+    assert format_note(coffee, png) is None  # it came from no file
+    said = format_note(open_photo(encoded(coffee, "GIF")), png)
+    assert said == "GIF does not hold what an enhanced photo needs; the result is a PNG."
 
 
 def test_a_copy_is_the_file_byte_for_byte(coffee, tmp_path):

@@ -134,6 +134,9 @@ def _run(options: argparse.Namespace) -> int:
             complain(problem)
     jobs = plan(found.photos, out, options.format)
     if not jobs:
+        if share.is_first:
+            for line in _passed_over(found):
+                complain(line)
         return 1
     return _Run(options, share, found, jobs).run()
 
@@ -149,6 +152,20 @@ def _check(options: argparse.Namespace) -> None:
     report = options.report
     if report is not None and (report.suffix.lower() != ".json" or report.is_dir()):
         raise DslrGanError(f"--report {report} is not the name of a .json file; name one.")
+
+
+def _passed_over(found: "Found") -> Iterator[str]:
+    """What to say of files in folders that were not taken for photos."""
+    from dslr_gan.folders import raw_apart
+
+    raw, others = raw_apart(found.passed_over)
+    if raw:
+        yield (
+            f"Passed over, since they are raw files of cameras: {raw}; develop them into TIFF or "
+            "JPEG first, for example with darktable or RawTherapee."
+        )
+    if others:
+        yield f"Passed over, since they are no photos: {others}."
 
 
 class _Run:
@@ -274,12 +291,7 @@ class _Run:
                 f"Of these {counts['by date']} by date alone: nothing tells with which settings "
                 "they were made."
             )
-        if passed_over := self.found.passed_over:
-            kinds = ", ".join(
-                f"{count} {suffix or 'without a suffix'}"
-                for suffix, count in sorted(passed_over.items())
-            )
-            yield f"Passed over, since they are no photos: {kinds}."
+        yield from _passed_over(self.found)
         if counts["failed"]:
             yield f"{_photos(counts['failed'])} failed:"
             yield from (f"  {each['source']}" for each in report["photos"] if each["error"])

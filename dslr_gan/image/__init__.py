@@ -16,6 +16,7 @@ from dslr_gan.image.canvas import (
     to_tensor,
 )
 from dslr_gan.image.formats import (
+    BECOMES,
     FORMATS,
     PHOTO_SUFFIXES,
     RAW_SUFFIXES,
@@ -24,9 +25,17 @@ from dslr_gan.image.formats import (
 )
 from dslr_gan.image.notes import notes
 from dslr_gan.image.reading import MAX_MEGAPIXELS, open_photo
-from dslr_gan.image.writing import QUALITY, copy_photo, format_to_write, save_photo
+from dslr_gan.image.writing import (
+    QUALITY,
+    copy_photo,
+    format_note,
+    format_to_write,
+    is_own_format,
+    save_photo,
+)
 
 __all__ = [
+    "BECOMES",
     "FORMATS",
     "MAX_MEGAPIXELS",
     "PHOTO_SUFFIXES",
@@ -38,8 +47,10 @@ __all__ = [
     "copy_photo",
     "eight_bits",
     "find_format",
+    "format_note",
     "format_to_write",
     "from_canvas",
+    "is_own_format",
     "notes",
     "open_photo",
     "save_photo",

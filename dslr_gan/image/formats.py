@@ -44,6 +44,9 @@ READABLE = (
 )
 """Pillow's names of what is read; MPO counts as JPEG."""
 
+BECOMES = {"GIF": "PNG"}
+"""What a photo comes back in whose own format is only read: 256 colours hold no enhanced photo."""
+
 KNOWN = "JPEG, PNG, WebP, TIFF, HEIC, AVIF, JPEG 2000, BMP, PPM and GIF"
 
 PHOTO_SUFFIXES = frozenset(suffix for each in FORMATS for suffix in each.suffixes).union(("gif",))

@@ -15,7 +15,7 @@ from dslr_gan.image.canvas import eight_bits
 from dslr_gan.image.colour import read_space
 from dslr_gan.image.deep_files import write_deep
 from dslr_gan.image.depth import low_bytes
-from dslr_gan.image.formats import PhotoFormat, find_format
+from dslr_gan.image.formats import BECOMES, PhotoFormat, find_format
 from dslr_gan.image.metadata import (
     TIFF_STRUCTURE,
     XMP,
@@ -49,12 +49,37 @@ def format_to_write(photo: Image.Image) -> PhotoFormat:
     Args:
         photo: What ``open_photo`` returned.
     """
-    name = {"MPO": "JPEG", "DIB": "BMP", "GIF": "PNG"}.get(photo.format or "", photo.format)
+    name = photo.format or ""
     try:
-        kind = find_format(name or "png")
+        kind = find_format(BECOMES.get(name, name))
     except DslrGanError:
         return find_format("png")
     return kind if plain_mode(photo) in kind.modes else find_format("png")
+
+
+def format_note(photo: Image.Image, kind: PhotoFormat) -> str | None:
+    """Say that a photo comes back in another format than its file had.
+
+    Args:
+        photo: What ``open_photo`` returned.
+        kind: The format its result is written in.
+
+    Returns:
+        A sentence; None where the format stays, or the photo came from no file.
+    """
+    if photo.format is None or is_own_format(photo, kind):
+        return None
+    return (
+        f"{photo.format} does not hold what an enhanced photo needs; the result is a {kind.name}."
+    )
+
+
+def is_own_format(photo: Image.Image, kind: PhotoFormat) -> bool:
+    """Whether a format is the one that a photo's file had; MPO counts as JPEG."""
+    try:
+        return find_format(photo.format or "") == kind
+    except DslrGanError:  # photos are not written in it
+        return False
 
 
 def copy_photo(source: str | Path, destination: str | Path) -> None:
