@@ -223,11 +223,12 @@ class Enhancing:
 def _unforeseen(source: Path, error: Exception) -> str:
     """A sentence about what no other sentence was written for, the want of memory apart."""
     words = " ".join(str(error).split())[:200]
-    is_runtime = isinstance(error, RuntimeError) and "memory" in words.lower()
-    if is_runtime or isinstance(error, MemoryError):
+    # The latter is how oneDNN, which convolves on processors, says that it got no memory.
+    says = any(each in words.lower() for each in ("memory", "could not create a primitive"))
+    if isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and says):
         return (
-            f"There is not enough memory for {shown(source)}; "
-            "try a smaller --tile, or --device cpu."
+            f"There is not enough memory for {shown(source)}; close other programs, or try a "
+            "smaller --tile or --device cpu."
         )
     return (
         f"{shown(source)} failed in an unforeseen way ({type(error).__name__}: {words}); "

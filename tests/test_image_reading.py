@@ -129,6 +129,7 @@ except DslrGanError as error:
         [sys.executable, "-c", script], cwd=root, capture_output=True, text=True, check=True
     )
     assert "not enough memory" in run.stdout and "large.png of 15000x15000" in run.stdout
+    assert "about 1800 MB" in run.stdout
 
 
 def test_a_raw_file_is_not_mistaken_for_its_preview(tmp_path, coffee):

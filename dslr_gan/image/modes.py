@@ -34,7 +34,7 @@ def no_memory(name: str, size: tuple[int, int]) -> str:
     width, height = size
     return (
         f"There is not enough memory for {name} of {width}x{height} pixels, which takes about "
-        f"{8 * width * height / 1e9:.1f} GB; close other programs or make it smaller first."
+        f"{-(-8 * width * height // 1_000_000)} MB; close other programs or make it smaller first."
     )
 
 
