@@ -294,13 +294,14 @@ def test_a_large_photo_is_shown_smaller(tmp_path):
     file = Path(app._preview(coffee(3000, 300), tmp_path / "shown.png"))
     assert Image.open(file).size == (app.PREVIEW_SIDE, 205)
     details = {
-        "change_ssim": 0.9, "quality_ssim": None, "source": "<b>", "note": None, "phone": "sony",
-        "hint": "<i>Canon</i>",
+        "change_ssim": 0.9, "quality_ssim": None, "source": "<b>", "note": None,
+        "phone": "sony", "notes": ["An <i>odd</i> note."], "hint": "<i>Canon</i>",
         "strength": 1, "width": 3000, "height": 300, "seconds": 1.0,
     }  # fmt: skip
     text = app.facts_html(details)
     assert "scaled down" in text and "Quality" not in text and "<b>." not in text
     assert "<p class='hint'>&lt;i&gt;Canon" in text
+    assert "An &lt;i&gt;odd&lt;/i&gt; note." in text
     assert "class='hint'" not in app.facts_html({**details, "hint": None})
 
 
