@@ -23,13 +23,16 @@ import skimage.data
 from gradio.utils import get_upload_folder
 from PIL import Image
 
-from dslr_gan.catalogue import PHONES
+from dslr_gan.catalogue import PHONES, camera_hint, camera_of
 from dslr_gan.enhancer import PhotoEnhancer
 from dslr_gan.errors import DslrGanError
 from dslr_gan.image import (
-    PhotoFormat,
+    copy_photo,
     eight_bits,
-    find_format,
+    format_note,
+    format_to_write,
+    is_own_format,
+    notes,
     open_photo,
     save_photo,
     to_canvas,
@@ -76,7 +79,8 @@ CSS = """
   border-radius: var(--radius-lg); background: var(--background-fill-secondary); }
 .scores b { display: block; font-size: 1.5rem; line-height: 1.3; }
 .scores span, .facts, #about p { color: var(--body-text-color-subdued); font-size: 0.875rem; }
-.facts { margin: 0.5rem 0 0; overflow-wrap: anywhere; }
+.facts, .hint { margin: 0.5rem 0 0; overflow-wrap: anywhere; }
+.hint { font-size: 0.875rem; padding-left: 0.75rem; border-left: 3px solid var(--color-accent); }
 #facts .html-container { padding: 0; }
 #photo img, #reference img { line-height: 15rem; text-align: center; } /* only of alt texts */
 """
@@ -100,7 +104,7 @@ class Result:
     """One enhanced photo: what is shown, what is downloaded and what is known about it."""
 
     file: Path
-    """The enhanced photo in full resolution, in the format of the upload."""
+    """The enhanced photo in full resolution, in the format of the upload where that holds it."""
     before: Image.Image
     """The upload as it is displayed: upright, 8-bit sRGB."""
     after: Image.Image
@@ -156,10 +160,7 @@ def enhance_file(
         )
         seconds = time.perf_counter() - started
     progress(1.0, desc="Saving and measuring")
-    kind = _format_to_write(source.format, enhanced.mode)
-    suffix = photo.suffix if photo.suffix.lower()[1:] in kind.suffixes else f".{kind.suffixes[0]}"
-    file = _fresh_folder() / f"{photo.stem}_enhanced{suffix}"
-    save_photo(enhanced, file, format=kind.name)
+    file, said = _save(enhanced, photo, source, copy=strength == 0)
     before, after = displayed(source), displayed(enhanced)
     quality, note = _quality(after, reference)
     details = {
@@ -172,17 +173,29 @@ def enhance_file(
         "height": after.height,
         "seconds": round(seconds, 2),
         "note": note,
+        "notes": said,
+        "hint": camera_hint(PHONES[phone], camera_of(source)),
     }
     return Result(file, before, after, details)
 
 
-def _format_to_write(read: str | None, mode: str) -> PhotoFormat:
-    """The format of the upload, or PNG where it is only read or cannot hold the result."""
-    try:
-        kind = find_format(read or "png")
-    except DslrGanError:
-        return find_format("png")
-    return kind if mode in kind.modes else find_format("png")
+def _save(
+    enhanced: Image.Image, photo: Path, source: Image.Image, *, copy: bool
+) -> tuple[Path, list[str]]:
+    """Write the result of an upload; with sentences on what of the upload it has not.
+
+    Where nothing was changed the file is copied: encoded again, a lossy one would lose once more.
+    """
+    kind = format_to_write(source)
+    suffix = photo.suffix if photo.suffix.lower()[1:] in kind.suffixes else f".{kind.suffixes[0]}"
+    file = _fresh_folder() / f"{photo.stem}_enhanced{suffix}"
+    if copy and is_own_format(source, kind):
+        copy_photo(photo, file)
+        return file, []
+    said = [*notes(enhanced), *save_photo(enhanced, file, format=kind.name)]
+    if changed := format_note(source, kind):
+        said.append(changed)
+    return file, list(dict.fromkeys(said))
 
 
 def displayed(photo: Image.Image) -> Image.Image:
@@ -284,7 +297,9 @@ def enhance(
     The phone is "iphone" or "sony", the strength 0 (as it was) to 1. A DSLR photo of the same
     scene and size may be given as reference. The JSON object has change_ssim (against the
     photo, 1 is identical), quality_ssim (against the reference), source (of the weights), phone,
-    strength, width, height, seconds, and note where there is something to say.
+    strength, width, height, seconds, note where the reference was of no use, notes (sentences on
+    what of the photo the result has not), and hint where the photo's EXIF names a camera that the
+    model did not learn from.
     """
     result = _run(photo, phone, strength, reference, progress)
     return str(result.file), result.details
@@ -353,12 +368,14 @@ def facts_html(details: dict[str, Any]) -> str:
     size = f"{details['width']}×{details['height']}"
     shrunk = max(details["width"], details["height"]) > PREVIEW_SIDE
     lines = [
+        *details["notes"],
         details["note"],
         f"Weights: {details['source']}. {size} pixels in {details['seconds']:.1f} s.",
         "Shown scaled down; the download has every pixel." if shrunk else None,
     ]
     facts = "".join(f"<p class='facts'>{html.escape(line)}</p>" for line in lines if line)
-    return f"<div class='scores'>{boxes}</div>{facts}"
+    hint = f"<p class='hint'>{html.escape(details['hint'])}</p>" if details["hint"] else ""
+    return f"<div class='scores'>{boxes}</div>{hint}{facts}"
 
 
 def build() -> gr.Blocks:

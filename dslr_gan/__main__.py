@@ -1,4 +1,4 @@
-"""The command line: ``python -m dslr_gan enhance | evaluate | prepare | models``.
+"""The command line: ``python -m dslr_gan enhance | evaluate | prepare | export | models``.
 
 Exit status: 0 when all went well, 1 when something failed, 2 when the command was not
 understood, 130 when it was interrupted. Failures are one sentence each on stderr.
@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from dslr_gan.commands import PROGRAM, complain, enhance, evaluate, models, prepare
+from dslr_gan.commands import PROGRAM, complain, enhance, evaluate, export, models, prepare
 from dslr_gan.errors import DslrGanError
 
 
@@ -62,7 +62,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog=f"{PROGRAM} COMMAND --help says more about a command and gives an example.",
     )
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for add in (enhance.add, evaluate.add, prepare.add, models.add):
+    for add in (enhance.add, evaluate.add, prepare.add, export.add, models.add):
         add(commands)
     return parser
 

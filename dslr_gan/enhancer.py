@@ -5,7 +5,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Self
 
-import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
@@ -14,10 +13,11 @@ from torch.nn import functional as F
 from dslr_gan.catalogue import PHONES, Phone
 from dslr_gan.errors import DslrGanError
 from dslr_gan.generator import SUMMARY_SIDE, SUMMARY_STEPS, detail_maps
-from dslr_gan.image import from_canvas, to_canvas, to_pixels, to_tensor
+from dslr_gan.image import Canvas, Painting, to_canvas, to_tensor
+from dslr_gan.image.modes import no_memory
 from dslr_gan.networks import load_network, load_published
 from dslr_gan.pretrained import Origin, Pretrained
-from dslr_gan.tiling import plan_tiles
+from dslr_gan.tiling import Tile, plan_tiles, split_tile
 
 log = logging.getLogger(__name__)
 
@@ -26,11 +26,15 @@ WHOLE_LIMIT = 4_000_000
 
 SMALLEST_TILE = 16
 
+SUMMARY_PIXELS = 2**19
+"""Pixels that are looked at together for the description of a photo."""
+
 
 class PhotoEnhancer:
     """Enhances photos of any size, tile by tile.
 
-    The network's memory depends on the tile; the photo's own pixels come on top.
+    The network's memory depends on the tile; the photo's own pixels come on top: 8 bytes each
+    for the photo and its result, 16 where its colours have 16 bits.
 
     Args:
         generator: The network; a ``Generator``, or a baseline.
@@ -116,7 +120,8 @@ class PhotoEnhancer:
 
         Raises:
             DslrGanError: If the photo's mode cannot be enhanced, ``strength`` is outside [0, 1],
-                or the network must see the whole picture and it is too large for that.
+                or the network must see the whole picture and it is too large for that, or
+                memory runs out even with the smallest tiles.
             TypeError: If ``photo`` is no Pillow image.
         """
         if not isinstance(photo, Image.Image):
@@ -127,27 +132,68 @@ class PhotoEnhancer:
         if not 0 <= strength <= 1:
             raise DslrGanError(f"strength must lie between 0 and 1, got {strength}.")
         canvas = to_canvas(photo)
-        return from_canvas(canvas, self._enhance_pixels(canvas.pixels, strength, progress))
+        try:
+            return self._enhance_canvas(canvas, strength, progress)
+        except MemoryError as error:
+            raise DslrGanError(no_memory("a photo", (canvas.width, canvas.height))) from error
 
     @torch.inference_mode()
-    def _enhance_pixels(
+    def _enhance_canvas(
         self,
-        pixels: np.ndarray,
+        canvas: Canvas,
         strength: float,
         progress: Callable[[int, int], None] | None,
-    ) -> np.ndarray:
-        height, width = pixels.shape[:2]
-        tiles = plan_tiles(height, width, *self._tile_and_margin(height, width))
-        context = self._context(pixels)
-        result = np.empty_like(pixels)
+    ) -> Image.Image:
+        margins = self._tile_and_margin(canvas.height, canvas.width)
+        tiles = plan_tiles(canvas.height, canvas.width, *margins)
+        context = self._context(canvas)
+        painting = Painting(canvas)
         for done, tile in enumerate(tiles, start=1):
-            seen = to_tensor(pixels[tile.outer]).to(self.device, memory_format=torch.channels_last)
-            enhanced = self.generator(seen, context)
-            delivered = torch.lerp(seen, enhanced, strength)[..., *tile.inner]
-            result[tile.core] = to_pixels(delivered.cpu(), pixels.dtype)
+            self._enhance_tile(canvas, painting, tile, context, strength)
             if progress is not None:
                 progress(done, len(tiles))
-        return result
+        return painting.photo()
+
+    def _enhance_tile(
+        self,
+        canvas: Canvas,
+        painting: Painting,
+        tile: Tile,
+        context: Tensor | None,
+        strength: float,
+    ) -> None:
+        """Enhance one tile, in smaller ones where memory does not suffice for it."""
+        delivered = self._run(to_tensor(canvas.read(*tile.outer)), context)
+        if delivered is not None:
+            pixels = delivered[0, :, *tile.inner].permute(1, 2, 0)
+            painting.paint(*tile.core, pixels.numpy(), strength)
+            return
+        side = max(tile.bottom - tile.top, tile.right - tile.left)
+        smaller = -(-side // 2)
+        radius, multiple = self.generator.receptive_radius, self.generator.multiple
+        if radius is None or smaller < SMALLEST_TILE:
+            raise DslrGanError(
+                f"There is not enough memory on {self.device} for a tile of {side} pixels; "
+                "close other programs or compute elsewhere, for example with --device cpu."
+            )
+        if smaller < self.tile:  # other photos need not fail at it again
+            log.warning("not enough memory on %s; going on with tiles of %d", self.device, smaller)
+            self.tile = smaller
+        for each in split_tile(tile, canvas.height, canvas.width, smaller, radius, multiple):
+            self._enhance_tile(canvas, painting, each, context, strength)
+
+    def _run(self, seen: Tensor, context: Tensor | None) -> Tensor | None:
+        """The network's result on the CPU, float32; None where memory does not suffice."""
+        try:
+            seen = seen.to(self.device, memory_format=torch.channels_last)
+            return self.generator(seen, context).float().cpu()
+        except (RuntimeError, MemoryError) as error:  # torch.OutOfMemoryError is a RuntimeError
+            if not _lacks_memory(error):
+                raise
+        # Only here is the error gone, and with it what it still held of the network's values.
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
+        return None
 
     def _tile_and_margin(self, height: int, width: int) -> tuple[int, int, int]:
         radius = self.generator.receptive_radius
@@ -161,20 +207,37 @@ class PhotoEnhancer:
             )
         return max(height, width) + self.generator.multiple, 0, self.generator.multiple
 
-    def _context(self, pixels: np.ndarray) -> Tensor | None:
+    def _context(self, canvas: Canvas) -> Tensor | None:
         """The photo's description, from its summary, worked out a band of rows at a time."""
         if not self.generator.uses_context:
             return None
-        height = pixels.shape[0]
+        height = canvas.height
         bands = []
         for row in range(SUMMARY_SIDE):
-            # The same cells as adaptive_avg_pool2d over the whole picture, and the rows below
-            # them that the differences reach.
+            # The same cells as adaptive_avg_pool2d over the whole picture.
             top, bottom = row * height // SUMMARY_SIDE, -(-(row + 1) * height // SUMMARY_SIDE)
-            maps = detail_maps(to_tensor(pixels[top : bottom + max(SUMMARY_STEPS)]))
-            cells = maps[:, :, : bottom - top]
-            bands.append(F.adaptive_avg_pool2d(cells, (1, SUMMARY_SIDE)))
-        return self.generator.context(torch.cat(bands, dim=2).to(self.device))
+            bands.append(F.adaptive_avg_pool1d(_column_means(canvas, top, bottom), SUMMARY_SIDE))
+        return self.generator.context(torch.stack(bands, dim=2).to(self.device))
+
+
+def _column_means(canvas: Canvas, top: int, bottom: int) -> Tensor:
+    """Means of the detail maps over some rows, ``(1, C, width)``, a few columns at a time."""
+    reach = max(SUMMARY_STEPS)  # of the differences, to the right and down
+    rows = slice(top, min(bottom + reach, canvas.height))
+    step = max(SUMMARY_PIXELS // (bottom - top), 1)
+    means = []
+    for left in range(0, canvas.width, step):
+        right = min(left + step, canvas.width)
+        seen = canvas.read(rows, slice(left, min(right + reach, canvas.width)))
+        maps = detail_maps(to_tensor(seen))
+        means.append(maps[:, :, : bottom - top, : right - left].mean(dim=2))
+    return torch.cat(means, dim=2)
+
+
+def _lacks_memory(error: BaseException) -> bool:
+    """Whether an error of PyTorch's or Python's means that memory ran out."""
+    out = isinstance(error, MemoryError | torch.OutOfMemoryError)
+    return out or "can't allocate memory" in str(error)
 
 
 def _device(wanted: str | torch.device | None) -> torch.device:

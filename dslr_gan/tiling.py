@@ -68,26 +68,57 @@ def plan_tiles(height: int, width: int, tile: int, margin: int, multiple: int = 
             "height, width, tile and multiple must be at least 1 and margin at least 0, got "
             f"{height}, {width}, {tile}, {multiple}, {margin}."
         )
-    rows = _cut(height, tile, margin, multiple)
-    columns = _cut(width, tile, margin, multiple)
+    picture = (0, height), (0, width)
+    return _cover(*picture, height, width, tile, margin, multiple)
+
+
+def split_tile(
+    tile: Tile, height: int, width: int, largest: int, margin: int, multiple: int = 1
+) -> list[Tile]:
+    """Cover what one tile delivers with smaller tiles, for want of memory for all of it.
+
+    Args:
+        tile: One of ``plan_tiles``.
+        height: Of the picture, as it was planned.
+        width: Likewise.
+        largest: Largest side that a smaller tile delivers.
+        margin: As it was planned.
+        multiple: As it was planned.
+    """
+    rows, columns = (tile.top, tile.bottom), (tile.left, tile.right)
+    return _cover(rows, columns, height, width, largest, margin, multiple)
+
+
+def _cover(
+    rows: tuple[int, int],
+    columns: tuple[int, int],
+    height: int,
+    width: int,
+    tile: int,
+    margin: int,
+    multiple: int,
+) -> list[Tile]:
     return [
         Tile(top, bottom, left, right, outer_top, outer_bottom, outer_left, outer_right)
-        for top, bottom, outer_top, outer_bottom in rows
-        for left, right, outer_left, outer_right in columns
+        for top, bottom, outer_top, outer_bottom in _cut(rows, height, tile, margin, multiple)
+        for left, right, outer_left, outer_right in _cut(columns, width, tile, margin, multiple)
     ]
 
 
-def _cut(length: int, tile: int, margin: int, multiple: int) -> list[tuple[int, int, int, int]]:
-    """Cut one side into nearly equal ranges, so that no sliver is left at its end."""
+def _cut(
+    part: tuple[int, int], length: int, tile: int, margin: int, multiple: int
+) -> list[tuple[int, int, int, int]]:
+    """Cut a part of one side into nearly equal ranges, so that no sliver is left at its end."""
+    first, last = part
     largest = max(tile // multiple, 1) * multiple
-    pieces = -(-length // largest)
-    step = -(-length // (pieces * multiple)) * multiple
+    pieces = -(-(last - first) // largest)
+    step = -(-(last - first) // (pieces * multiple)) * multiple
     return [
         (
             start,
-            min(start + step, length),
+            min(start + step, last),
             max(start - margin, 0) // multiple * multiple,
-            min(start + step + margin, length),
+            min(start + step + margin, last + margin, length),
         )
-        for start in range(0, length, step)
+        for start in range(first, last, step)
     ]

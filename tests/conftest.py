@@ -22,6 +22,12 @@ def model(tmp_path_factory) -> str:
     return str(folder)
 
 
+@pytest.fixture(scope="session")
+def coffee() -> Image.Image:
+    """A colour photo, 301x203, no multiple of much."""
+    return Image.fromarray(data.coffee()).resize((301, 203))
+
+
 @pytest.fixture
 def photos(tmp_path) -> Path:
     """A folder with two photos, one of them lying on its side, and a text file."""

@@ -112,6 +112,26 @@ def test_enhances_a_phone_photo_and_keeps_what_it_carries(client, tmp_path):
     assert details["seconds"] > 0
 
 
+@pytest.mark.parametrize(
+    ("maker", "model", "phone", "words"),
+    [
+        ("Apple", "iPhone 3GS", "iphone", None),
+        ("Apple", "iPhone 3GS", "sony", "iPhone model may suit it better"),
+        ("Canon", "Canon EOS 70D", "sony", "a camera called Canon EOS 70D"),
+        (None, None, "iphone", None),
+    ],
+)
+def test_a_camera_that_the_model_did_not_learn_from_is_a_hint(
+    client, tmp_path, maker, model, phone, words
+):
+    photo, exif = tmp_path / "walk.jpg", Image.Exif()
+    if maker:
+        exif[ExifTags.Base.Make], exif[ExifTags.Base.Model] = maker, model
+    coffee(60, 40).save(photo, exif=exif)
+    hint = enhance(client, photo, phone=phone)[1]["hint"]
+    assert hint is None if words is None else words in hint and hint.endswith(".")
+
+
 def test_each_phone_has_its_own_model(client, photo):
     results = [Image.open(enhance(client, photo, phone=phone)[0]) for phone in PHONES]
     assert difference(*results) > 0.1
@@ -202,6 +222,22 @@ def test_formats_come_back_as_they_were(client, tmp_path):
         assert Image.open(file).format == kind
 
 
+def test_what_the_result_has_not_is_told(client, photo, tmp_path):
+    assert enhance(client, photo)[1]["notes"] == []
+    film = tmp_path / "film.gif"
+    coffee(60, 40).save(film, save_all=True, append_images=[Image.new("RGB", (60, 40))])
+    notes = enhance(client, film)[1]["notes"]
+    assert len(notes) == 2 and "2 frames" in notes[0] and "the result is a PNG" in notes[1]
+
+
+def test_at_strength_nothing_a_lossy_file_is_copied(client, photo, tmp_path):
+    source = tmp_path / "lossy.jpg"
+    coffee(60, 40).save(source, quality=50)
+    file, details = enhance(client, source, strength=0)
+    assert file.read_bytes() == source.read_bytes()
+    assert details["change_ssim"] == 1 and details["notes"] == []
+
+
 def test_one_pixel_is_enhanced_without_a_score(client, tmp_path):
     photo = tmp_path / "dot.png"
     coffee(1, 1).save(photo)
@@ -258,11 +294,15 @@ def test_a_large_photo_is_shown_smaller(tmp_path):
     file = Path(app._preview(coffee(3000, 300), tmp_path / "shown.png"))
     assert Image.open(file).size == (app.PREVIEW_SIDE, 205)
     details = {
-        "change_ssim": 0.9, "quality_ssim": None, "source": "<b>", "note": None, "phone": "sony",
+        "change_ssim": 0.9, "quality_ssim": None, "source": "<b>", "note": None,
+        "phone": "sony", "notes": ["An <i>odd</i> note."], "hint": "<i>Canon</i>",
         "strength": 1, "width": 3000, "height": 300, "seconds": 1.0,
     }  # fmt: skip
     text = app.facts_html(details)
     assert "scaled down" in text and "Quality" not in text and "<b>." not in text
+    assert "<p class='hint'>&lt;i&gt;Canon" in text
+    assert "An &lt;i&gt;odd&lt;/i&gt; note." in text
+    assert "class='hint'" not in app.facts_html({**details, "hint": None})
 
 
 def test_displayed_is_upright_and_8_bit(tmp_path):

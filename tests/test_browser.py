@@ -120,6 +120,8 @@ def test_photo_in_picture_scores_and_source_out(page, photo):
     facts = page.inner_text("#facts")
     assert "bundled iphone weights" in facts and "320×240" in facts
     assert "Quality" not in facts
+    hint = page.inner_text("#facts .hint")
+    assert MAKER in hint and "iPhone 3GS" in hint
 
 
 def test_divider_follows_the_mouse(page, photo):
@@ -192,6 +194,14 @@ def test_a_file_that_is_no_photo_gets_a_sentence(page, photo, tmp_path):
     assert "Traceback" not in page.content()
     enhance(page, photo)
     expect(page.locator("#photo")).not_to_contain_text("not a photo")
+
+
+def test_what_the_result_has_not_is_on_the_page(page, tmp_path):
+    film = tmp_path / "film.gif"
+    coffee(60, 40).save(film, save_all=True, append_images=[Image.new("RGB", (60, 40))])
+    enhance(page, film)
+    expect(page.locator("#facts")).to_contain_text("2 frames; only the first is enhanced.")
+    expect(page.locator("#facts")).to_contain_text("the result is a PNG.")
 
 
 def test_nothing_uploaded_gets_a_sentence(page):

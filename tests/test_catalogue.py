@@ -2,10 +2,11 @@ import dataclasses
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 import dslr_gan
 from dslr_gan import catalogue
-from dslr_gan.catalogue import PHONES, Phone
+from dslr_gan.catalogue import PHONES, Camera, Phone, camera_hint, camera_of
 
 EVERY_PHONE = pytest.mark.parametrize("each", PHONES.values(), ids=PHONES)
 
@@ -58,3 +59,75 @@ def test_a_phone_cannot_be_changed():
     with pytest.raises(dataclasses.FrozenInstanceError):
         PHONES["iphone"].name = "other"
     assert isinstance(PHONES["iphone"], Phone)
+
+
+@pytest.mark.parametrize(
+    ("maker", "model", "name", "phone"),
+    [
+        ("Apple", "iPhone 3GS", "Apple iPhone 3GS", "iphone"),
+        ("APPLE", "iPhone 15", "APPLE iPhone 15", "iphone"),
+        ("Sony", "C6603", "Sony C6603", "sony"),
+        ("Sony Ericsson", "LT15i", "Sony Ericsson LT15i", "sony"),
+        ("Canon", "Canon EOS 70D", "Canon EOS 70D", None),
+        ("Applesauce", "1", "Applesauce 1", None),
+        ("Apple", "", "Apple", "iphone"),
+        ("", "iPhone 3GS", "iPhone 3GS", None),
+        ("", "", "", None),
+    ],
+)
+def test_a_camera_by_its_exif(maker, model, name, phone):
+    camera = Camera(maker, model)
+    assert str(camera) == name
+    assert camera.phone is (PHONES[phone] if phone else None)
+
+
+@pytest.mark.parametrize(
+    ("value", "read"),
+    [
+        ("Apple", "Apple"),
+        ("Apple\0\0", "Apple"),
+        ("  Sony \r\n ", "Sony"),
+        (b"Apple", "Apple"),
+        ("\x1b[31mred", "[31mred"),
+        ("x" * 5000, "x" * 60),
+        (7, ""),
+        (None, ""),
+    ],
+)
+def test_what_makers_write_is_tidied(value, read):
+    class Photo:
+        def getexif(self):
+            return {0x010F: value}
+
+    assert camera_of(Photo()) == Camera(read, "")
+
+
+def test_the_camera_of_a_photo_with_none_or_broken_exif():
+    assert camera_of(Image.new("RGB", (2, 2))) == Camera()
+
+    class Broken:
+        def getexif(self):
+            raise SyntaxError("not a TIFF file")
+
+    assert camera_of(Broken()) == Camera()
+
+
+@pytest.mark.parametrize(
+    ("phone", "camera", "words"),
+    [
+        ("iphone", Camera("Apple", "iPhone 3GS"), None),
+        ("iphone", Camera("apple", "IPHONE 3gs"), None),
+        ("sony", Camera("Sony", "C6603"), None),
+        ("iphone", Camera(), None),
+        ("iphone", Camera("Sony", "iPhone 3GS"), "the Sony model may suit it better"),
+        ("sony", Camera("Apple", "iPhone 15"), "the iPhone model may suit it better"),
+        ("iphone", Camera("Apple", "iPhone 15"), "was not measured"),
+        ("sony", Camera("Canon", "Canon EOS 70D"), "called Canon EOS 70D, and the Sony model"),
+    ],
+)
+def test_a_hint_only_for_a_camera_that_the_weights_did_not_learn_from(phone, camera, words):
+    hint = camera_hint(PHONES[phone], camera)
+    if words is None:
+        assert hint is None
+    else:
+        assert words in hint and hint.endswith(".") and PHONES[phone].camera in hint

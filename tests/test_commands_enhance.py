@@ -1,5 +1,8 @@
 """``enhance`` does what it says, and says what it does not do in one sentence."""
 
+import io
+import json
+import os
 import re
 import signal
 import subprocess
@@ -28,7 +31,9 @@ def test_enhance_writes_one_file_per_photo_same_name_and_format(photos, model, t
     )
     assert names(out) == ["cat.png", "side.JPG"]
     output = capsys.readouterr()
-    assert output.out == f"2 photos enhanced into {out}, with folder {model}.\n"
+    first, second = output.out.splitlines()
+    assert first == f"2 photos enhanced into {out}, with folder {model}."
+    assert re.fullmatch(r"\d+\.\d\d s per photo, \d+\.\d s in all\.", second)
     assert output.err == ""
     side = open_photo(out / "side.JPG")
     assert side.format == "JPEG" and side.size == (60, 90)
@@ -83,13 +88,36 @@ def test_the_format_is_what_is_in_the_file(photos, model, tmp_path):
     assert open_photo(tmp_path / "out/nosuffix").format == "WEBP"
 
 
-def test_a_gif_needs_another_format(photos, model, tmp_path, capsys):
-    Image.open(photos / "cat.png").save(photos / "cat.gif")
-    arguments = ["enhance", photos / "cat.gif", "--out", tmp_path / "out", "--model", model]
-    sentence = refused(capsys, *arguments)
-    assert "cat.gif" in sentence and "--format png" in sentence
-    assert run(*arguments, "--format", "png") == 0
-    assert names(tmp_path / "out") == ["cat.png"]
+def test_a_gif_becomes_a_png_and_that_is_said(photos, model, tmp_path, capsys):
+    with Image.open(photos / "cat.png") as cat:
+        cat.save(photos / "cat.gif")
+    arguments = ["enhance", photos, "--out", tmp_path / "out", "--model", model]
+    assert run(*arguments) == 0
+    assert names(tmp_path / "out") == ["cat-2.png", "cat.png", "side.JPG"]
+    (sentence,) = complaints(capsys.readouterr().err)
+    assert "cat.gif: GIF does not hold" in sentence and "the result is a PNG" in sentence
+    formats = {Image.open(tmp_path / "out" / name).format for name in ("cat-2.png", "cat.png")}
+    assert formats == {"PNG"}
+    asked = [photos / "cat.gif", "--out", tmp_path / "asked", "--model", model, "--format", "jpg"]
+    assert run("enhance", *asked) == 0
+    assert names(tmp_path / "asked") == ["cat.jpg"] and capsys.readouterr().err == ""
+
+
+def test_raw_files_in_a_folder_are_told_apart(photos, model, tmp_path, capsys):
+    for name in ("a.CR2", "b.nef", "c.nef"):
+        (photos / name).write_bytes(b"II*\0" + bytes(99))
+    assert run("enhance", photos, "--out", tmp_path / "out", "--model", model) == 0
+    said = capsys.readouterr().out
+    assert "no photos: 1 .txt." in said
+    assert "raw files of cameras: 1 .cr2, 2 .nef; develop them" in said and "darktable" in said
+    for name in ("cat.png", "side.JPG"):
+        (photos / name).unlink()
+    assert run("enhance", photos, "--out", tmp_path / "new", "--model", model) == 1
+    none, raw, others = complaints(capsys.readouterr().err)
+    assert "holds no photos" in none and "2 .nef" in raw and "1 .txt" in others
+    assert "raw file of a camera" in refused(
+        capsys, "enhance", photos / "a.CR2", "--out", tmp_path / "out", "--model", model
+    )
 
 
 def test_strength_nothing_returns_the_photo(photos, model, tmp_path):
@@ -165,10 +193,14 @@ def test_a_photo_out_of_reach_is_a_sentence_and_the_others_go_on(photos, model, 
 
 def test_a_folder_that_cannot_be_read_is_a_sentence(photos, model, tmp_path, capsys, monkeypatch):
     # As whoever is not root meets it: root may read everything.
+    scandir = os.scandir
+
     def refuse(path):
+        if Path(path) != photos:
+            return scandir(path)
         raise PermissionError(13, "Permission denied", str(path))
 
-    monkeypatch.setattr(Path, "iterdir", refuse)
+    monkeypatch.setattr(os, "scandir", refuse)
     out = tmp_path / "out"
     sentence = refused(capsys, "enhance", photos, "--out", out, "--model", model)
     assert str(photos) in sentence and "Permission denied" in sentence
@@ -244,19 +276,20 @@ def test_a_result_that_is_there_already_stays(photos, model, tmp_path, capsys):
     assert open_photo(out / "cat.png").size == (81, 53)
 
 
-def test_two_photos_of_one_name_are_refused_before_any_work(photos, model, tmp_path, capsys):
+def test_no_photo_is_lost_where_names_are_the_same(photos, model, tmp_path):
     (tmp_path / "other").mkdir()
-    (tmp_path / "other/cat.png").write_bytes((photos / "cat.png").read_bytes())
+    Image.new("RGB", (5, 7), "red").save(tmp_path / "other/cat.png")
+    Image.new("RGB", (9, 3)).save(photos / "cat.jpg")
     out = tmp_path / "out"
-    sentence = refused(
-        capsys, "enhance", photos, tmp_path / "other/cat.png", "--out", out, "--model", model
-    )
-    assert str(photos / "cat.png") in sentence and str(tmp_path / "other/cat.png") in sentence
-    Image.open(photos / "cat.png").save(photos / "cat.jpg")
-    assert "both" in refused(
-        capsys, "enhance", photos, "--out", out, "--model", model, "--format", "webp"
-    )
-    assert not out.exists()
+    inputs = [photos, tmp_path / "other/cat.png"]
+    assert run("enhance", *inputs, "--out", out, "--model", model, "--format", "webp") == 0
+    sizes = {each.name: open_photo(each).size for each in out.iterdir()}
+    assert sizes == {
+        "cat.webp": (9, 3),
+        "cat-2.webp": (81, 53),
+        "cat-3.webp": (5, 7),
+        "side.webp": (60, 90),
+    }
 
 
 @pytest.mark.parametrize(
@@ -265,6 +298,10 @@ def test_two_photos_of_one_name_are_refused_before_any_work(photos, model, tmp_p
         (["--strength", "1.5"], "between 0 and 1"),
         (["--strength", "-0.1"], "between 0 and 1"),
         (["--strength", "nan"], "between 0 and 1"),
+        (["--workers", "0"], "at least 1"),
+        (["--max-megapixels", "0"], "above 0"),
+        (["--max-megapixels", "nan"], "above 0"),
+        (["--model", "auto", "--revision", "v1"], "instead of auto"),
         (["--tile", "3"], "tile"),
         (["--format", "gif"], "gif"),
         (["--model", "nokia"], "nokia"),
@@ -340,7 +377,212 @@ def test_a_real_process_enhances_and_complains(photos, model, tmp_path):
     assert names(tmp_path / "out") == ["cat.png", "side.JPG"]
 
 
-def test_an_interrupt_leaves_whole_files_only(model, tmp_path):
+@pytest.mark.parametrize(
+    "name", ["a b.jpg", 'it\'s "q".jpg', "li\nne.jpg", "größe 猫.jpg", "-.jpg"]
+)
+def test_odd_names(name, model, tmp_path, capsys):
+    source = tmp_path / "in" / name
+    source.parent.mkdir()
+    Image.new("RGB", (8, 8)).save(source)
+    (tmp_path / "in/bad\n\x1b[31m.jpg").write_bytes(b"")
+    out = tmp_path / "out"
+    assert run("enhance", tmp_path / "in", "--out", out, "--model", model) == 1
+    assert names(out) == [name]
+    (sentence,) = complaints(capsys.readouterr().err)
+    assert sentence.count("bad\\n\\x1b[31m.jpg") == 1 and "is empty" in sentence
+
+
+def test_a_tree_keeps_its_shape(photos, model, tmp_path, capsys):
+    (photos / "day 1/late").mkdir(parents=True)
+    (photos / "cat.png").rename(photos / "day 1/late/cat.png")
+    (photos / "day 1/round").symlink_to(photos)
+    out = photos / "enhanced"
+    for how in ([], ["--overwrite"]):  # the second time, results are not taken for photos
+        assert run("enhance", photos, "--recursive", "--out", out, "--model", model, *how) == 0
+        written = sorted(str(each.relative_to(out)) for each in out.rglob("*") if each.is_file())
+        assert written == ["day 1/late/cat.png", "side.JPG"]
+        assert "no photos: 1 .txt." in capsys.readouterr().out
+
+
+def test_a_pattern_that_no_shell_expanded(photos, model, tmp_path):
+    arguments = ["enhance", photos / "*.[jJ][pP][gG]", "--out", tmp_path / "out", "--model", model]
+    assert run(*arguments) == 0
+    assert names(tmp_path / "out") == ["side.JPG"]
+
+
+def test_a_photo_above_the_limit_is_refused_and_the_others_go_on(photos, model, tmp_path, capsys):
+    arguments = ["enhance", photos, "--out", tmp_path / "out", "--model", model]
+    assert run(*arguments, "--max-megapixels", "0.005") == 1
+    (sentence,) = complaints(capsys.readouterr().err)
+    assert "side.JPG" in sentence and names(tmp_path / "out") == ["cat.png"]
+
+
+def test_a_gif_through_a_pipe_becomes_a_png(photos, model):
+    file = io.BytesIO()
+    with Image.open(photos / "cat.png") as cat:
+        cat.save(file, "GIF")
+    status, result, errors = pipe("-", "--model", model, given=file.getvalue())
+    assert status == 0 and Image.open(io.BytesIO(result)).format == "PNG"
+    assert complaints(errors) == [
+        "dslr_gan: GIF does not hold what an enhanced photo needs; the result is a PNG."
+    ]
+
+
+def test_what_a_result_has_not_is_said(photos, model, tmp_path, capsys):
+    frames = [Image.new("RGB", (20, 10), colour) for colour in ("red", "blue")]
+    frames[0].save(photos / "film.gif", save_all=True, append_images=frames[1:])
+    arguments = ["enhance", photos / "film.gif", "--out", tmp_path / "out", "--model", model]
+    assert run(*arguments, "--format", "png") == 0
+    (sentence,) = complaints(capsys.readouterr().err)
+    assert "film.gif" in sentence and "frame" in sentence
+
+
+def test_a_report_says_what_became_of_each_photo(photos, model, tmp_path, capsys):
+    bad = make_bad(photos, "text.jpg")
+    report, out = tmp_path / "new/report.json", tmp_path / "out"
+    assert run("enhance", photos, "--out", out, "--model", model, "--report", report) == 1
+    told = json.loads(report.read_text())
+    assert told["counts"] == {
+        "enhanced": 2, "copied": 0, "finished": 0, "by date": 0, "failed": 1
+    }  # fmt: skip
+    assert told["planned"] == 3 and told["passed_over"] == {".txt": 1} and not told["interrupted"]
+    assert told["seconds_per_photo"] == pytest.approx(told["seconds"] / 2, abs=0.001)
+    cat, side, text = told["photos"]
+    assert (cat["source"], cat["destination"]) == (str(photos / "cat.png"), str(out / "cat.png"))
+    assert cat["state"] == side["state"] == "enhanced" and cat["model"] == f"folder {model}"
+    assert cat["seconds"] > 0 and not cat["error"]
+    assert text["state"] == "failed" and str(bad) in text["error"]
+    summary = capsys.readouterr().out
+    assert f"1 photo failed:\n  {bad}\n" in summary
+
+
+@pytest.mark.parametrize("name", ["photo.jpg", "folder.json"])
+def test_a_report_never_takes_a_photos_place(name, photos, model, tmp_path, capsys):
+    (tmp_path / "folder.json").mkdir()
+    report = tmp_path / name
+    arguments = ["enhance", photos, "--out", tmp_path / "out", "--model", model]
+    assert "name one" in refused(capsys, *arguments, "--report", report)
+
+
+def test_finished_work_is_taken_up_again(photos, model, tmp_path, capsys):
+    out = tmp_path / "out"
+    arguments = ["enhance", photos, "--out", out, "--model", model, "--resume"]
+    assert run(*arguments) == 0
+    (out / "cat.png").unlink()
+    date = (out / "side.JPG").stat().st_mtime_ns
+    capsys.readouterr()
+    assert run(*arguments) == 0
+    assert names(out) == [".dslr_gan.jsonl", "cat.png", "side.JPG"]
+    assert (out / "side.JPG").stat().st_mtime_ns == date
+    assert "1 photo enhanced" in (said := capsys.readouterr().out) and "1 photo finished" in said
+    assert run(*arguments, "--strength", "0.5") == 1
+    assert len(complaints(capsys.readouterr().err)) == 2
+    assert run(*arguments, "--strength", "0.5", "--overwrite") == 0
+    assert (out / "side.JPG").stat().st_mtime_ns > date
+
+
+def test_results_without_a_note_count_by_date_and_that_is_said(photos, model, tmp_path, capsys):
+    arguments = ["enhance", photos, "--out", tmp_path / "out", "--model", model]
+    assert run(*arguments) == 0
+    assert run(*arguments, "--resume") == 0
+    assert "2 by date alone" in capsys.readouterr().out
+
+
+def test_a_hint_is_given_once_for_each_camera(photos, tmp_path, capsys):
+    for number, (maker, model) in enumerate([("Sony", "E1"), ("Sony", "E1"), ("Canon", "X")]):
+        exif = Image.Exif()
+        exif[0x010F], exif[0x0110] = maker, model
+        Image.new("RGB", (9, 9)).save(photos / f"{number}.jpg", exif=exif)
+    inputs = [photos / f"{number}.jpg" for number in range(3)]
+    assert run("enhance", *inputs, "--out", tmp_path / "out", "--workers", "1") == 0
+    hints = complaints(capsys.readouterr().err)
+    assert len(hints) == 2
+    assert "0.jpg" in hints[0] and "Sony model may suit it better" in hints[0]
+    assert "2.jpg" in hints[1] and "Canon X" in hints[1]
+    arguments = ["enhance", *inputs, "--out", tmp_path / "auto", "--model", "auto"]
+    assert run(*arguments, "--workers", "1") == 0
+    said = capsys.readouterr().out
+    assert "with bundled sony weights and bundled iphone weights." in said
+
+
+def pipe(*arguments, given: bytes = b"") -> tuple[int, bytes, str]:
+    done = subprocess.run(
+        [sys.executable, "-m", "dslr_gan", "enhance", *map(str, arguments)],
+        cwd=ROOT,
+        input=given,
+        capture_output=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        timeout=120,
+    )
+    return done.returncode, done.stdout, done.stderr.decode()
+
+
+def test_a_photo_through_a_pipe(photos, model, tmp_path):
+    status, output, errors = pipe("-", "--model", model, given=(photos / "side.JPG").read_bytes())
+    assert (status, errors) == (0, "")
+    assert run("enhance", photos / "side.JPG", "--out", tmp_path / "out", "--model", model) == 0
+    assert output == (tmp_path / "out/side.JPG").read_bytes()
+    status, output, errors = pipe("-", "--model", model, given=b"words")
+    assert (status, output) == (1, b"")
+    assert "dslr_gan: standard input is not a photo" in errors and len(complaints(errors)) == 1
+
+
+def test_a_file_to_standard_output(photos, model):
+    cat = photos / "cat.png"
+    status, output, _ = pipe(cat, "--out", "-", "--model", model, "--strength", "0")
+    assert (status, output) == (0, cat.read_bytes())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["-", "-"], "one photo"),
+        (["{}", "--out", "-"], "one photo"),
+        (["-", "--out", "{}/out"], "leave out --out"),
+        (["-", "--recursive"], "--recursive has no meaning"),
+        (["-", "--resume"], "--resume has no meaning"),
+    ],
+)
+def test_what_a_pipe_cannot_do_is_one_sentence(arguments, words, photos, capsys):
+    assert words in refused(capsys, "enhance", *(each.format(photos) for each in arguments))
+
+
+def test_two_processes_share_the_photos_and_one_sums_up(photos, model, tmp_path):
+    for number in range(5):
+        Image.new("RGB", (20, 10 + number)).save(photos / f"{number}.png")
+    bad = make_bad(photos, "empty.jpg")
+    out, report = tmp_path / "out", tmp_path / "report.json"
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"),
+            *("-m", "dslr_gan", "enhance", photos, "--out", out, "--model", model),
+            *("--report", report, "--resume"),
+        ],
+        cwd=ROOT,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 1  # of the bad one
+    assert done.stdout.count("7 photos enhanced") == 1 == done.stdout.count("1 photo failed")
+    assert f"{bad} is empty" in done.stderr
+    told = json.loads(report.read_text())
+    assert told["planned"] == 8 and told["counts"]["enhanced"] == 7
+    sources = [each["source"] for each in told["photos"]]
+    assert sources == sorted(sources) and len(set(sources)) == 8
+    shares = [file.read_text().splitlines() for file in sorted(out.glob(".dslr_gan*.jsonl"))]
+    assert sorted(map(len, shares)) == [3, 4]
+    assert all(open_photo(out / f"{number}.png").size == (20, 10 + number) for number in range(5))
+
+
+def test_a_variable_that_no_launcher_set_is_a_sentence(photos, tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    assert "MASTER_ADDR" in refused(capsys, "enhance", photos, "--out", tmp_path / "out")
+
+
+@pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_leaves_whole_files_only(kind, model, tmp_path):
     (tmp_path / "many").mkdir()
     photo = Image.fromarray(data.chelsea()).resize((800, 600))
     for number in range(99):
@@ -353,17 +595,26 @@ def test_an_interrupt_leaves_whole_files_only(model, tmp_path):
         out,
         "--model",
         model,
+        "--resume",
+        "--workers",
+        "3",
+        "--report",
+        tmp_path / "report.json",
         # Started in the background by a shell, a process would ignore the signal.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     while not (out.is_dir() and any(out.glob("[0-9]*.png"))):
         assert process.poll() is None, process.communicate()
         time.sleep(0.01)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(kind)
     _, errors = process.communicate(timeout=120)
     assert process.returncode == 130
     assert "dslr_gan: interrupted" in errors and "Traceback" not in errors
+    assert "of 99 photos were finished; --resume goes on" in errors
+    told = json.loads((tmp_path / "report.json").read_text())
+    assert told["interrupted"] and 0 < told["counts"]["enhanced"] < 99
     written = names(out)
+    assert written.pop(0) == ".dslr_gan.jsonl"
     assert 0 < len(written) < 99
     assert all(not name.startswith(".") for name in written)
     assert all(open_photo(out / name).size == (800, 600) for name in written)

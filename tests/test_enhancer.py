@@ -1,5 +1,7 @@
 """The enhancer: exact tiles, whole photos, and where the weights come from."""
 
+import functools
+import io
 import logging
 from pathlib import Path
 
@@ -9,10 +11,13 @@ import torch
 from helpers import loud, published_like
 from hub_client import HubClient
 from hub_server import HubServer
-from PIL import ExifTags, Image
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from photo_helpers import ADOBE_RGB, DISPLAY_P3, rgb_profile
+from PIL import ExifTags, Image, ImageCms
 from safetensors.torch import save_file
 from skimage import data
-from test_image import DISPLAY_P3, rgb_profile
+from skimage.color import deltaE_ciede2000, rgb2lab
 
 import dslr_gan.enhancer
 from dslr_gan.catalogue import Phone
@@ -20,6 +25,7 @@ from dslr_gan.enhancer import PhotoEnhancer
 from dslr_gan.errors import DslrGanError
 from dslr_gan.generator import Generator
 from dslr_gan.image import to_canvas, to_pixels, to_tensor
+from dslr_gan.image.depth import low_bytes, put_low_bytes
 from dslr_gan.networks import load_network
 
 SETTINGS = {
@@ -125,6 +131,108 @@ def test_what_the_network_sees_at_once_depends_on_the_tile_alone(name):
     largest.append(0)
     enhancer.enhance(photo(180, 360))
     assert largest[3] > largest[0]
+
+
+@functools.cache
+def loud_once(downscale, context):
+    """Built once; drawing its weights anew takes longer than a tile."""
+    return loud({"channels": 4, "blocks": 1, "downscale": downscale, "context_channels": context})
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(
+    height=st.integers(1, 120),
+    width=st.integers(1, 120),
+    tile=st.integers(16, 130),
+    downscale=st.sampled_from([1, 2, 3, 4, 8]),
+    context=st.sampled_from([0, 4]),
+)
+def test_tiles_are_the_whole_for_any_size_tile_and_downscale(
+    height, width, tile, downscale, context
+):
+    check_tiles(loud_once(downscale, context), picture(height, width), tile)
+
+
+# Memory --------------------------------------------------------------------------------------
+
+
+class Scarce(torch.nn.Module):
+    """A generator on a device whose memory ends at a number of pixels."""
+
+    def __init__(self, generator, most, error=torch.OutOfMemoryError):
+        super().__init__()
+        self.generator, self.most, self.error = generator, most, error
+        self.seen = []
+
+    def __getattr__(self, name):
+        try:
+            return super().__getattr__(name)
+        except AttributeError:
+            return getattr(self.generator, name)
+
+    def forward(self, image, context=None):
+        self.seen.append(tuple(image.shape[2:]))
+        if image[0, 0].numel() > self.most:
+            raise self.error("CUDA out of memory: can't allocate memory")
+        return self.generator(image, context)
+
+
+@pytest.mark.parametrize("error", [torch.OutOfMemoryError, RuntimeError, MemoryError])
+@pytest.mark.parametrize("name", ["folded by 2", "folded by 4", "context"])
+def test_a_tile_that_does_not_fit_is_halved_and_the_pixels_stay(name, error, caplog):
+    generator, pixels = loud(SETTINGS[name]), picture(180, 230)
+    scarce = Scarce(generator, (40 + 2 * generator.receptive_radius + 8) ** 2, error)
+    enhancer = PhotoEnhancer(scarce, tile=128)
+    calls = []
+    with caplog.at_level(logging.WARNING, logger="dslr_gan"):
+        result = enhancer.enhance(
+            Image.fromarray(pixels), progress=lambda *call: calls.append(call)
+        )
+    wrong = distances(result, whole(generator, pixels))
+    assert wrong.max() <= 1, f"maximum {wrong.max()}, mean {wrong.mean()}"
+    assert calls == [(done, 4) for done in range(1, 5)]
+    assert 16 <= enhancer.tile <= 64 and "going on with tiles of" in caplog.text
+    failures = len(scarce.seen)
+    enhancer.enhance(Image.fromarray(pixels))
+    again = scarce.seen[failures:]
+    assert all(height * width <= scarce.most for height, width in again), "it learned nothing"
+
+
+def test_no_memory_for_the_smallest_tile_is_a_sentence():
+    with pytest.raises(DslrGanError, match="not enough memory on cpu for a tile of .* pixels"):
+        PhotoEnhancer(Scarce(tiny(), 0), tile=64).enhance(photo())
+    with pytest.raises(DslrGanError, match="not enough memory on cpu"):
+        PhotoEnhancer(Scarce(loud({**TINY, "norm": "instance"}), 0)).enhance(photo())
+
+
+def test_another_error_of_the_network_is_not_taken_for_lack_of_memory():
+    def fail(*_):
+        raise RuntimeError("shapes do not match")
+
+    generator = tiny()
+    generator.forward = fail
+    with pytest.raises(RuntimeError, match="shapes do not match"):
+        PhotoEnhancer(generator).enhance(photo())
+
+
+def test_no_memory_for_the_result_is_a_sentence(monkeypatch):
+    def fail(*_):
+        raise MemoryError
+
+    monkeypatch.setattr(dslr_gan.enhancer, "Painting", fail)
+    with pytest.raises(DslrGanError, match="not enough memory for a photo of 80x60 pixels"):
+        PhotoEnhancer(tiny()).enhance(photo())
+
+
+@pytest.mark.parametrize(("width", "height"), [(1, 1), (10_000, 1), (1, 10_000), (65_000, 40)])
+def test_odd_sizes(width, height):
+    ramp = np.linspace(0, 255, width * height).astype(np.uint8).reshape(height, width)
+    original = Image.fromarray(np.stack((ramp, ramp[::-1], 255 - ramp), axis=-1))
+    enhancer = PhotoEnhancer(loud({**TINY, "context_channels": 4}))
+    result = enhancer.enhance(original)
+    assert result.size == (width, height)
+    if width * height < 65_000:
+        assert distances(result, whole(enhancer.generator, np.asarray(original))).max() <= 1
 
 
 # Strength, progress, mistakes ----------------------------------------------------------------
@@ -233,6 +341,32 @@ def test_the_network_sees_srgb_and_the_profile_comes_back():
     assert result.info["icc_profile"] == original.info["icc_profile"]
     assert distances(result, original).mean() > 5
     assert np.array_equal(enhancer.enhance(original, 0), original)
+
+
+@pytest.mark.parametrize("primaries", [DISPLAY_P3, ADOBE_RGB], ids=["Display P3", "Adobe RGB"])
+@pytest.mark.parametrize("deep", [False, True])
+def test_colours_agree_with_a_colour_managed_conversion(primaries, deep):
+    """CIEDE2000 against the sRGB result taken to the photo's space and back by littleCMS."""
+    space = ImageCms.ImageCmsProfile(io.BytesIO(rgb_profile(primaries)))
+    srgb = ImageCms.createProfile("sRGB")
+    # Inside of sRGB, with room above, so that nothing is clipped.
+    inside = Image.fromarray((picture(120, 160) * 0.6 + 50).astype(np.uint8))
+    wide = ImageCms.profileToProfile(inside, inputProfile=srgb, outputProfile=space)
+    enhancer = PhotoEnhancer(tiny(0.05), tile=64)
+    expected = enhancer.enhance(ImageCms.profileToProfile(wide, space, srgb))
+    wide.info["icc_profile"] = rgb_profile(primaries)
+    if deep:
+        put_low_bytes(wide, wide.copy())  # times 257
+    result = enhancer.enhance(wide)
+    assert result.info["icc_profile"] == rgb_profile(primaries)
+    assert (low_bytes(result) is not None) == deep
+    seen = ImageCms.profileToProfile(result, space, srgb)
+    colours = (rgb2lab(np.asarray(each)) for each in (seen, expected))
+    error = deltaE_ciede2000(*colours)
+    assert error.mean() < 1, f"mean {error.mean()}, maximum {error.max()}"
+    unmanaged = deltaE_ciede2000(rgb2lab(np.asarray(result)), rgb2lab(np.asarray(expected)))
+    assert unmanaged.mean() > error.mean() + 0.5, "the picture must tell the two spaces apart"
+    assert distances(seen, ImageCms.profileToProfile(wide, space, srgb)).mean() > 5
 
 
 @pytest.mark.parametrize("mode", ["RGBA", "LA"])

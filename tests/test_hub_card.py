@@ -86,6 +86,7 @@ def test_every_fact_stands_in_the_card(facts):
         "<https://example.org/terms>",
         'PhotoEnhancer.from_pretrained("me/dslr-gan-iphone")',
         "--model me/dslr-gan-iphone",
+        "dslr_gan export --model me/dslr-gan-iphone --out model.onnx",
     ]:
         assert words in text
     assert "Image Enhancement using Generative Adversarial Networks" in text

@@ -7,8 +7,12 @@ ROOT = Path(__file__).parent.parent
 
 FLOORS = [
     ["dslr_gan.errors", "dslr_gan.files", "hub_card"],
+    [f"dslr_gan.image.{name}" for name in ("formats", "notes", "depth", "colour")],
+    [f"dslr_gan.image.{name}" for name in ("metadata", "modes", "deep_files")],
+    ["dslr_gan.image.canvas", "dslr_gan.image.reading"],
+    ["dslr_gan.image.writing"],
+    ["dslr_gan.image"],
     [
-        "dslr_gan.image",
         "dslr_gan.alignment",
         "dslr_gan.tiling",
         "dslr_gan.metrics",
@@ -29,10 +33,13 @@ FLOORS = [
         "dslr_gan.table",
         "dslr_gan.patches",
         "dslr_gan.photo_pairs",
+        "dslr_gan.folders",
+        "dslr_gan.record",
+        "dslr_gan.share",
     ],
-    ["dslr_gan.networks"],
+    ["dslr_gan.networks", "dslr_gan.export"],
     ["dslr_gan.enhancer", "dslr_gan.data", "dslr_gan.pieces"],
-    ["dslr_gan.sources", "dslr_gan.streams"],
+    ["dslr_gan.sources", "dslr_gan.streams", "dslr_gan.batch"],
     [
         "dslr_gan.evaluation",
         "dslr_gan.preparation",
@@ -44,7 +51,11 @@ FLOORS = [
     ["dslr_gan.training.flags", "dslr_gan.training.records", "dslr_gan.training.stopping"],
     [f"dslr_gan.training.{name}" for name in ("card", "checkpoints", "feed", "guard")],
     ["app", "train_accelerate", "dslr_gan.commands"],
-    [f"dslr_gan.commands.{name}" for name in ("enhance", "evaluate", "prepare", "models")],
+    ["dslr_gan.commands.enhance_stream"],
+    [
+        f"dslr_gan.commands.{name}"
+        for name in ("enhance", "evaluate", "prepare", "export", "models")
+    ],
     ["dslr_gan.__main__"],
 ]
 FLOOR_OF = {room: height for height, floor in enumerate(FLOORS) for room in floor}

@@ -9,7 +9,7 @@ from command_line import ROOT, run
 from dslr_gan.__main__ import _parser
 
 
-@pytest.mark.parametrize("command", ["enhance", "evaluate", "prepare", "models"])
+@pytest.mark.parametrize("command", ["enhance", "evaluate", "prepare", "export", "models"])
 def test_every_command_has_help_with_an_example(command, capsys):
     assert run(command, "--help") == 0
     help_text = capsys.readouterr().out
@@ -17,7 +17,7 @@ def test_every_command_has_help_with_an_example(command, capsys):
 
 
 def test_the_examples_of_the_help_are_understood(capsys):
-    for command in ("enhance", "evaluate", "prepare", "models"):
+    for command in ("enhance", "evaluate", "prepare", "export", "models"):
         run(command, "--help")
         example = capsys.readouterr().out.split("python -m dslr_gan ")[-1].split()
         assert _parser().parse_args(example)

@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from dslr_gan.tiling import plan_tiles
+from dslr_gan.tiling import plan_tiles, split_tile
 
 CASES = list(itertools.product([1, 2, 99, 512, 1537], [1, 70], [16, 64, 512], [0, 25], [1, 2, 8]))
 
@@ -40,3 +40,19 @@ def test_nothing_to_cut():
 def test_impossible_plans_are_refused(wrong):
     with pytest.raises(ValueError, match="at least"):
         plan_tiles(*wrong)
+
+
+@pytest.mark.parametrize(("margin", "multiple"), [(0, 1), (25, 2), (9, 8)])
+def test_the_parts_of_a_tile_cover_it_and_see_their_margin(margin, multiple):
+    height, width = 301, 207
+    for tile in plan_tiles(height, width, 100, margin, multiple):
+        covered = np.zeros((height, width), dtype=np.int64)
+        for part in split_tile(tile, height, width, 50, margin, multiple):
+            covered[part.core] += 1
+            assert max(part.bottom - part.top, part.right - part.left) <= 50
+            assert part.outer_top % multiple == 0 and part.outer_left % multiple == 0
+            assert part.outer_top <= max(0, part.top - margin)
+            assert part.outer_left <= max(0, part.left - margin)
+            assert part.outer_bottom == min(height, part.bottom + margin)
+            assert part.outer_right == min(width, part.right + margin)
+        assert (covered[tile.core] == 1).all() and covered.sum() == covered[tile.core].size

@@ -4,7 +4,6 @@ Whatever does the work is imported only once it is needed, so that ``--help`` an
 """
 
 import argparse
-import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -55,46 +54,29 @@ def add_loading(command: argparse.ArgumentParser) -> None:
 
 def find_photos(inputs: Sequence[str]) -> tuple[list[Path], int]:
     """The photos that the inputs mean, each once, and how many inputs held none."""
-    found: dict[Path, Path] = {}
-    failed = 0
-    for each in map(Path, inputs):
-        try:
-            photos = photos_of(each)
-        except OSError as error:
-            complain(f"{each} cannot be read ({error.strerror}); check it and its permissions.")
-            failed += 1
-            continue
-        if not photos:
-            complain(f"{each} holds no photos; give a folder with photos directly inside.")
-            failed += 1
-        for photo in photos:
-            found.setdefault(absolute(photo), photo)
-    return list(found.values()), failed
+    from dslr_gan import folders
 
-
-def photos_of(given: Path) -> list[Path]:
-    """The photos directly inside a folder; anything else is what was given itself."""
-    from dslr_gan.image import PHOTO_SUFFIXES
-
-    if not given.is_dir():
-        return [given]
-    return sorted(
-        file
-        for file in given.iterdir()
-        if file.suffix.lower().lstrip(".") in PHOTO_SUFFIXES
-        and not file.name.startswith(".")
-        and not file.is_dir()
-    )
-
-
-def absolute(path: Path) -> Path:
-    """Where a path itself lies: its folder's links followed, its own not.
-
-    By realpath, which lets a link to itself be; ``Path.resolve`` raises.
-    """
-    return Path(os.path.realpath(path.parent)) / path.name
+    found = folders.find_photos(inputs)
+    for problem in found.problems:
+        complain(problem)
+    return [photo.path for photo in found.photos], len(found.problems)
 
 
 def complain(sentence: str) -> None:
     """Say on stderr what went wrong."""
-    sys.stderr.write(f"dslr_gan: {sentence}\n")
+    sys.stderr.write(f"dslr_gan: {shown(sentence)}\n")
+
+
+def say(line: str) -> None:
+    """Say on stdout how it went; letters that the terminal lacks are written as escapes."""
+    encoding = sys.stdout.encoding or "utf-8"
+    text = shown(line).encode(encoding, "backslashreplace").decode(encoding)
+    sys.stdout.write(f"{text}\n")
+
+
+def shown(text: str) -> str:
+    """Text on one line: names of files may hold line ends, escapes, and half letters."""
+    return "".join(
+        letter if letter.isprintable() else letter.encode("unicode_escape").decode()
+        for letter in text
+    )

@@ -12,12 +12,12 @@ from dslr_gan.commands import (
     KNOWN_MODELS,
     PROGRAM,
     Commands,
-    absolute,
     add_command,
     add_loading,
 )
 from dslr_gan.errors import DslrGanError
 from dslr_gan.files import written_whole
+from dslr_gan.folders import absolute
 
 if TYPE_CHECKING:
     from dslr_gan.data import Rows

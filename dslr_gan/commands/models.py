@@ -23,6 +23,7 @@ def _run(_: argparse.Namespace) -> int:
         sys.stdout.write(f"{phone.name}: for photos of the {phone.title} ({phone.camera})\n")
         sys.stdout.write(f"  Hub: {_hub_line(phone)}\n  bundled: {_bundled_line(phone)}\n")
     sys.stdout.write(
+        "auto: with enhance, by the maker of each photo's camera\n"
         "any other: --model owner/name, a Hub repository (--revision picks a branch, tag or "
         "commit),\n  or --model DIR, a folder with config.json and model.safetensors\n"
     )

@@ -1,0 +1,60 @@
+"""Photos: from a file to pixels for the network, and back with everything a photo carries.
+
+``open_photo`` decodes a file, ``to_canvas`` gives its pixels upright and in sRGB, ``from_canvas``
+(or a ``Painting``, part by part) makes a photo of other pixels, ``save_photo`` writes it.
+``notes`` says what did not survive: frames and pages after the first, printing colours, bits
+beyond what a format holds. Motion videos, depth maps and gain maps beside a photo are dropped.
+"""
+
+from dslr_gan.image.canvas import (
+    Canvas,
+    Painting,
+    eight_bits,
+    from_canvas,
+    to_canvas,
+    to_pixels,
+    to_tensor,
+)
+from dslr_gan.image.formats import (
+    BECOMES,
+    FORMATS,
+    PHOTO_SUFFIXES,
+    RAW_SUFFIXES,
+    PhotoFormat,
+    find_format,
+)
+from dslr_gan.image.notes import notes
+from dslr_gan.image.reading import MAX_MEGAPIXELS, open_photo
+from dslr_gan.image.writing import (
+    QUALITY,
+    copy_photo,
+    format_note,
+    format_to_write,
+    is_own_format,
+    save_photo,
+)
+
+__all__ = [
+    "BECOMES",
+    "FORMATS",
+    "MAX_MEGAPIXELS",
+    "PHOTO_SUFFIXES",
+    "QUALITY",
+    "RAW_SUFFIXES",
+    "Canvas",
+    "Painting",
+    "PhotoFormat",
+    "copy_photo",
+    "eight_bits",
+    "find_format",
+    "format_note",
+    "format_to_write",
+    "from_canvas",
+    "is_own_format",
+    "notes",
+    "open_photo",
+    "save_photo",
+    "to_canvas",
+    "to_pixels",
+    "to_tensor",
+]

@@ -1,0 +1,94 @@
+"""File formats of photos: which are read, which are written, and what each can hold."""
+
+from dataclasses import dataclass
+
+from dslr_gan.errors import DslrGanError
+
+
+@dataclass(frozen=True)
+class PhotoFormat:
+    """A file format that photos are written in."""
+
+    name: str
+    """Pillow's name for it."""
+    suffixes: tuple[str, ...]
+    """File suffixes, lower case, without the dot; a new file gets the first."""
+    modes: tuple[str, ...]
+    """The modes it holds without loss of alpha or of 16-bit gray."""
+    profile: bool = True
+    """Whether it can carry an ICC colour profile."""
+    deep: bool = False
+    """Whether it holds 16 bits per channel."""
+    metadata: bool = True
+    """Whether it can carry EXIF and XMP."""
+
+
+EIGHT = ("L", "LA", "RGB", "RGBA")
+SIXTEEN = (*EIGHT, "I;16")
+
+FORMATS = (
+    PhotoFormat("JPEG", ("jpg", "jpeg", "jpe", "jfif", "mpo"), ("L", "RGB")),
+    PhotoFormat("PNG", ("png",), SIXTEEN, deep=True),
+    PhotoFormat("WEBP", ("webp",), EIGHT),
+    PhotoFormat("TIFF", ("tif", "tiff"), SIXTEEN, deep=True),
+    PhotoFormat("HEIF", ("heic", "heif", "hif"), EIGHT),
+    PhotoFormat("AVIF", ("avif",), EIGHT),
+    PhotoFormat("JPEG2000", ("jp2", "j2k"), SIXTEEN, profile=False, metadata=False),
+    PhotoFormat("BMP", ("bmp", "dib"), ("L", "RGB"), profile=False, metadata=False),
+    PhotoFormat("PPM", ("ppm", "pgm", "pnm"), ("L", "RGB", "I;16"), profile=False, metadata=False),
+)
+
+READABLE = (
+    *("JPEG", "PNG", "WEBP", "TIFF", "AVIF", "HEIF"),
+    *("JPEG2000", "BMP", "DIB", "PPM", "GIF"),
+)
+"""Pillow's names of what is read; MPO counts as JPEG."""
+
+BECOMES = {"GIF": "PNG"}
+"""What a photo comes back in whose own format is only read: 256 colours hold no enhanced photo."""
+
+KNOWN = "JPEG, PNG, WebP, TIFF, HEIC, AVIF, JPEG 2000, BMP, PPM and GIF"
+
+PHOTO_SUFFIXES = frozenset(suffix for each in FORMATS for suffix in each.suffixes).union(("gif",))
+"""Suffixes of what someone means by the photos of a folder."""
+
+RAW_SUFFIXES = frozenset(
+    (
+        *("3fr", "arw", "cr2", "cr3", "crw", "dcr", "dng", "erf", "fff", "gpr", "iiq", "k25"),
+        *("kdc", "mef", "mos", "mrw", "nef", "nrw", "orf", "pef", "raf", "raw", "rw2", "rwl"),
+        *("sr2", "srf", "srw", "x3f"),
+    )
+)
+"""Suffixes of the raw files of cameras, which are refused with a sentence."""
+
+RAW_STARTS = (
+    b"FUJIFILMCCD-RAW",  # Fujifilm
+    b"FOVb",  # Sigma
+    b"IIRO",  # Olympus
+    b"IIRS",
+    b"MMOR",
+    b"IIU\0",  # Panasonic, Leica
+    b"\0MRM",  # Minolta
+    b"II\x1a\0\0\0HEAPCCDR",  # Canon, old
+)
+"""How raw files begin that are no TIFF, whatever their name."""
+
+
+def find_format(name: str) -> PhotoFormat:
+    """Find the format that a name means.
+
+    Args:
+        name: ``"png"``, ``"jpg"``, ``".tiff"`` or Pillow's own name, in any case.
+
+    Raises:
+        DslrGanError: If photos are not written in a format of that name.
+    """
+    wanted = name.lower().removeprefix(".")
+    for each in FORMATS:
+        if wanted in each.suffixes or wanted == each.name.lower():
+            return each
+    known = ", ".join(each.suffixes[0] for each in FORMATS)
+    shown = f"in the format {wanted!r}" if wanted else "without a format"
+    raise DslrGanError(
+        f"Photos cannot be written {shown}; choose one of {known}, for example with --format png."
+    )

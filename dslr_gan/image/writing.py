@@ -1,0 +1,268 @@
+"""Saving photos: whole files with all that the format holds, and a sentence where it holds less."""
+
+import functools
+import io
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image, JpegImagePlugin, PngImagePlugin
+
+from dslr_gan.errors import DslrGanError
+from dslr_gan.files import reason, shown, written_whole
+from dslr_gan.image.canvas import eight_bits
+from dslr_gan.image.colour import read_space
+from dslr_gan.image.deep_files import write_deep
+from dslr_gan.image.depth import low_bytes
+from dslr_gan.image.formats import BECOMES, PhotoFormat, find_format
+from dslr_gan.image.metadata import (
+    TIFF_STRUCTURE,
+    XMP,
+    exif_block,
+    quantization,
+    resolution,
+    subsampling,
+)
+from dslr_gan.image.modes import check_photo, convert_inks, no_memory, plain_mode, sixteen_bits
+from dslr_gan.image.reading import register_heif
+
+QUALITY = 95
+"""Of lossy WebP and AVIF files, and of JPEGs whose source's quality is unknown."""
+
+LEAST_QUALITY = 90
+"""Of JPEGs whose source was worse: enhanced detail is not to be lost again."""
+
+HEIC_QUALITY = 90
+"""On libheif's own scale, on which cameras lie near 80."""
+
+_SEGMENT = 65500
+"""Bytes of EXIF or XMP that fit into a JPEG."""
+
+
+def format_to_write(photo: Image.Image) -> PhotoFormat:
+    """The format that a photo of this file comes back in: its own where that is possible.
+
+    A GIF has too few colours to hold an enhanced photo, so it becomes a PNG, as does what its
+    own format cannot hold or is unknown.
+
+    Args:
+        photo: What ``open_photo`` returned.
+    """
+    name = photo.format or ""
+    try:
+        kind = find_format(BECOMES.get(name, name))
+    except DslrGanError:
+        return find_format("png")
+    return kind if plain_mode(photo) in kind.modes else find_format("png")
+
+
+def format_note(photo: Image.Image, kind: PhotoFormat) -> str | None:
+    """Say that a photo comes back in another format than its file had.
+
+    Args:
+        photo: What ``open_photo`` returned.
+        kind: The format its result is written in.
+
+    Returns:
+        A sentence; None where the format stays, or the photo came from no file.
+    """
+    if photo.format is None or is_own_format(photo, kind):
+        return None
+    return (
+        f"{photo.format} does not hold what an enhanced photo needs; the result is a {kind.name}."
+    )
+
+
+def is_own_format(photo: Image.Image, kind: PhotoFormat) -> bool:
+    """Whether a format is the one that a photo's file had; MPO counts as JPEG."""
+    try:
+        return find_format(photo.format or "") == kind
+    except DslrGanError:  # photos are not written in it
+        return False
+
+
+def copy_photo(source: str | Path, destination: str | Path) -> None:
+    """Copy a photo's file byte for byte: what a strength of 0 means for a lossy format.
+
+    The copy is whole or not there; missing folders are made.
+
+    Raises:
+        DslrGanError: If the source cannot be read or the destination cannot be written.
+    """
+    try:
+        with written_whole(destination) as unfinished:
+            shutil.copyfile(source, unfinished)
+    except OSError as error:
+        raise DslrGanError(
+            f"{shown(source)} cannot be copied to {shown(destination)} ({reason(error)}); "
+            "check both folders and their room."
+        ) from error
+
+
+def save_photo(
+    photo: Image.Image, destination: str | Path, *, format: str | None = None
+) -> list[str]:
+    """Write a photo with its EXIF, XMP, profile and resolution; the file is whole or not there.
+
+    A JPEG gets the quantisation tables of the JPEG it came from, made finer where they are
+    coarser than those of quality 90, and its chroma subsampling; quality 95 and 4:4:4 where these
+    are unknown. WebP is lossless where the source was, else of quality 95; AVIF has quality 95,
+    HEIC 90 (in libheif's way of counting) and 4:2:0; every other format is lossless, TIFF
+    uncompressed (compressed ones lose EXIF in Pillow).
+
+    Args:
+        photo: What ``PhotoEnhancer.enhance`` or ``from_canvas`` returned, or any picture.
+        destination: The file; it is replaced where it exists, missing folders are made.
+        format: A name such as ``"png"``; the suffix of ``destination`` decides where None.
+
+    Returns:
+        Sentences on what the photo has and the file does not: 16 bits, metadata. Mostly none.
+
+    Raises:
+        DslrGanError: If the format is unknown or cannot hold the photo (alpha in a JPEG, say),
+            or the file cannot be written.
+    """
+    destination = Path(destination)
+    name = shown(destination)
+    kind = find_format(destination.suffix if format is None else format)
+    check_photo(photo)
+    plain = _plain(photo)
+    # The profile of a CMYK or LAB photo speaks of colours that are no longer there.
+    profile = b"" if photo.mode in ("CMYK", "LAB") else photo.info.get("icc_profile") or b""
+    low = low_bytes(photo)
+    lost: list[str] = []
+    gray = plain.mode == "I;16" and "I;16" not in kind.modes
+    if gray or (low is not None and not kind.deep):
+        plain = _shallow(plain)
+        lost.append(f"{kind.name} is written with 8 bits per channel; the photo had 16.")
+    _check_holds(kind, plain.mode, profile, name)
+    options = {"icc_profile": profile, **_metadata(photo, kind, lost), **_quality(photo, kind)}
+    try:
+        with written_whole(destination) as unfinished:
+            if low is not None and kind.deep:
+                with unfinished.open("wb") as stream:
+                    write_deep(stream, plain, low, format=kind.name, **options)
+            else:
+                register_heif()
+                plain.save(unfinished, kind.name, **options)
+    except MemoryError as error:
+        raise DslrGanError(no_memory(name, photo.size)) from error
+    except Exception as error:  # Pillow's encoders raise nearly anything
+        advice = f"{kind.name} may not hold it: choose another format, such as --format png"
+        if isinstance(error, OSError) and error.errno:
+            advice = "check that the folder can be written to and has room"
+        raise DslrGanError(f"{name} cannot be written ({reason(error)}); {advice}.") from error
+    return lost
+
+
+def _plain(photo: Image.Image) -> Image.Image:
+    """The photo in one of the five modes that files are written in."""
+    if photo.mode == "CMYK":
+        return convert_inks(photo)
+    photo, mode = sixteen_bits(photo), plain_mode(photo)
+    return photo if photo.mode == mode else photo.convert(mode)
+
+
+def _shallow(photo: Image.Image) -> Image.Image:
+    """A photo of 16-bit gray with 8 bits; in colour the high bytes are that already."""
+    if photo.mode != "I;16":
+        return photo
+    result = Image.fromarray(eight_bits(np.asarray(photo)))
+    result.info = photo.info
+    return result
+
+
+def _check_holds(kind: PhotoFormat, mode: str, profile: bytes, name: str) -> None:
+    """Refuse to lose alpha or the meaning of colours without being told to."""
+    lost = ""
+    if mode not in kind.modes:
+        lost = "transparency"
+    elif not kind.profile:
+        space = read_space(profile, mode)
+        lost = "" if space is None or space.is_srgb else "a colour profile"
+    if lost:
+        raise DslrGanError(
+            f"{name} cannot be written: {kind.name} does not hold {lost}, which this photo "
+            "has; choose another format, such as --format png."
+        )
+
+
+def _metadata(photo: Image.Image, kind: PhotoFormat, lost: list[str]) -> dict[str, Any]:
+    """Save options for EXIF, XMP and resolution; what does not fit is told in ``lost``."""
+    options: dict[str, Any] = {}
+    exif, xmp = exif_block(photo) or b"", photo.info.get("xmp")
+    if not isinstance(xmp, bytes):
+        xmp = b""
+    if kind.name == "JPEG" and len(exif) > _SEGMENT:
+        exif = b""
+        lost.append("Its EXIF is larger than a JPEG can hold and was left out.")
+    if kind.name == "JPEG" and len(xmp) > _SEGMENT:
+        xmp = b""
+        lost.append("Its XMP is larger than a JPEG can hold and was left out.")
+    if not kind.metadata and (exif or xmp):
+        lost.append(f"{kind.name} holds no EXIF and no XMP; they were left out.")
+    if (dpi := resolution(photo.info.get("dpi"))) and kind.name != "HEIF":
+        options["dpi"] = dpi
+    if kind.name == "TIFF":
+        options["exif"] = _exif_with_xmp(exif, xmp)
+    elif kind.metadata:
+        if exif or kind.name != "HEIF":  # where none at all is no empty block
+            options["exif"] = exif
+        if xmp and kind.name == "PNG" and low_bytes(photo) is None:
+            options["pnginfo"] = PngImagePlugin.PngInfo()
+            options["pnginfo"].add_itxt("XML:com.adobe.xmp", xmp.decode("utf-8", "replace"))
+        elif xmp:
+            options["xmp"] = xmp
+    return options
+
+
+def _exif_with_xmp(exif: bytes, xmp: bytes) -> Image.Exif:
+    """The tags of a TIFF, which holds XMP as one of them."""
+    tags = Image.Exif()
+    if exif:
+        tags.load(exif)
+    for tag in TIFF_STRUCTURE.intersection(tags):
+        del tags[tag]
+    if xmp:
+        tags[XMP] = xmp
+    return tags
+
+
+def _quality(photo: Image.Image, kind: PhotoFormat) -> dict[str, Any]:
+    """Pillow's save options that decide how much is lost, if anything."""
+    match kind.name:
+        case "JPEG":
+            options: dict[str, Any] = {"subsampling": subsampling(photo) or 0}
+            if tables := quantization(photo):
+                return options | {"qtables": _finer(tables)}
+            return options | {"quality": QUALITY}
+        case "WEBP" if photo.info.get("lossless"):
+            return {"lossless": True, "exact": True}
+        case "WEBP":
+            return {"quality": QUALITY}
+        case "AVIF":
+            return {"quality": QUALITY, "subsampling": "4:4:4"}
+        case "HEIF":
+            # Phones decode 4:2:0 alone; Pillow's plugin would otherwise keep marks of the source.
+            return {"quality": HEIC_QUALITY, "chroma": 420}
+    return {}
+
+
+def _finer(tables: list[list[int]]) -> list[list[int]]:
+    """A JPEG's own tables, at least as fine as those of the least quality."""
+    standard = _standard_tables(LEAST_QUALITY)
+    return [
+        [min(own, limit, 255) for own, limit in zip(table, standard[min(i, 1)], strict=True)]
+        for i, table in enumerate(tables)
+    ]
+
+
+@functools.cache
+def _standard_tables(quality: int) -> list[list[int]]:
+    """Tables for luma and chroma (ITU-T T.81, annex K), as the library scales them."""
+    file = io.BytesIO()
+    Image.new("RGB", (8, 8)).save(file, "JPEG", quality=quality)
+    file.seek(0)
+    found = JpegImagePlugin.JpegImageFile(file).quantization
+    return [list(found[0]), list(found[1])]
