@@ -163,9 +163,9 @@ class PhotoEnhancer:
         strength: float,
     ) -> None:
         """Enhance one tile, in smaller ones where memory does not suffice for it."""
-        delivered = self._run(to_tensor(canvas.read(*tile.outer)), context)
+        delivered = self._run(to_tensor(canvas.read(*tile.outer)), tile.inner, context)
         if delivered is not None:
-            pixels = delivered[0, :, *tile.inner].permute(1, 2, 0)
+            pixels = delivered[0].permute(1, 2, 0)
             painting.paint(*tile.core, pixels.numpy(), strength)
             return
         side = max(tile.bottom - tile.top, tile.right - tile.left)
@@ -182,11 +182,13 @@ class PhotoEnhancer:
         for each in split_tile(tile, canvas.height, canvas.width, smaller, radius, multiple):
             self._enhance_tile(canvas, painting, each, context, strength)
 
-    def _run(self, seen: Tensor, context: Tensor | None) -> Tensor | None:
-        """The network's result on the CPU, float32; None where memory does not suffice."""
+    def _run(
+        self, seen: Tensor, inner: tuple[slice, slice], context: Tensor | None
+    ) -> Tensor | None:
+        """A part of the network's result, on the CPU; None where memory does not suffice."""
         try:
             seen = seen.to(self.device, memory_format=torch.channels_last)
-            return self.generator(seen, context).float().cpu()
+            return self.generator.part(seen, inner, context).float().cpu()
         except (RuntimeError, MemoryError) as error:  # torch.OutOfMemoryError is a RuntimeError
             if not _lacks_memory(error):
                 raise
