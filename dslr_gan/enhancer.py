@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Self
 
@@ -10,6 +11,7 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
+from dslr_gan.allocation import kept_memory
 from dslr_gan.catalogue import PHONES, Phone
 from dslr_gan.errors import DslrGanError
 from dslr_gan.generator import SUMMARY_SIDE, SUMMARY_STEPS, detail_maps
@@ -23,6 +25,9 @@ log = logging.getLogger(__name__)
 
 WHOLE_LIMIT = 4_000_000
 """Pixels up to which a network that needs the whole picture at once is run."""
+
+TILE = 1024
+"""Side of a tile where none is given; `benchmarks/inference.py` compares others."""
 
 SMALLEST_TILE = 16
 
@@ -48,7 +53,7 @@ class PhotoEnhancer:
     """
 
     def __init__(
-        self, generator: Pretrained, tile: int = 512, device: str | torch.device | None = None
+        self, generator: Pretrained, tile: int = TILE, device: str | torch.device | None = None
     ) -> None:
         if tile < SMALLEST_TILE:
             raise DslrGanError(f"tile must be at least {SMALLEST_TILE} pixels, got {tile}.")
@@ -66,7 +71,7 @@ class PhotoEnhancer:
         name: str | Path,
         *,
         revision: str | None = None,
-        tile: int = 512,
+        tile: int = TILE,
         device: str | torch.device | None = None,
     ) -> Self:
         """Load an enhancer by a name of the catalogue, a Hub id, a folder, or a file.
@@ -133,7 +138,8 @@ class PhotoEnhancer:
             raise DslrGanError(f"strength must lie between 0 and 1, got {strength}.")
         canvas = to_canvas(photo)
         try:
-            return self._enhance_canvas(canvas, strength, progress)
+            with kept_memory() if self.device.type == "cpu" else nullcontext():
+                return self._enhance_canvas(canvas, strength, progress)
         except MemoryError as error:
             raise DslrGanError(no_memory("a photo", (canvas.width, canvas.height))) from error
 
@@ -163,9 +169,9 @@ class PhotoEnhancer:
         strength: float,
     ) -> None:
         """Enhance one tile, in smaller ones where memory does not suffice for it."""
-        delivered = self._run(to_tensor(canvas.read(*tile.outer)), context)
+        delivered = self._run(to_tensor(canvas.read(*tile.outer)), tile.inner, context)
         if delivered is not None:
-            pixels = delivered[0, :, *tile.inner].permute(1, 2, 0)
+            pixels = delivered[0].permute(1, 2, 0)
             painting.paint(*tile.core, pixels.numpy(), strength)
             return
         side = max(tile.bottom - tile.top, tile.right - tile.left)
@@ -182,11 +188,13 @@ class PhotoEnhancer:
         for each in split_tile(tile, canvas.height, canvas.width, smaller, radius, multiple):
             self._enhance_tile(canvas, painting, each, context, strength)
 
-    def _run(self, seen: Tensor, context: Tensor | None) -> Tensor | None:
-        """The network's result on the CPU, float32; None where memory does not suffice."""
+    def _run(
+        self, seen: Tensor, inner: tuple[slice, slice], context: Tensor | None
+    ) -> Tensor | None:
+        """A part of the network's result, on the CPU; None where memory does not suffice."""
         try:
             seen = seen.to(self.device, memory_format=torch.channels_last)
-            return self.generator(seen, context).float().cpu()
+            return self.generator.part(seen, inner, context).float().cpu()
         except (RuntimeError, MemoryError) as error:  # torch.OutOfMemoryError is a RuntimeError
             if not _lacks_memory(error):
                 raise

@@ -99,6 +99,13 @@ class Pretrained(nn.Module):
         """Describe a whole photo for its tiles; only a network that uses context can."""
         raise ValueError("this network uses no context; call it with the image alone.")
 
+    def part(
+        self, image: Tensor, inner: tuple[slice, slice], context: Tensor | None = None
+    ) -> Tensor:
+        """``self(image, context)[..., *inner]``; a network may save itself what lies around."""
+        result: Tensor = self(image, context)
+        return result[..., *inner]
+
     @classmethod
     def from_pretrained(cls, name: str | Path, *, revision: str | None = None) -> Self:
         """Load a network from a folder or from the Hub.

@@ -116,7 +116,7 @@ def test_what_the_network_sees_at_once_depends_on_the_tile_alone(name):
     largest = []
 
     def record(_, inputs, output):
-        tensors = [each for each in (*inputs, output) if each is not None]
+        tensors = [each for each in (*inputs, output) if isinstance(each, torch.Tensor)]
         largest[-1] = max(largest[-1], *(each.numel() for each in tensors))
 
     for module in generator.modules():
@@ -170,11 +170,11 @@ class Scarce(torch.nn.Module):
         except AttributeError:
             return getattr(self.generator, name)
 
-    def forward(self, image, context=None):
+    def part(self, image, inner, context=None):
         self.seen.append(tuple(image.shape[2:]))
         if image[0, 0].numel() > self.most:
             raise self.error("CUDA out of memory: can't allocate memory")
-        return self.generator(image, context)
+        return self.generator.part(image, inner, context)
 
 
 @pytest.mark.parametrize("error", [torch.OutOfMemoryError, RuntimeError, MemoryError])

@@ -198,3 +198,23 @@ def test_published_loading_is_strict(tmp_path, change):
     word = {"missing": "lacks", "misshapen": "shape", "nan": "NaN"}.get(change, change)
     with pytest.raises(DslrGanError, match=word):
         Generator.from_published(tmp_path / "file.safetensors")
+
+
+@pytest.mark.parametrize("name", ["plain", "coarse", "published"])
+@pytest.mark.parametrize("inner", [(40, 90, 70, 150), (0, 60, 100, 201), (61, 183, 0, 1)])
+def test_a_part_is_what_the_whole_has_there(name, inner):
+    config = {
+        "plain": {"channels": 8, "blocks": 1},
+        "coarse": {"channels": 8, "blocks": 1, "coarse_channels": 8, "context_channels": 4},
+        "published": {"channels": 4, "blocks": 1, "downscale": 1, "norm": "instance"},
+    }[name]
+    network = loud(config)
+    image = torch.rand(1, 3, 183, 201, dtype=torch.float64)
+    part = slice(*inner[:2]), slice(*inner[2:])
+    seen = []
+    network.tail.register_forward_hook(lambda _, inputs, __: seen.append(inputs[0][0, 0].numel()))
+    with torch.inference_mode():
+        expected = network(image)[..., *part]
+        delivered = network.part(image, part)
+    torch.testing.assert_close(delivered, expected, rtol=0, atol=1e-10)
+    assert (seen[1] == seen[0]) if name == "published" else seen[1] < 0.75 * seen[0]
