@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Callable
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Self
 
@@ -11,7 +10,6 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
-from dslr_gan.allocation import kept_memory
 from dslr_gan.catalogue import PHONES, Phone
 from dslr_gan.errors import DslrGanError
 from dslr_gan.generator import SUMMARY_SIDE, SUMMARY_STEPS, detail_maps
@@ -138,8 +136,7 @@ class PhotoEnhancer:
             raise DslrGanError(f"strength must lie between 0 and 1, got {strength}.")
         canvas = to_canvas(photo)
         try:
-            with kept_memory() if self.device.type == "cpu" else nullcontext():
-                return self._enhance_canvas(canvas, strength, progress)
+            return self._enhance_canvas(canvas, strength, progress)
         except MemoryError as error:
             raise DslrGanError(no_memory("a photo", (canvas.width, canvas.height))) from error
 

@@ -6,7 +6,7 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 
 FLOORS = [
-    ["dslr_gan.errors", "dslr_gan.files", "dslr_gan.allocation", "hub_card"],
+    ["dslr_gan.errors", "dslr_gan.files", "hub_card"],
     [f"dslr_gan.image.{name}" for name in ("formats", "notes", "depth", "colour")],
     [f"dslr_gan.image.{name}" for name in ("metadata", "modes", "deep_files")],
     ["dslr_gan.image.canvas", "dslr_gan.image.reading"],
