@@ -20,7 +20,9 @@ import argparse
 import os
 import platform
 import resource
+import shlex
 import statistics
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -216,7 +218,7 @@ def main() -> None:
     text = report(options)
     print(text)
     if options.report:
-        command = "python -m benchmarks.training --report " + str(options.report)
+        command = f"python -m benchmarks.training {shlex.join(sys.argv[1:])}"
         with written_whole(options.report) as path:
             path.write_text(f"# Speed of training\n\nMade by `{command}`.\n\n{text}")
 

@@ -17,7 +17,6 @@ from dslr_gan.commands import (
 )
 from dslr_gan.errors import DslrGanError
 from dslr_gan.files import written_whole
-from dslr_gan.folders import absolute
 
 if TYPE_CHECKING:
     from dslr_gan.data import Rows
@@ -123,6 +122,8 @@ def _run(options: argparse.Namespace) -> int:
 
 def _check(options: argparse.Namespace) -> None:
     """Refuse what cannot be written, before any work is done."""
+    from dslr_gan.folders import absolute
+
     for name in FILES:
         file = getattr(options, name)
         if file is not None and file.is_dir():
