@@ -26,9 +26,7 @@ from dslr_gan.image import (
     find_format,
     format_note,
     is_own_format,
-    notes,
-    open_photo,
-    save_photo,
+    opened_photo,
 )
 from dslr_gan.record import Record, State
 
@@ -56,6 +54,8 @@ class Outcome:
     """Where the weights came from; empty where none were used."""
     error: str = ""
     """Why it failed, in a sentence."""
+    notes: tuple[str, ...] = ()
+    """What is worth a hint: its camera, and what of it the result has not."""
 
 
 # Models --------------------------------------------------------------------------------------
@@ -124,7 +124,10 @@ def _fingerprint(enhancer: PhotoEnhancer) -> str:
     """What tells a network from any other: its settings and every weight."""
     network = enhancer.generator
     digest = hashlib.blake2b(digest_size=16)
-    digest.update(json.dumps([type(network).__name__, network.config], sort_keys=True).encode())
+    settings = [type(network).__name__, network.config]
+    if enhancer.precision != "fp32":  # which earlier versions did not write down
+        settings.append(enhancer.precision)
+    digest.update(json.dumps(settings, sort_keys=True).encode())
     for name, weight in sorted(network.state_dict().items()):
         digest.update(name.encode())
         digest.update(weight.detach().cpu().contiguous().numpy().tobytes())
@@ -159,42 +162,54 @@ class Enhancing:
         """Enhance one photo; ``progress`` gets (tiles done, tiles in all)."""
         started = time.perf_counter()
         state, model, error = "failed", "", ""
+        notes: list[str] = []
         try:
-            state, model = self._enhance(job, progress)
+            state, model = self._enhance(job, progress, notes.append)
         except DslrGanError as reason:
             named = any(shown(path) in str(reason) for path in (job.source, job.destination))
             error = str(reason) if named else f"{shown(job.source)}: {reason}"
         except Exception as reason:  # a batch of hundreds does not end at one odd photo
             error = _unforeseen(job.source, reason)
-        return Outcome(
-            job.source, job.destination, state, time.perf_counter() - started, model, error
-        )
+        seconds = time.perf_counter() - started
+        return Outcome(job.source, job.destination, state, seconds, model, error, tuple(notes))
 
-    def _enhance(self, job: Job, progress: Progress) -> tuple[str, str]:
+    def _enhance(
+        self, job: Job, progress: Progress, note: Callable[[str], None]
+    ) -> tuple[str, str]:
         if before := self._done_before(job):
             return before, ""
-        photo = open_photo(job.source, max_megapixels=self.max_megapixels)
-        enhancer = self.models.for_photo(photo)
-        # A file's format is what is in it, whatever its suffix says.
-        own = photo.format or ""
-        kind = find_format(self.format or BECOMES.get(own, own))
-        if hint := self.models.hint(photo):
-            self.say(job.source, hint)
-        if self.strength == 0 and is_own_format(photo, kind):
-            # Encoded again, a lossy file would lose once more, for nothing.
-            copy_photo(job.source, job.destination)
-            state = "copied"
-        else:
-            result = enhancer.enhance(photo, self.strength, progress=progress)
-            lost = save_photo(result, job.destination, format=kind.name)
-            if not self.format and (changed := format_note(photo, kind)):
-                lost.append(changed)
-            for note in dict.fromkeys([*notes(result), *lost]):
-                self.say(job.source, note)
-            state = "enhanced"
+        with opened_photo(job.source, max_megapixels=self.max_megapixels) as photo:
+            enhancer = self.models.for_photo(photo)
+            if hint := self.models.hint(photo):
+                self._tell(job, hint, note)
+            state, lost = self._enhance_photo(photo, enhancer, job, progress)
+        for each in dict.fromkeys(lost):
+            self._tell(job, each, note)
         if self.record:
             self.record.add(job.source, job.destination, self._settings)
         return state, enhancer.source
+
+    def _enhance_photo(
+        self, photo: Image.Image, enhancer: PhotoEnhancer, job: Job, progress: Progress
+    ) -> tuple[str, list[str]]:
+        """Write the result of one photo; give its state, and what of the photo it has not."""
+        # A file's format is what is in it, whatever its suffix says.
+        own = photo.format or ""
+        kind = find_format(self.format or BECOMES.get(own, own))
+        if self.strength == 0 and is_own_format(photo, kind):
+            # Encoded again, a lossy file would lose once more, for nothing.
+            copy_photo(job.source, job.destination)
+            return "copied", []
+        lost = enhancer.enhance_to(
+            photo, job.destination, self.strength, format=kind.name, progress=progress
+        )
+        if not self.format and (changed := format_note(photo, kind)):
+            lost.append(changed)
+        return "enhanced", lost
+
+    def _tell(self, job: Job, sentence: str, note: Callable[[str], None]) -> None:
+        self.say(job.source, sentence)
+        note(sentence)
 
     @property
     def _settings(self) -> str:

@@ -1,7 +1,8 @@
 """PhotoEnhancer: a photo in, the enhanced photo out, tile by tile."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
 
@@ -13,10 +14,19 @@ from torch.nn import functional as F
 from dslr_gan.catalogue import PHONES, Phone
 from dslr_gan.errors import DslrGanError
 from dslr_gan.generator import SUMMARY_SIDE, SUMMARY_STEPS, detail_maps
-from dslr_gan.image import Canvas, Painting, to_canvas, to_tensor
+from dslr_gan.image import (
+    Canvas,
+    Painting,
+    PhotoPainting,
+    notes,
+    painted_photo,
+    to_canvas,
+    to_tensor,
+)
 from dslr_gan.image.modes import no_memory
 from dslr_gan.networks import load_network, load_published
 from dslr_gan.pretrained import Origin, Pretrained
+from dslr_gan.running import PRECISIONS, Part, compiled, has_bf16, in_bf16
 from dslr_gan.tiling import Tile, plan_tiles, split_tile
 
 log = logging.getLogger(__name__)
@@ -28,6 +38,9 @@ TILE = 1024
 """Side of a tile where none is given; `benchmarks/inference.py` compares others."""
 
 SMALLEST_TILE = 16
+
+CHECKED = 256
+"""Side of the piece of a photo on which bfloat16 is compared with float32."""
 
 SUMMARY_PIXELS = 2**19
 """Pixels that are looked at together for the description of a photo."""
@@ -45,16 +58,31 @@ class PhotoEnhancer:
             are faster and take more memory; the pixels stay the same.
         device: Where to compute, such as ``"cpu"`` or ``"cuda:1"``; ``None`` takes a GPU where
             there is one.
+        precision: ``"fp32"``, or ``"bf16"``: the wide convolutions in bfloat16 where the device
+            has it, and in each photo as long as a piece of its middle comes out the same to
+            1/255; elsewhere float32 after all, with a warning in the log.
+        compile: Whether ``torch.compile`` makes code for each size of tile, which takes seconds
+            and pays off over several photos of one size.
 
     Raises:
-        DslrGanError: If the tile is too small or the device is not there.
+        DslrGanError: If the tile is too small, the device is not there, there is no such
+            precision, or nothing can be compiled here.
     """
 
     def __init__(
-        self, generator: Pretrained, tile: int = TILE, device: str | torch.device | None = None
+        self,
+        generator: Pretrained,
+        tile: int = TILE,
+        device: str | torch.device | None = None,
+        precision: str = "fp32",
+        compile: bool = False,
     ) -> None:
         if tile < SMALLEST_TILE:
             raise DslrGanError(f"tile must be at least {SMALLEST_TILE} pixels, got {tile}.")
+        if precision not in PRECISIONS:
+            raise DslrGanError(
+                f"precision must be one of {', '.join(PRECISIONS)}, got {precision!r}."
+            )
         self.tile = tile
         self.device = _device(device)
         generator.to(self.device)
@@ -62,6 +90,18 @@ class PhotoEnhancer:
         generator.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.generator = generator.eval()
         self.source = "weights handed over in memory"
+        self._half: Pretrained | None = None
+        if precision == "bf16" and has_bf16(self.device):
+            self._half = in_bf16(self.generator)
+        elif precision == "bf16":
+            log.warning("%s has no bfloat16 of its own; going on with float32", self.device)
+        self.precision = "fp32" if self._half is None else "bf16"
+        """What most of the arithmetic is done in."""
+        self._part: Part = self.generator.part
+        self._half_part: Part | None = self._half and self._half.part
+        if compile:
+            self._part = compiled(self._part, self.device)
+            self._half_part = self._half_part and compiled(self._half_part, self.device)
 
     @classmethod
     def from_pretrained(
@@ -71,6 +111,8 @@ class PhotoEnhancer:
         revision: str | None = None,
         tile: int = TILE,
         device: str | torch.device | None = None,
+        precision: str = "fp32",
+        compile: bool = False,
     ) -> Self:
         """Load an enhancer by a name of the catalogue, a Hub id, a folder, or a file.
 
@@ -86,6 +128,8 @@ class PhotoEnhancer:
             revision: Branch, tag or commit on the Hub.
             tile: See the class.
             device: See the class.
+            precision: See the class.
+            compile: See the class.
 
         Returns:
             The enhancer.
@@ -99,7 +143,7 @@ class PhotoEnhancer:
         else:
             generator = _load_named(name, revision)
             source = _describe(str(name), generator.origin)
-        enhancer = cls(generator, tile=tile, device=device)
+        enhancer = cls(generator, tile, device, precision, compile)
         enhancer.source = source
         return enhancer
 
@@ -132,41 +176,77 @@ class PhotoEnhancer:
                 f"photo must be a PIL.Image.Image, got {type(photo).__name__}; "
                 "use PIL.Image.open or PIL.Image.fromarray."
             )
-        if not 0 <= strength <= 1:
-            raise DslrGanError(f"strength must lie between 0 and 1, got {strength}.")
+        _check_strength(strength)
         canvas = to_canvas(photo)
-        try:
-            return self._enhance_canvas(canvas, strength, progress)
-        except MemoryError as error:
-            raise DslrGanError(no_memory("a photo", (canvas.width, canvas.height))) from error
+        with _memory_sentence(canvas):
+            painting = PhotoPainting(canvas)
+            self._paint(canvas, painting, strength, progress)
+            return painting.photo()
+
+    def enhance_to(
+        self,
+        photo: Image.Image,
+        destination: str | Path,
+        strength: float = 1.0,
+        *,
+        format: str | None = None,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> list[str]:
+        """Enhance one photo into a file, without holding the result in memory where it is a TIFF.
+
+        With a photo that ``dslr_gan.image.opened_photo`` left in its file, memory depends on the
+        tile alone. The file is whole or not there.
+
+        Args:
+            photo: As in :meth:`enhance`.
+            destination: The file; it is replaced where it exists, missing folders are made.
+            strength: As in :meth:`enhance`.
+            format: A name such as ``"png"``; the suffix of ``destination`` decides where None.
+            progress: As in :meth:`enhance`.
+
+        Returns:
+            Sentences on what of the photo the file does not hold.
+
+        Raises:
+            DslrGanError: As :meth:`enhance` and ``dslr_gan.image.save_photo``.
+        """
+        _check_strength(strength)
+        canvas = to_canvas(photo)
+        with (
+            _memory_sentence(canvas),
+            painted_photo(canvas, destination, format=format) as (painting, lost),
+        ):
+            self._paint(canvas, painting, strength, progress)
+        return [*notes(canvas), *lost]
 
     @torch.inference_mode()
-    def _enhance_canvas(
+    def _paint(
         self,
         canvas: Canvas,
+        painting: Painting,
         strength: float,
         progress: Callable[[int, int], None] | None,
-    ) -> Image.Image:
+    ) -> None:
         margins = self._tile_and_margin(canvas.height, canvas.width)
         tiles = plan_tiles(canvas.height, canvas.width, *margins)
         context = self._context(canvas)
-        painting = Painting(canvas)
+        part = self._part_for(canvas, context)
         for done, tile in enumerate(tiles, start=1):
-            self._enhance_tile(canvas, painting, tile, context, strength)
+            self._enhance_tile(canvas, painting, tile, part, context, strength)
             if progress is not None:
                 progress(done, len(tiles))
-        return painting.photo()
 
     def _enhance_tile(
         self,
         canvas: Canvas,
         painting: Painting,
         tile: Tile,
+        part: Part,
         context: Tensor | None,
         strength: float,
     ) -> None:
         """Enhance one tile, in smaller ones where memory does not suffice for it."""
-        delivered = self._run(to_tensor(canvas.read(*tile.outer)), tile.inner, context)
+        delivered = self._run(part, to_tensor(canvas.read(*tile.outer)), tile.inner, context)
         if delivered is not None:
             pixels = delivered[0].permute(1, 2, 0)
             painting.paint(*tile.core, pixels.numpy(), strength)
@@ -183,15 +263,37 @@ class PhotoEnhancer:
             log.warning("not enough memory on %s; going on with tiles of %d", self.device, smaller)
             self.tile = smaller
         for each in split_tile(tile, canvas.height, canvas.width, smaller, radius, multiple):
-            self._enhance_tile(canvas, painting, each, context, strength)
+            self._enhance_tile(canvas, painting, each, part, context, strength)
+
+    def _part_for(self, canvas: Canvas, context: Tensor | None) -> Part:
+        """How to run the network on a photo: in bfloat16 only where that is as good."""
+        if self._half is None or self._half_part is None:
+            return self._part
+        rows, columns = (_middle(side, CHECKED) for side in (canvas.height, canvas.width))
+        seen = to_tensor(canvas.read(rows, columns))
+        inner = slice(0, rows.stop - rows.start), slice(0, columns.stop - columns.start)
+        results = [
+            self._run(network.part, seen, inner, context)
+            for network in (self.generator, self._half)
+        ]
+        if any(each is None for each in results):
+            return self._half_part  # it takes less memory
+        difference = torch.stack([each.clamp(0, 1) for each in results]).diff(dim=0).abs().max()  # type: ignore[union-attr]
+        if difference <= 1 / 255:
+            return self._half_part
+        log.warning(
+            "bfloat16 is off by %.1f of 255 levels in a photo; going on with float32 there",
+            difference * 255,
+        )
+        return self._part
 
     def _run(
-        self, seen: Tensor, inner: tuple[slice, slice], context: Tensor | None
+        self, part: Part, seen: Tensor, inner: tuple[slice, slice], context: Tensor | None
     ) -> Tensor | None:
         """A part of the network's result, on the CPU; None where memory does not suffice."""
         try:
             seen = seen.to(self.device, memory_format=torch.channels_last)
-            return self.generator.part(seen, inner, context).float().cpu()
+            return part(seen, inner, context).float().cpu()
         except (RuntimeError, MemoryError) as error:  # torch.OutOfMemoryError is a RuntimeError
             if not _lacks_memory(error):
                 raise
@@ -239,10 +341,32 @@ def _column_means(canvas: Canvas, top: int, bottom: int) -> Tensor:
     return torch.cat(means, dim=2)
 
 
+def _middle(side: int, most: int) -> slice:
+    """The middle of one side, at most so long."""
+    start = max(side - most, 0) // 2
+    return slice(start, min(start + most, side))
+
+
+def _check_strength(strength: float) -> None:
+    if not 0 <= strength <= 1:
+        raise DslrGanError(f"strength must lie between 0 and 1, got {strength}.")
+
+
+@contextmanager
+def _memory_sentence(canvas: Canvas) -> Iterator[None]:
+    """Say in a sentence that memory ran out, wherever it did."""
+    try:
+        yield
+    except MemoryError as error:
+        raise DslrGanError(no_memory("a photo", (canvas.width, canvas.height))) from error
+
+
 def _lacks_memory(error: BaseException) -> bool:
     """Whether an error of PyTorch's or Python's means that memory ran out."""
-    out = isinstance(error, MemoryError | torch.OutOfMemoryError)
-    return out or "can't allocate memory" in str(error)
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+        return True
+    # The latter is how oneDNN, which convolves on processors, says that it got no memory.
+    return any(words in str(error) for words in ("can't allocate memory", "create a primitive"))
 
 
 def _device(wanted: str | torch.device | None) -> torch.device:

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 from skimage import data
 
+import dslr_gan.enhancer
 from dslr_gan.batch import Enhancing, Models, Outcome, enhance_all
 from dslr_gan.enhancer import PhotoEnhancer
 from dslr_gan.errors import DslrGanError
@@ -198,7 +199,7 @@ def test_nothing_that_a_photo_does_ends_the_batch(error, words, enhancing, photo
     def fail(*_, **__):
         raise error
 
-    monkeypatch.setattr(PhotoEnhancer, "enhance", fail)
+    monkeypatch.setattr(PhotoEnhancer, "enhance_to", fail)
     outcome = outcome_of(enhancing, photo, photo.with_name("result.jpg"))
     assert outcome.state == "failed" and words in outcome.error and str(photo) in outcome.error
     assert "\n" not in outcome.error and not outcome.destination.exists()
@@ -215,6 +216,11 @@ def test_a_name_of_several_lines_stands_in_a_sentence_once(bad, enhancing, tmp_p
         (tmp_path / "out/li\nne.jpg").touch()
     error = outcome_of(enhancing, photo, tmp_path / "out/li\nne.jpg").error
     assert error.isprintable() and error.endswith(".") and error.count("li\\nne.jpg") == 1
+
+
+def test_another_precision_is_another_setting(model, monkeypatch):
+    monkeypatch.setattr(dslr_gan.enhancer, "has_bf16", lambda device: True)
+    assert Models(model).fingerprint != Models(model, precision="bf16").fingerprint
 
 
 def test_finished_work_is_not_done_again(model, photo, tmp_path):

@@ -219,7 +219,7 @@ def test_no_memory_for_the_result_is_a_sentence(monkeypatch):
     def fail(*_):
         raise MemoryError
 
-    monkeypatch.setattr(dslr_gan.enhancer, "Painting", fail)
+    monkeypatch.setattr(dslr_gan.enhancer, "PhotoPainting", fail)
     with pytest.raises(DslrGanError, match="not enough memory for a photo of 80x60 pixels"):
         PhotoEnhancer(tiny()).enhance(photo())
 

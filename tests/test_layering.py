@@ -7,7 +7,7 @@ ROOT = Path(__file__).parent.parent
 
 FLOORS = [
     ["dslr_gan.errors", "dslr_gan.files", "hub_card"],
-    [f"dslr_gan.image.{name}" for name in ("formats", "notes", "depth", "colour")],
+    [f"dslr_gan.image.{name}" for name in ("formats", "notes", "depth", "strips", "colour")],
     [f"dslr_gan.image.{name}" for name in ("metadata", "modes", "deep_files")],
     ["dslr_gan.image.canvas", "dslr_gan.image.reading"],
     ["dslr_gan.image.writing"],
@@ -37,7 +37,7 @@ FLOORS = [
         "dslr_gan.record",
         "dslr_gan.share",
     ],
-    ["dslr_gan.networks", "dslr_gan.export"],
+    ["dslr_gan.networks", "dslr_gan.running", "dslr_gan.export"],
     ["dslr_gan.enhancer", "dslr_gan.data", "dslr_gan.pieces"],
     ["dslr_gan.sources", "dslr_gan.streams", "dslr_gan.batch"],
     [

@@ -85,6 +85,24 @@ def add(commands: Commands) -> None:
     command.add_argument("--format", metavar="F", help="such as png or jpg, instead of the photo's")
     _add_batch(command)
     add_loading(command)
+    _add_speed(command)
+
+
+def _add_speed(command: argparse.ArgumentParser) -> None:
+    """Add the options on how the network is run."""
+    command.add_argument(
+        "--precision",
+        choices=("fp32", "bf16"),
+        default="fp32",
+        help="bf16 is faster on processors and GPUs that have it, and is taken for photos that it "
+        "changes by 1/255 at most (default: fp32)",
+    )
+    command.add_argument(
+        "--compile",
+        action="store_true",
+        help="compile the network for each size of tile: some seconds each, then faster; for many "
+        "photos of one size",
+    )
 
 
 def _add_batch(command: argparse.ArgumentParser) -> None:
@@ -217,6 +235,8 @@ class _Run:
             revision=self.options.revision,
             tile=self.options.tile,
             device=device,
+            precision=self.options.precision,
+            compile=self.options.compile,
         )
 
     def _folders(self) -> list[Path]:
@@ -331,6 +351,7 @@ def _as_json(outcome: "Outcome") -> dict[str, Any]:
         "seconds": round(outcome.seconds, 3),
         "model": outcome.model,
         "error": outcome.error,
+        "notes": list(outcome.notes),
     }
 
 

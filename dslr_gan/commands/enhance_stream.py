@@ -31,7 +31,12 @@ def enhance_stream(options: argparse.Namespace) -> int:
         if given == "-":
             source.write_bytes(_read())
         models = Models(
-            options.model, revision=options.revision, tile=options.tile, device=options.device
+            options.model,
+            revision=options.revision,
+            tile=options.tile,
+            device=options.device,
+            precision=options.precision,
+            compile=options.compile,
         )
         enhancing = Enhancing(
             models,

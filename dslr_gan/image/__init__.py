@@ -1,7 +1,9 @@
 """Photos: from a file to pixels for the network, and back with everything a photo carries.
 
 ``open_photo`` decodes a file, ``to_canvas`` gives its pixels upright and in sRGB, ``from_canvas``
-(or a ``Painting``, part by part) makes a photo of other pixels, ``save_photo`` writes it.
+(or a ``PhotoPainting``, part by part) makes a photo of other pixels, ``save_photo`` writes it.
+``opened_photo`` and ``painted_photo`` do the same without holding the photo in memory, where the
+format allows: an uncompressed TIFF is read, and every TIFF is written, a part at a time.
 ``notes`` says what did not survive: frames and pages after the first, printing colours, bits
 beyond what a format holds. Motion videos, depth maps and gain maps beside a photo are dropped.
 """
@@ -9,6 +11,7 @@ beyond what a format holds. Motion videos, depth maps and gain maps beside a pho
 from dslr_gan.image.canvas import (
     Canvas,
     Painting,
+    PhotoPainting,
     eight_bits,
     from_canvas,
     to_canvas,
@@ -24,13 +27,14 @@ from dslr_gan.image.formats import (
     find_format,
 )
 from dslr_gan.image.notes import notes
-from dslr_gan.image.reading import MAX_MEGAPIXELS, open_photo
+from dslr_gan.image.reading import MAX_MEGAPIXELS, open_photo, opened_photo
 from dslr_gan.image.writing import (
     QUALITY,
     copy_photo,
     format_note,
     format_to_write,
     is_own_format,
+    painted_photo,
     save_photo,
 )
 
@@ -44,6 +48,7 @@ __all__ = [
     "Canvas",
     "Painting",
     "PhotoFormat",
+    "PhotoPainting",
     "copy_photo",
     "eight_bits",
     "find_format",
@@ -53,6 +58,8 @@ __all__ = [
     "is_own_format",
     "notes",
     "open_photo",
+    "opened_photo",
+    "painted_photo",
     "save_photo",
     "to_canvas",
     "to_pixels",

@@ -4,10 +4,12 @@ A photo is more than its pixels: it has an orientation, EXIF, a colour profile, 
 alpha channel, 16 bits, or no colour at all. A :class:`Canvas` sets all of that aside and gives
 plain upright sRGB pixels, any part of them at a time; a :class:`Painting` puts it back around
 other pixels. Nothing here holds a second copy of a whole photo, so a photo costs what Pillow
-holds of it (4 bytes a pixel in colour, 8 with 16 bits), and its painting the same again.
+holds of it (4 bytes a pixel in colour, 8 with 16 bits), and one that is painted as a photo the same
+again; pixels that stay in a file, or go into one, cost nothing.
 """
 
 import functools
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,6 +22,7 @@ from dslr_gan.image.depth import join_bytes, low_bytes, put_low_bytes, split_byt
 from dslr_gan.image.metadata import kept_info, orientation_of
 from dslr_gan.image.modes import check_photo, convert_inks, plain_mode, sixteen_bits
 from dslr_gan.image.notes import add_note
+from dslr_gan.image.strips import rows_in_file
 
 _BAND = 256
 """Rows that are converted at once where whole photos are, so that wider copies stay small."""
@@ -88,18 +91,22 @@ class Canvas:
             ``(H, W, 3)``, or ``(H, W)`` of a gray photo whose profile is not one of RGB; and
             ``(H, W)`` or None; both of ``dtype``.
         """
-        block = self._block(self._photo, rows, columns)
-        low = low_bytes(self._photo)
-        if low is not None:
-            pixels = join_bytes(block, self._block(low, rows, columns))
-        else:
-            pixels = np.asarray(block)
+        pixels = self._stored_pixels(rows, columns)
         alpha = pixels[..., -1] if self.alpha else None
         if pixels.ndim == 3:
             pixels = pixels[..., :3] if pixels.shape[2] >= 3 else pixels[..., 0]
         if self.space is not None and self.space.mode == "RGB":
             pixels = _three(pixels)
         return pixels, alpha
+
+    def _stored_pixels(self, rows: slice, columns: slice) -> np.ndarray:
+        in_file, low = rows_in_file(self._photo), low_bytes(self._photo)
+        if in_file is not None:
+            return in_file.read(rows, columns)
+        block = self._block(self._photo, rows, columns)
+        if low is not None:
+            return join_bytes(block, self._block(low, rows, columns))
+        return np.asarray(block)
 
     def _block(self, photo: Image.Image, rows: slice, columns: slice) -> Image.Image:
         box = columns.start, rows.start, columns.stop, rows.stop
@@ -119,23 +126,15 @@ class Canvas:
         return pixels
 
 
-class Painting:
-    """A photo in the making: the canvas's own, with other pixels, a part at a time.
-
-    Args:
-        canvas: What ``to_canvas`` made of the photo.
-
-    Raises:
-        MemoryError: If there is no room for another photo of that size.
-    """
+class Painting(ABC):
+    """New pixels for a canvas, a part at a time; where they go is up to the kind of painting."""
 
     def __init__(self, canvas: Canvas) -> None:
-        self._canvas = canvas
-        size = canvas.width, canvas.height
-        self._photo = Image.new(canvas.mode, size)
-        self._low = None
-        if canvas.dtype == np.uint16 and canvas.mode != "I;16":
-            self._low = Image.new(canvas.mode, size)
+        self.canvas = canvas
+
+    @abstractmethod
+    def put(self, rows: slice, columns: slice, levels: np.ndarray) -> None:
+        """Take the levels of a part: ``(H, W)`` or ``(H, W, C)``, of the canvas's dtype."""
 
     def paint(
         self, rows: slice, columns: slice, enhanced: np.ndarray, strength: float = 1.0
@@ -152,7 +151,7 @@ class Painting:
             enhanced: ``(H, W, 3)`` float32, sRGB, nominally in [0, 1]; values outside are clipped.
             strength: From 0, the photo's own pixels, to 1.
         """
-        canvas = self._canvas
+        canvas = self.canvas
         own, alpha = canvas.read_own(rows, columns)
         result = _mix(canvas, own, enhanced, strength)
         levels = np.rint(np.clip(result, 0, 1) * canvas.top).astype(canvas.dtype)
@@ -160,6 +159,29 @@ class Painting:
             levels = _luma(levels)
         if alpha is not None:
             levels = np.dstack((levels, alpha))
+        self.put(rows, columns, levels)
+
+
+class PhotoPainting(Painting):
+    """A photo in the making: the canvas's own, with other pixels.
+
+    Args:
+        canvas: What ``to_canvas`` made of the photo.
+
+    Raises:
+        MemoryError: If there is no room for another photo of that size.
+    """
+
+    def __init__(self, canvas: Canvas) -> None:
+        super().__init__(canvas)
+        size = canvas.width, canvas.height
+        self._photo = Image.new(canvas.mode, size)
+        self._low = None
+        if canvas.dtype == np.uint16 and canvas.mode != "I;16":
+            self._low = Image.new(canvas.mode, size)
+
+    def put(self, rows: slice, columns: slice, levels: np.ndarray) -> None:
+        """See :meth:`Painting.put`."""
         corner = columns.start, rows.start
         if self._low is None:
             self._photo.paste(Image.fromarray(np.ascontiguousarray(levels)), corner)
@@ -170,7 +192,7 @@ class Painting:
 
     def photo(self) -> Image.Image:
         """The photo, upright, with EXIF (orientation 1), profile and resolution in ``info``."""
-        self._photo.info.update(self._canvas.info)
+        self._photo.info.update(self.canvas.info)
         if self._low is not None:
             put_low_bytes(self._photo, self._low)
         return self._photo
@@ -213,7 +235,9 @@ def to_canvas(photo: Image.Image) -> Canvas:
         add_note(info, "Its printing colours (CMYK) became RGB.")
         photo, profile = convert_inks(photo), None
     photo = sixteen_bits(photo)
-    dtype = np.uint16 if mode == "I;16" or low_bytes(photo) is not None else np.uint8
+    in_file = rows_in_file(photo)
+    deep = mode == "I;16" or low_bytes(photo) is not None
+    dtype = in_file.dtype if in_file is not None else np.uint16 if deep else np.uint8
     space = read_space(profile, mode)
     if space is not None:
         if space.is_srgb or space.from_srgb is not None:
@@ -250,7 +274,7 @@ def from_canvas(canvas: Canvas, pixels: np.ndarray) -> Image.Image:
             f"pixels must be {np.dtype(canvas.dtype)} of shape {shape}, "
             f"got {pixels.dtype} of shape {pixels.shape}."
         )
-    painting = Painting(canvas)
+    painting = PhotoPainting(canvas)
     for rows, columns in _bands(canvas):
         painting.paint(rows, columns, pixels[rows, columns].astype(np.float32) / canvas.top)
     return painting.photo()

@@ -1,4 +1,4 @@
-"""PNG and TIFF files of 16 bits per channel in colour, which Pillow reads but does not write.
+"""What Pillow does not write: 16 bits per channel in colour, and TIFFs a part at a time.
 
 Nothing more than such a photo needs: PNG (second edition, sections 9 and 11) with the Paeth
 filter, and an uncompressed TIFF 6.0 in one strip, its tags laid out by Pillow.
@@ -13,7 +13,11 @@ import numpy as np
 from PIL import Image
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
+from dslr_gan.errors import DslrGanError
 from dslr_gan.image.depth import join_bytes
+
+LARGEST_TIFF = 2**32 - 2**24
+"""Bytes of pixels: a TIFF counts its bytes with 32 bits, and its tags want room, too."""
 
 _BAND = 64
 """Rows that are put together at once."""
@@ -32,7 +36,11 @@ def write_deep(stream: BinaryIO, high: Image.Image, low: Image.Image, **options:
     if options.pop("format") == "PNG":
         _write_png(stream, high, low, **options)
     else:
-        _write_tiff(stream, high, low, **options)
+        if high.mode == "LA":  # gray with alpha in 16 bits is more than readers know
+            high, low = high.convert("RGBA"), low.convert("RGBA")
+        begin_tiff(stream, high.size, len(high.mode), 16, **options)
+        for band in _bands(high, low):
+            stream.write(band.astype("<u2").tobytes())
 
 
 def _bands(high: Image.Image, low: Image.Image) -> Iterator[np.ndarray]:
@@ -94,36 +102,58 @@ def _paeth(rows: np.ndarray, above: np.ndarray) -> bytes:
     return np.pad(rest, ((0, 0), (1, 0)), constant_values=4).tobytes()
 
 
-def _write_tiff(
+def begin_tiff(
     stream: BinaryIO,
-    high: Image.Image,
-    low: Image.Image,
+    size: tuple[int, int],
+    channels: int,
+    bits: int,
     *,
     icc_profile: bytes = b"",
     dpi: tuple[float, float] | None = None,
     exif: Image.Exif | None = None,
-) -> None:
-    if high.mode == "LA":  # gray with alpha in 16 bits is more than readers know
-        high, low = high.convert("RGBA"), low.convert("RGBA")
-    channels, (width, height) = len(high.mode), high.size
+) -> int:
+    """Write all of an uncompressed TIFF but its pixels, which follow row by row, little-endian.
+
+    Args:
+        stream: An open file, empty.
+        size: Width and height.
+        channels: 1 and 2 are gray, 3 and 4 colour; the last of an even number is alpha.
+        bits: Of a channel, 8 or 16.
+        icc_profile: The colour profile, empty for none.
+        dpi: Resolution across and down.
+        exif: The other tags.
+
+    Returns:
+        How many bytes were written: where the first pixel belongs.
+
+    Raises:
+        DslrGanError: If the file would be larger than a TIFF can be.
+    """
+    width, height = size
+    pixels = width * height * channels * bits // 8
+    if pixels > LARGEST_TIFF:
+        raise DslrGanError(
+            f"a TIFF of {width}x{height} pixels would take {pixels / 1e9:.1f} GB and may have "
+            "4; choose another format, such as --format png."
+        )
     tags = ImageFileDirectory_v2(prefix=b"II")
     for tag in exif or {}:
         assert exif is not None
         folder = exif.get_ifd(tag) if tag in (0x8769, 0x8825) else None
         tags[tag] = folder or exif[tag]
-    structure = {256: width, 257: height, 258: (16,) * channels, 259: 1, 262: 2}
+    photometric = 2 if channels >= 3 else 1
+    structure = {256: width, 257: height, 258: (bits,) * channels, 259: 1, 262: photometric}
     structure |= {277: channels, 278: height, 284: 1}
     for tag, value in structure.items():
         tags[tag] = value
-    if channels == 4:
+    if channels in (2, 4):
         tags[338] = 2  # unassociated alpha
     if dpi:
         tags[282], tags[283], tags[296] = dpi[0], dpi[1], 2
     if icc_profile:
         tags[34675] = icc_profile
-    for tag, value in ((273, 0), (279, width * height * channels * 2)):
+    for tag, value in ((273, 0), (279, pixels)):
         tags.tagtype[tag] = 4
         tags[tag] = (value,)  # the first becomes the place behind the tags
     tags.save(stream)
-    for band in _bands(high, low):
-        stream.write(band.astype("<u2").tobytes())
+    return stream.tell()

@@ -6,6 +6,7 @@ from PIL import Image, ImageCms
 from dslr_gan.errors import DslrGanError
 from dslr_gan.files import reason
 from dslr_gan.image.colour import open_profile
+from dslr_gan.image.strips import rows_in_file
 
 
 def check_photo(photo: Image.Image) -> None:
@@ -19,6 +20,8 @@ def check_photo(photo: Image.Image) -> None:
         raise DslrGanError(f"A photo must be a PIL image, got {kind}; open it with PIL first.")
     if photo.width * photo.height == 0:
         raise DslrGanError("The photo has no pixels; give one of at least 1x1.")
+    if rows_in_file(photo) is not None:
+        return
     try:
         photo.load()
     except MemoryError as error:
@@ -62,12 +65,14 @@ def plain_mode(photo: Image.Image) -> str:
 def sixteen_bits(photo: Image.Image) -> Image.Image:
     """A photo of any of the modes I, I;16B and their like as I;16; others as they are.
 
+    A photo whose pixels stay in its file is left alone, too.
+
     By way of numpy, since Pillow's own conversion of I;16B clips at 255.
 
     Raises:
         DslrGanError: If it holds values outside of 16 bits.
     """
-    if photo.mode == "I;16" or not photo.mode.startswith("I"):
+    if photo.mode == "I;16" or not photo.mode.startswith("I") or rows_in_file(photo) is not None:
         return photo
     values = np.asarray(photo)
     if values.min() < 0 or values.max() > 65535:

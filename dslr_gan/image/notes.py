@@ -1,17 +1,25 @@
 """What a person should know of a photo, though it is no error: sentences that travel with it."""
 
-from typing import Any
+from typing import Any, Protocol
 
-from PIL import Image
+
+class HasInfo(Protocol):
+    """A picture of Pillow's, or a canvas."""
+
+    @property
+    def info(self) -> dict[Any, Any]:
+        """What is known of it."""
+
 
 _KEY = "dslr_gan_notes"
 
 
-def notes(photo: Image.Image) -> list[str]:
+def notes(photo: HasInfo) -> list[str]:
     """Sentences on what of the file is not in this photo, such as frames after the first.
 
     Args:
-        photo: What ``open_photo`` or ``PhotoEnhancer.enhance`` returned, or any picture.
+        photo: What ``open_photo`` or ``PhotoEnhancer.enhance`` returned, its canvas, or any
+            picture.
 
     Returns:
         Whole sentences without the photo's name; most photos have none.
@@ -25,6 +33,6 @@ def add_note(info: dict[Any, Any], note: str) -> None:
         info[_KEY] = (*info.get(_KEY, ()), note)
 
 
-def notes_info(photo: Image.Image) -> dict[str, Any]:
+def notes_info(photo: HasInfo) -> dict[str, Any]:
     """The part of a photo's ``info`` that holds its notes."""
     return {_KEY: tuple(notes(photo))} if notes(photo) else {}

@@ -4,6 +4,8 @@ import io
 import stat
 import struct
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
@@ -16,6 +18,7 @@ from dslr_gan.image.formats import KNOWN, RAW_STARTS, RAW_SUFFIXES, READABLE
 from dslr_gan.image.metadata import DNG_VERSION, exif_block
 from dslr_gan.image.modes import no_memory
 from dslr_gan.image.notes import add_note
+from dslr_gan.image.strips import leave_in_file
 
 MAX_MEGAPIXELS = 250.0
 """The largest photo that is opened unless another limit is given."""
@@ -41,19 +44,48 @@ def open_photo(
         DslrGanError: If there is no such file, or it is a folder, empty, damaged, cut off,
             too large for the limit or for memory, or not a photo. The sentence names the file.
     """
-    if not max_megapixels > 0:
-        raise DslrGanError(f"max_megapixels must be above 0, got {max_megapixels}.")
+    _check_limit(max_megapixels)
     if not isinstance(source, str | Path):
         name = shown(getattr(source, "name", None) or "The photo")
         return _decode(source, name, max_megapixels)
-    path, name = Path(source), shown(source)
+    with _open_file(Path(source)) as stream:
+        return _decode(stream, shown(source), max_megapixels)
+
+
+@contextmanager
+def opened_photo(
+    source: str | Path, *, max_megapixels: float = MAX_MEGAPIXELS
+) -> Iterator[Image.Image]:
+    """Open a photo for a while; the pixels of an uncompressed TIFF stay in its file meanwhile.
+
+    Args:
+        source: A file's path.
+        max_megapixels: As in :func:`open_photo`.
+
+    Yields:
+        What ``open_photo`` returns, or a photo for ``to_canvas`` whose pixels Pillow does not
+        hold (``dslr_gan.image.strips``): it is of use inside the ``with`` only.
+
+    Raises:
+        DslrGanError: As :func:`open_photo`.
+    """
+    _check_limit(max_megapixels)
+    with _open_file(Path(source)) as stream:
+        yield _decode(stream, shown(source), max_megapixels, in_file=True)
+
+
+def _check_limit(max_megapixels: float) -> None:
+    if not max_megapixels > 0:
+        raise DslrGanError(f"max_megapixels must be above 0, got {max_megapixels}.")
+
+
+def _open_file(path: Path) -> BinaryIO:
+    """Open what is a plain file; everything else is a sentence."""
+    name = shown(path)
     try:
         mode = path.stat().st_mode
         if stat.S_ISREG(mode):
-            with path.open("rb") as stream:
-                return _decode(stream, name, max_megapixels)
-    except DslrGanError:
-        raise
+            return path.open("rb")
     except (FileNotFoundError, NotADirectoryError) as error:
         raise DslrGanError(f"{name} does not exist; check the path.") from error
     except (OSError, ValueError) as error:
@@ -64,7 +96,9 @@ def open_photo(
     raise DslrGanError(f"{name} is {kind}, not a photo; give a photo file.")
 
 
-def _decode(stream: BinaryIO, name: str, max_megapixels: float) -> Image.Image:
+def _decode(
+    stream: BinaryIO, name: str, max_megapixels: float, in_file: bool = False
+) -> Image.Image:
     """Decode the first frame of an open file; every failure is a sentence about ``name``."""
     if not stream.seekable():
         stream = io.BytesIO(stream.read())
@@ -78,7 +112,7 @@ def _decode(stream: BinaryIO, name: str, max_megapixels: float) -> Image.Image:
             photo = _identify(stream)
             size = photo.size
             _check_kind(photo, name, max_megapixels)
-            return _load(photo, stream)
+            return _load(photo, stream, in_file)
     except DslrGanError:
         raise
     except MemoryError as error:
@@ -134,18 +168,19 @@ def _check_kind(photo: ImageFile.ImageFile, name: str, max_megapixels: float) ->
         raise DslrGanError(_is_raw(name))
 
 
-def _load(photo: ImageFile.ImageFile, stream: BinaryIO) -> Image.Image:
+def _load(photo: ImageFile.ImageFile, stream: BinaryIO, in_file: bool) -> Image.Image:
     """Decode what was identified, and note what of the file is left behind."""
     frames, bits = _frames(photo), _bits(photo, stream)
-    deep = load_deep(photo, lambda: _identify(stream))
-    if deep is None:
+    in_file = in_file and leave_in_file(photo, stream)
+    deep = None if in_file else load_deep(photo, lambda: _identify(stream))
+    if deep is None and not in_file:
         photo.load()
     result = photo if deep is None else deep
     if frames > 1:
         what = "pictures" if photo.format in ("MPO", "HEIF") else "frames"
         what = "pages" if photo.format == "TIFF" else what
         add_note(result.info, f"It has {frames} {what}; only the first is enhanced.")
-    if bits > 8 and deep is None and not photo.mode.startswith(("I", "F")):
+    if bits > 8 and deep is None and not in_file and not photo.mode.startswith(("I", "F")):
         add_note(result.info, f"It has {bits} bits per channel; the result has 8 bits.")
     if photo.format == "WEBP":
         result.info["lossless"] = _is_lossless_webp(stream)
@@ -208,7 +243,8 @@ def _suffix(name: str) -> str:
 def _too_large(name: str, size: tuple[int, int], max_megapixels: float) -> str:
     return (
         f"{name} is too large: it has {size[0]}x{size[1]} pixels and the limit is "
-        f"{max_megapixels:g} megapixels; make it smaller first, or raise max-megapixels."
+        f"{max_megapixels:g} megapixels; make it smaller first, or raise the "
+        "limit (on a shell with --max-megapixels)."
     )
 
 

@@ -3,17 +3,19 @@
 import functools
 import io
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from PIL import Image, JpegImagePlugin, PngImagePlugin
 
 from dslr_gan.errors import DslrGanError
 from dslr_gan.files import reason, shown, written_whole
-from dslr_gan.image.canvas import eight_bits
+from dslr_gan.image.canvas import Canvas, Painting, PhotoPainting, eight_bits
 from dslr_gan.image.colour import read_space
-from dslr_gan.image.deep_files import write_deep
+from dslr_gan.image.deep_files import begin_tiff, write_deep
 from dslr_gan.image.depth import low_bytes
 from dslr_gan.image.formats import BECOMES, PhotoFormat, find_format
 from dslr_gan.image.metadata import (
@@ -146,14 +148,92 @@ def save_photo(
             else:
                 register_heif()
                 plain.save(unfinished, kind.name, **options)
+    except DslrGanError:
+        raise
     except MemoryError as error:
         raise DslrGanError(no_memory(name, photo.size)) from error
     except Exception as error:  # Pillow's encoders raise nearly anything
-        advice = f"{kind.name} may not hold it: choose another format, such as --format png"
-        if isinstance(error, OSError) and error.errno:
-            advice = "check that the folder can be written to and has room"
-        raise DslrGanError(f"{name} cannot be written ({reason(error)}); {advice}.") from error
+        raise _unwritable(name, kind, error) from error
     return lost
+
+
+class FilePainting(Painting):
+    """A photo in the making whose pixels go into the file of an uncompressed TIFF.
+
+    Args:
+        canvas: What ``to_canvas`` made of the photo.
+        stream: The file, open for writing.
+        start: Where in it the first pixel belongs.
+    """
+
+    def __init__(self, canvas: Canvas, stream: BinaryIO, start: int) -> None:
+        super().__init__(canvas)
+        self._stream, self._start = stream, start
+
+    def put(self, rows: slice, columns: slice, levels: np.ndarray) -> None:
+        """See :meth:`Painting.put`.
+
+        Raises:
+            OSError: If the file cannot be written, for want of room above all.
+        """
+        lines = np.ascontiguousarray(levels, levels.dtype.newbyteorder("<"))
+        pixel = lines[0, 0].nbytes
+        for row, line in zip(range(rows.start, rows.stop), lines, strict=True):
+            self._stream.seek(self._start + (row * self.canvas.width + columns.start) * pixel)
+            self._stream.write(line.data)
+
+
+@contextmanager
+def painted_photo(
+    canvas: Canvas, destination: str | Path, *, format: str | None = None
+) -> Iterator[tuple[Painting, list[str]]]:
+    """Write a photo as it is painted: a TIFF part by part, all other formats at the end.
+
+    The file has what :func:`save_photo` gives it, and is whole or not there: it appears when the
+    ``with`` ends, and not at all when it ends with an exception.
+
+    Args:
+        canvas: What ``to_canvas`` made of the photo.
+        destination: The file; it is replaced where it exists, missing folders are made.
+        format: A name such as ``"png"``; the suffix of ``destination`` decides where None.
+
+    Yields:
+        The painting, and the list of what ``save_photo`` returns, complete at the end.
+
+    Raises:
+        DslrGanError: As :func:`save_photo`.
+    """
+    destination = Path(destination)
+    kind = find_format(destination.suffix if format is None else format)
+    lost: list[str] = []
+    # Gray with alpha in 16 bits becomes RGBA there, which save_photo sees to.
+    if kind.name != "TIFF" or (canvas.mode, canvas.dtype) == ("LA", np.uint16):
+        painting = PhotoPainting(canvas)
+        yield painting, lost
+        lost += save_photo(painting.photo(), destination, format=kind.name)
+        return
+    empty = Image.new(canvas.mode, (1, 1))
+    empty.info.update(canvas.info)
+    options = {
+        "icc_profile": canvas.info.get("icc_profile") or b"",
+        **_metadata(empty, kind, lost),
+    }
+    size = canvas.width, canvas.height
+    channels = len(canvas.mode.removesuffix(";16"))
+    bits = 8 * np.dtype(canvas.dtype).itemsize
+    try:
+        with written_whole(destination) as unfinished, unfinished.open("wb") as stream:
+            start = begin_tiff(stream, size, channels, bits, **options)
+            yield FilePainting(canvas, stream, start), lost
+    except OSError as error:
+        raise _unwritable(shown(destination), kind, error) from error
+
+
+def _unwritable(name: str, kind: PhotoFormat, error: Exception) -> DslrGanError:
+    advice = f"{kind.name} may not hold it: choose another format, such as --format png"
+    if isinstance(error, OSError) and error.errno:
+        advice = "check that the folder can be written to and has room"
+    return DslrGanError(f"{name} cannot be written ({reason(error)}); {advice}.")
 
 
 def _plain(photo: Image.Image) -> Image.Image:
