@@ -1,39 +1,50 @@
-"""Time and memory of enhancing, as ratios within one run, from file to file.
+"""Time, memory and arithmetic of enhancing, as ratios within one run.
 
     python -m benchmarks.inference --out docs/benchmark_enhance.md
 
 Every method enhances the same JPEG, in turn; what counts is the median over the rounds of each
 round's ratio, so that a machine that is busy with other things slows all of them. SRCNN (Dong et
 al. 2014), ResNet 8-32 and DPED 12-64 (Ignatov et al. 2017, PIRM 2018) are the yardsticks; weights
-do not matter to speed, so theirs are random. Memory is the
-peak of a fresh process that enhances one photo, Python and PyTorch included; it needs Linux.
+do not matter to speed, so theirs are random. The last two must see a picture whole: their times on
+larger photos are what their pixels would take at the speed of the small one. Memory is the peak of
+a fresh process that enhances one photo, Python and PyTorch included; it needs Linux.
 """
 
 import argparse
 import platform
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import torch
+from torch.utils.flop_counter import FlopCounterMode
 
-from benchmarks.memory import write_photo
+from benchmarks.memory import peak_megabytes, write_photo
 from dslr_gan import Generator, PhotoEnhancer
 from dslr_gan.baselines import SRCNN
 from dslr_gan.enhancer import TILE
 from dslr_gan.files import written_whole
-from dslr_gan.image import open_photo, save_photo, to_canvas, to_tensor
+from dslr_gan.image import open_photo, opened_photo, to_canvas, to_tensor
 from dslr_gan.pretrained import Pretrained
 
-SMALL, LARGE = (1280, 720), (4000, 3000)
-TILES = (512, 768, 1024)
+SMALL, LARGE, HUGE = (1280, 720), (4000, 3000), (8000, 6000)
+TILES = (512, 768, 1024, 1536)
+WHOLE_ONLY = ("ResNet 8-32", "DPED 12-64")
+YARDSTICKS = ("SRCNN", *WHOLE_ONLY)
+METHODS = (*YARDSTICKS, "iphone", "sony")
 
 Rounds = dict[str, list[float]]
 """Seconds of each method in each round."""
+
+
+def enhancer_of(name: str, **options: Any) -> PhotoEnhancer:
+    """A bundled model, or a network of the shape of a published one."""
+    if name not in YARDSTICKS:
+        return PhotoEnhancer.from_pretrained(name, **options)
+    return PhotoEnhancer(published(name), **options)
 
 
 def published(shape: str) -> Pretrained:
@@ -51,17 +62,15 @@ def published(shape: str) -> Pretrained:
     )
 
 
-def in_turn(methods: dict[str, Callable[[], float | None]], rounds: int, warm: int) -> Rounds:
-    """Let the methods take turns; one that returns seconds has measured for itself.
+# Measuring -----------------------------------------------------------------------------------
 
-    The first ``warm`` rounds do not count.
-    """
+
+def in_turn(methods: dict[str, Callable[[], float]], rounds: int, warm: int = 1) -> Rounds:
+    """Let the methods take turns; each returns seconds. The first ``warm`` rounds do not count."""
     taken: Rounds = {name: [] for name in methods}
     for turn in range(rounds + warm):
         for name, method in methods.items():
-            started = time.perf_counter()
-            own = method()
-            seconds = time.perf_counter() - started if own is None else own
+            seconds = method()
             if turn >= warm:
                 taken[name].append(seconds)
     return taken
@@ -72,124 +81,224 @@ def ratio(taken: Rounds, name: str, to: str) -> float:
     return statistics.median(a / b for a, b in zip(taken[name], taken[to], strict=True))
 
 
-class Stages:
-    """One photo from file to file, and how long the network alone took of it."""
+class FileToFile:
+    """One photo from file to file: seconds, and which share of them was not the network."""
 
     def __init__(self, enhancer: PhotoEnhancer, source: Path) -> None:
         self.enhancer, self.source = enhancer, source
         self.network = 0.0
         self.shares: list[float] = []
-        self._forward = enhancer.generator.forward
-        enhancer.generator.forward = self._timed  # type: ignore[method-assign]
+        self._run = enhancer._run
+        enhancer._run = self._timed  # type: ignore[method-assign]
 
-    def _timed(self, *inputs: object) -> torch.Tensor:
+    def _timed(self, *inputs: Any) -> torch.Tensor | None:
         started = time.perf_counter()
-        result = self._forward(*inputs)
+        result = self._run(*inputs)
         self.network += time.perf_counter() - started
         return result
 
-    def run(self) -> None:
+    def __call__(self) -> float:
         """Decode, enhance, encode."""
         self.network, started = 0.0, time.perf_counter()
-        result = self.enhancer.enhance(open_photo(self.source))
-        save_photo(result, self.source.with_stem("result"))
-        self.shares.append(1 - self.network / (time.perf_counter() - started))
+        with opened_photo(self.source) as photo:
+            self.enhancer.enhance_to(photo, self.source.with_stem("result"))
+        seconds = time.perf_counter() - started
+        self.shares.append(1 - self.network / seconds)
+        return seconds
 
 
 def whole(enhancer: PhotoEnhancer, source: Path) -> Callable[[], float]:
     """The network alone on the whole picture: seconds, without anything around it."""
-    canvas = to_canvas(open_photo(source))
-    pixels = to_tensor(canvas.pixels).to(memory_format=torch.channels_last)
+    pixels = to_tensor(to_canvas(open_photo(source)).pixels)
+    pixels = pixels.contiguous(memory_format=torch.channels_last)
 
+    @torch.inference_mode()
     def run() -> float:
-        with torch.inference_mode():
-            started = time.perf_counter()
-            enhancer.generator(pixels)
-            return time.perf_counter() - started
+        started = time.perf_counter()
+        enhancer.generator(pixels)
+        return time.perf_counter() - started
 
     return run
 
 
-def peak_megabytes(size: tuple[int, int], tile: int) -> float:
-    """Peak resident memory of a process that enhances one photo of a size."""
-    with tempfile.TemporaryDirectory() as folder:
-        source = Path(folder) / "photo.jpg"
-        write_photo(source, *size)
-        command = [sys.executable, "-m", "benchmarks.inference", "--tile", str(tile)]
-        command += ["--memory", str(source)]
-        return float(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+def multiplications(network: Pretrained, size: tuple[int, int]) -> float:
+    """Multiplications (with their additions) for one picture, in thousands of millions."""
+    counter = FlopCounterMode(display=False)
+    with torch.inference_mode(), counter:
+        network(torch.zeros(1, 3, size[1], size[0]))
+    return counter.get_total_flops() / 2 / 1e9
 
 
-def own_peak() -> float:
-    """Not getrusage, whose peak a process inherits from the one that started it."""
-    status = Path("/proc/self/status").read_text()
-    (line,) = (each for each in status.splitlines() if each.startswith("VmHWM"))
-    return int(line.split()[1]) / 1024
+def matrix_speed(side: int = 2048) -> float:
+    """Multiplications per second of a product of two large matrices, in thousands of millions."""
+    first, second = torch.rand(2, side, side)
+
+    def run() -> float:
+        started = time.perf_counter()
+        first @ second
+        return time.perf_counter() - started
+
+    return side**3 / statistics.median(in_turn({"": run}, 5)[""]) / 1e9
 
 
-def yardsticks(source: Path, rounds: int) -> list[str]:
+# The report ----------------------------------------------------------------------------------
+
+
+def table(*header: str) -> list[str]:
+    """The first two lines of a table in Markdown."""
+    return [f"| {' | '.join(header)} |", "|" + "---|" * len(header)]
+
+
+def small_photo(source: Path, rounds: int) -> Iterator[str]:
     """The bundled models against the published shapes, on a photo that those can take whole."""
-    networks = {name: published(name) for name in ("SRCNN", "ResNet 8-32", "DPED 12-64")}
-    enhancers = {name: PhotoEnhancer(network) for name, network in networks.items()}
-    enhancers |= {name: PhotoEnhancer.from_pretrained(name) for name in ("iphone", "sony")}
-    runs = {name: Stages(each, source).run for name, each in enhancers.items()}
-    taken = in_turn(runs, rounds, warm=1)
-    lines = [f"## A photo of {SMALL[0]}x{SMALL[1]}, from file to file\n"]
-    lines += ["| method | seconds | times SRCNN's | of DPED 12-64's |", "|---|---|---|---|"]
-    for name, seconds in taken.items():
-        row = f"{statistics.median(seconds):.2f} | {ratio(taken, name, 'SRCNN'):.2f}"
-        lines.append(f"| {name} | {row} | {ratio(taken, name, 'DPED 12-64'):.2f} |")
-    return lines
+    speed = matrix_speed()
+    enhancers = {name: enhancer_of(name) for name in METHODS}
+    alone = in_turn({name: whole(each, source) for name, each in enhancers.items()}, rounds)
+    files = in_turn({name: FileToFile(each, source) for name, each in enhancers.items()}, rounds)
+    yield f"## A photo of {SMALL[0]}x{SMALL[1]}\n"
+    yield f"Products of large matrices run at {speed:.0f} * 10^9 multiplications a second.\n"
+    yield from table(
+        *("method", "multiplications (10^9)", "network alone (s)", "SRCNN's time over it"),
+        *("of the matrix speed", "file to file (s)", "SRCNN's time over it", "peak (MB)"),
+    )
+    for name, each in enhancers.items():
+        work, seconds = multiplications(each.generator, SMALL), statistics.median(alone[name])
+        row = f"{work:.1f} | {seconds:.2f} | {ratio(alone, 'SRCNN', name):.2f} | "
+        row += f"{work / seconds / speed:.0%} | {statistics.median(files[name]):.2f} | "
+        row += f"{ratio(files, 'SRCNN', name):.2f}"
+        yield f"| {name} | {row} | {peak_megabytes(SMALL, method=name):.0f} |"
 
 
-def twelve_megapixels(source: Path, rounds: int) -> list[str]:
+def large_photo(source: Path, size: tuple[int, int], small: Path, rounds: int) -> Iterator[str]:
+    """The same on a larger photo, by tiles where that is possible; Sony's shape is iPhone's."""
+    names = ("SRCNN", "iphone")
+    taken = in_turn({name: FileToFile(enhancer_of(name), source) for name in names}, rounds, warm=0)
+    megapixels = size[0] * size[1] / 1e6
+    yield f"\n## A photo of {size[0]}x{size[1]}, {megapixels:.0f} megapixels, file to file\n"
+    yield from table(
+        "method", "multiplications (10^9)", "seconds", "SRCNN's time over it", "peak (MB)"
+    )
+    times = {name: statistics.median(each) for name, each in taken.items()}
+    growth = size[0] * size[1] / (SMALL[0] * SMALL[1])
+    for name in (*YARDSTICKS, "iphone"):
+        enhancer = enhancer_of(name)
+        work = multiplications(enhancer.generator, SMALL) * growth
+        if name in times:
+            row = f"{times[name]:.1f} | {ratio(taken, 'SRCNN', name):.2f}"
+            yield f"| {name} | {work:.0f} | {row} | {peak_megabytes(size, method=name):.0f} |"
+        else:
+            seconds = FileToFile(enhancer, small)() * growth
+            row = f"{seconds:.0f} (extrapolated) | {times['SRCNN'] / seconds:.2f}"
+            yield f"| {name} | {work:.0f} | {row} | |"
+
+
+def tiles(source: Path, rounds: int) -> Iterator[str]:
     """Tiles against the network alone on the whole picture; what is not the network."""
     alone = "network alone, whole picture"
-    stages = {
-        tile: Stages(PhotoEnhancer.from_pretrained("iphone", tile=tile), source) for tile in TILES
-    }
-    methods: dict[str, Callable[[], float | None]] = {
-        alone: whole(PhotoEnhancer.from_pretrained("iphone"), source)
-    }
-    methods |= {f"file to file, tiles of {tile}": each.run for tile, each in stages.items()}
+    stages = {tile: FileToFile(enhancer_of("iphone", tile=tile), source) for tile in TILES}
+    methods: dict[str, Callable[[], float]] = {alone: whole(enhancer_of("iphone"), source)}
+    methods |= {f"file to file, tiles of {tile}": each for tile, each in stages.items()}
     taken = in_turn(methods, rounds, warm=0)
-    lines = [f"\n## A photo of {LARGE[0]}x{LARGE[1]}, the iPhone model\n"]
-    lines += ["| | seconds | times the network's alone | not the network | peak (MB) |"]
-    lines += ["|---|---|---|---|---|"]
-    lines.append(f"| {alone} | {statistics.median(taken[alone]):.1f} | 1 | 0 % | |")
+    yield f"\n## Sides of tiles, {LARGE[0]}x{LARGE[1]}, the iPhone model\n"
+    yield from table("", "seconds", "times the network's alone", "not the network", "peak (MB)")
+    yield f"| {alone} | {statistics.median(taken[alone]):.1f} | 1 | 0 % | |"
     for (tile, each), name in zip(stages.items(), list(methods)[1:], strict=True):
         seconds, share = statistics.median(taken[name]), statistics.median(each.shares)
         row = f"{seconds:.1f} | {ratio(taken, name, alone):.2f} | {share:.0%}"
-        lines.append(f"| {name} | {row} | {peak_megabytes(LARGE, tile):.0f} |")
-    return lines
+        yield f"| {name} | {row} | {peak_megabytes(LARGE, tile=tile):.0f} |"
+
+
+def ways(source: Path, rounds: int) -> Iterator[str]:
+    """Precision, compiled code, threads: the same photo, run in every way there is."""
+    options: dict[str, dict[str, Any]] = {
+        "as it is": {},
+        "bf16": {"precision": "bf16"},
+        "compiled": {"compile": True},
+        "bf16, compiled": {"precision": "bf16", "compile": True},
+    }
+    enhancers = {name: enhancer_of("iphone", **each) for name, each in options.items()}
+    methods: dict[str, Callable[[], float]] = {
+        name: FileToFile(each, source) for name, each in enhancers.items()
+    }
+    first = {name: method() for name, method in methods.items()}
+    threads = torch.get_num_threads()
+    if threads > 1:
+        methods["one thread"] = on_one_thread(FileToFile(enhancer_of("iphone"), source), threads)
+    taken = in_turn(methods, rounds, warm=0)
+    yield f"\n## Ways to run it, {LARGE[0]}x{LARGE[1]}, the iPhone model, file to file\n"
+    yield from table("", "first photo (s)", "further photos (s)", "times as it is")
+    for name, seconds in taken.items():
+        start = f"{first[name]:.1f}" if name in first else ""
+        row = f"{start} | {statistics.median(seconds):.1f} | {ratio(taken, name, 'as it is'):.2f}"
+        yield f"| {name} | {row} |"
+    if enhancers["bf16"].precision != "bf16":
+        yield "\nThis machine has no bfloat16 of its own, so those rows are float32."
+
+
+def on_one_thread(method: Callable[[], float], threads: int) -> Callable[[], float]:
+    """A method that runs on one thread and leaves the number as it was."""
+
+    def run() -> float:
+        torch.set_num_threads(1)
+        try:
+            return method()
+        finally:
+            torch.set_num_threads(threads)
+
+    return run
+
+
+def batches(rounds: int) -> Iterator[str]:
+    """Whether tiles are faster four at a time than one after another."""
+    network = enhancer_of("iphone").generator
+    yield "\n## Four tiles at a time instead of one after another, the iPhone network alone\n"
+    yield from table("side of a tile", "one by one (s)", "in a batch (s)", "batch over one by one")
+    for side in (256, 512, 1024):
+        batch = torch.rand(4, 3, side, side).contiguous(memory_format=torch.channels_last)
+        one_by_one = [each[None].contiguous(memory_format=torch.channels_last) for each in batch]
+        taken = in_turn(
+            {"one": _seconds(network, one_by_one), "four": _seconds(network, [batch])}, rounds
+        )
+        row = " | ".join(f"{statistics.median(each):.2f}" for each in taken.values())
+        yield f"| {side} | {row} | {ratio(taken, 'four', 'one'):.2f} |"
+
+
+def _seconds(network: Pretrained, inputs: list[torch.Tensor]) -> Callable[[], float]:
+    @torch.inference_mode()
+    def run() -> float:
+        started = time.perf_counter()
+        for each in inputs:
+            network(each)
+        return time.perf_counter() - started
+
+    return run
 
 
 def main() -> None:
     """Write or print the report."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--rounds", type=int, default=5, help="of the small photo")
-    parser.add_argument("--large-rounds", type=int, default=2)
+    parser.add_argument("--large-rounds", type=int, default=2, help="of 12 megapixels; 48 have one")
     parser.add_argument("--out", type=Path, help="file for the report; printed without")
-    parser.add_argument("--tile", type=int, default=TILE, help=argparse.SUPPRESS)
-    parser.add_argument("--memory", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if options.memory:
-        enhancer = PhotoEnhancer.from_pretrained("iphone", tile=options.tile)
-        save_photo(enhancer.enhance(open_photo(options.memory)), options.memory)
-        print(own_peak())
-        return
     lines = [
         "# How fast photos are enhanced\n",
-        "Written by `python -m benchmarks.inference --out docs/benchmark_enhance.md` on "
-        f"{processor()}, {torch.get_num_threads()} threads, torch {torch.__version__}. Medians of "
-        f"{options.rounds} rounds, {options.large_rounds} of the large photo, in which the methods "
-        "take turns. The weights of SRCNN, ResNet 8-32 and DPED 12-64 are random.\n",
+        f"Written by `python -m benchmarks.inference --rounds {options.rounds} --large-rounds "
+        f"{options.large_rounds} --out docs/benchmark_enhance.md` on {processor()}, "
+        f"{torch.get_num_threads()} threads, torch {torch.__version__}. Medians of the rounds, in "
+        f"which the methods take turns. Tiles of {TILE} where nothing else is said. The weights "
+        f"of {', '.join(YARDSTICKS)} are random.\n",
     ]
     with tempfile.TemporaryDirectory() as folder:
-        for name, size in (("small", SMALL), ("large", LARGE)):
-            write_photo(Path(folder) / f"{name}.jpg", *size)
-        lines += yardsticks(Path(folder) / "small.jpg", options.rounds)
-        lines += twelve_megapixels(Path(folder) / "large.jpg", options.large_rounds)
+        files = {size: Path(folder) / f"{size[0]}.jpg" for size in (SMALL, LARGE, HUGE)}
+        for size, file in files.items():
+            write_photo(file, *size)
+        lines += small_photo(files[SMALL], options.rounds)
+        lines += large_photo(files[LARGE], LARGE, files[SMALL], options.large_rounds)
+        lines += large_photo(files[HUGE], HUGE, files[SMALL], 1)
+        lines += tiles(files[LARGE], options.large_rounds)
+        lines += ways(files[LARGE], options.large_rounds)
+        lines += batches(options.rounds)
     report = "\n".join(lines) + "\n"
     if options.out is None:
         print(report, end="")

@@ -34,8 +34,8 @@ log = logging.getLogger(__name__)
 WHOLE_LIMIT = 4_000_000
 """Pixels up to which a network that needs the whole picture at once is run."""
 
-TILE = 1024
-"""Side of a tile where none is given; `benchmarks/inference.py` compares others."""
+TILE = 768
+"""Side of a tile where none is given; ``benchmarks/inference.py`` compares others."""
 
 SMALLEST_TILE = 16
 

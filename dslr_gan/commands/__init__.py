@@ -45,7 +45,7 @@ def add_loading(command: argparse.ArgumentParser) -> None:
         "--revision", metavar="R", help="branch, tag or commit of the model's Hub repository"
     )
     command.add_argument(
-        "--tile", type=int, default=1024, metavar="N", help="tile side; smaller takes less memory"
+        "--tile", type=int, default=768, metavar="N", help="tile side; smaller takes less memory"
     )
     command.add_argument(
         "--device", metavar="D", help="cpu, cuda or cuda:1; the GPU if there is one"
