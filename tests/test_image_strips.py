@@ -192,6 +192,17 @@ def test_an_error_on_the_way_leaves_no_file(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_what_a_format_does_not_hold_is_refused_before_any_work(enhancer, tmp_path):
+    tiles = []
+    with pytest.raises(DslrGanError, match=r"photo\.jpg cannot be written: JPEG does not hold tr"):
+        enhancer.enhance_to(
+            pictures()["RGBA"], tmp_path / "photo.jpg", progress=lambda *done: tiles.append(done)
+        )
+    assert not tiles and not list(tmp_path.iterdir())
+    lost = enhancer.enhance_to(pictures()["I;16"], tmp_path / "gray.jpg")
+    assert lost == ["JPEG is written with 8 bits per channel; the photo had 16."]
+
+
 def test_a_photo_that_no_tiff_can_hold_is_a_sentence():
     with pytest.raises(DslrGanError, match=r"40000x40000 pixels would take 4\.8 GB .* png\."):
         begin_tiff(io.BytesIO(), (40_000, 40_000), 3, 8)

@@ -205,6 +205,10 @@ def painted_photo(
     """
     destination = Path(destination)
     kind = find_format(destination.suffix if format is None else format)
+    profile = canvas.info.get("icc_profile") or b""
+    # Before any work is done. 16-bit gray comes back with 8 bits where need be.
+    held = "L" if canvas.mode == "I;16" and "I;16" not in kind.modes else canvas.mode
+    _check_holds(kind, held, profile, shown(destination))
     lost: list[str] = []
     # Gray with alpha in 16 bits becomes RGBA there, which save_photo sees to.
     if kind.name != "TIFF" or (canvas.mode, canvas.dtype) == ("LA", np.uint16):
@@ -214,10 +218,7 @@ def painted_photo(
         return
     empty = Image.new(canvas.mode, (1, 1))
     empty.info.update(canvas.info)
-    options = {
-        "icc_profile": canvas.info.get("icc_profile") or b"",
-        **_metadata(empty, kind, lost),
-    }
+    options = {"icc_profile": profile, **_metadata(empty, kind, lost)}
     size = canvas.width, canvas.height
     channels = len(canvas.mode.removesuffix(";16"))
     bits = 8 * np.dtype(canvas.dtype).itemsize
