@@ -159,11 +159,46 @@ def hold_out(source: PairSource, share: float, seed: int) -> PairSource:
             f"{source.name} has a single {kind}, and none to validate on; "
             "name some with --validation_pairs."
         )
-    held = np.fromiter((name in chosen for name in names), dtype=bool, count=len(names))
-    kept, test = (_select(train, np.flatnonzero(part)) for part in (~held, held))
+    return _divided(source, train, chosen, f"{share} {seed}")
+
+
+def fold(source: PairSource, number: int, count: int) -> PairSource:
+    """Set one of several equal parts of all pairs aside to validate on: cross-validation.
+
+    Pairs that came to train and to test with are joined, then divided as by :func:`hold_out`:
+    whole photos where these are known, in an order that hangs on names alone. The parts of one
+    ``count`` share no pair and together are all of them.
+
+    Args:
+        source: Pairs by number.
+        number: Which part is set aside, from 1 to ``count``.
+        count: How many parts there are, from 2.
+
+    Returns:
+        The same pairs, divided anew.
+
+    Raises:
+        DslrGanError: If they are a stream, or fewer than the parts.
+    """
+    if isinstance(source.train, datasets.IterableDataset):
+        raise DslrGanError(f"{source.name} is a stream, which cannot be divided for --fold.")
+    rows = source.train if source.test is None else _joined(source.train, source.test)
+    order = _ordered(set(_names(rows)), 0)
+    if len(order) < count:
+        raise DslrGanError(
+            f"{source.name} cannot be divided into {count} parts: it has {len(order)} pairs or "
+            "photos that pairs are from; take fewer parts."
+        )
+    return _divided(source, rows, set(order[number - 1 :: count]), f"fold {number}/{count}")
+
+
+def _divided(source: PairSource, rows: Rows, chosen: set[str], how: str) -> PairSource:
+    """All rows of a source, those whose names were chosen to validate on."""
+    held = np.fromiter((name in chosen for name in _names(rows)), dtype=bool, count=len(rows))
+    kept, test = (_select(rows, np.flatnonzero(part)) for part in (~held, held))
     gave = f"{len(kept)} pairs; {len(test)} more validate"
     counted = replace(source.provenance, data=replace(source.provenance.data, gave=gave))
-    mark = _fingerprint([source.fingerprint, f"{share} {seed}"])
+    mark = _fingerprint([source.fingerprint, how])
     return PairSource(source.name, kept, test, counted, mark)
 
 
@@ -433,6 +468,16 @@ def _select(rows: Rows, numbers: np.ndarray) -> Rows:
     return [rows[int(number)] for number in numbers]
 
 
+def _joined(first: Rows, second: Rows) -> Rows:
+    """All rows of both, with the columns that both have."""
+    if isinstance(first, datasets.Dataset) and isinstance(second, datasets.Dataset):
+        columns = [name for name in first.column_names if name in second.column_names]
+        return datasets.concatenate_datasets(
+            [each.select_columns(columns) for each in (first, second)]
+        )
+    return [rows[number] for rows in (first, second) for number in range(len(rows))]
+
+
 def _names(rows: Rows) -> list[str]:
     """What each row is told apart by: its photo, its file, else its number."""
     if isinstance(rows, datasets.Dataset):
@@ -453,7 +498,7 @@ def _chosen(names: list[str], share: float, seed: int) -> set[str]:
     counts: dict[str, int] = {}
     for name in names:
         counts[name] = counts.get(name, 0) + 1
-    order = sorted(counts, key=lambda name: hashlib.sha256(f"{seed} {name}".encode()).digest())
+    order = _ordered(counts, seed)
     wanted, chosen = max(1, round(share * len(names))), set()
     for name in order[:-1]:
         if wanted <= 0:
@@ -461,3 +506,8 @@ def _chosen(names: list[str], share: float, seed: int) -> set[str]:
         chosen.add(name)
         wanted -= counts[name]
     return chosen
+
+
+def _ordered(names: Iterable[str], seed: int) -> list[str]:
+    """Names in an order that hangs on them and the seed alone."""
+    return sorted(names, key=lambda name: hashlib.sha256(f"{seed} {name}".encode()).digest())

@@ -14,7 +14,7 @@ from PIL import Image as Pillow
 
 from dslr_gan.data import Provenance, provenance_json, read_pair
 from dslr_gan.errors import DslrGanError
-from dslr_gan.sources import hold_out, open_pairs, sample_rows
+from dslr_gan.sources import fold, hold_out, open_pairs, sample_rows
 from hub_card import Source
 
 
@@ -225,6 +225,39 @@ def test_pairs_without_photos_are_held_out_by_name(tmp_path):
     assert len(parts.test) == 3
     in_memory = dataclasses.replace(opened, train=[opened.train[row] for row in range(30)])
     assert len(hold_out(in_memory, 0.1, seed=0).test) == 3
+
+
+def test_folds_share_no_pair_and_together_are_all(tmp_path):
+    # DPED's layout, whose training and test files have the same names.
+    write_files(tmp_path / "iphone/training_data", "iphone", [f"{n}.png" for n in range(9)])
+    write_files(tmp_path / "iphone/test_data/patches", "iphone", ("0.png", "1.png"))
+    opened = open_pairs(tmp_path / "iphone")
+    pairs = sorted([*range(9), 0, 1])
+    folds = [fold(opened, number, 3) for number in (1, 2, 3)]
+    assert sorted(red for each in folds for red in reds(each.test)) == pairs
+    for each in folds:
+        assert sorted(reds(each.train) + reds(each.test)) == pairs
+        assert len(each.test) in (3, 4)
+        assert f"{len(each.test)} more validate" in each.provenance.data.gave
+    assert len({each.fingerprint for each in (opened, *folds)}) == 4
+    again = fold(open_pairs(tmp_path / "iphone"), 2, 3)
+    assert reds(again.test) == reds(folds[1].test)
+
+
+def test_folds_are_of_whole_photos_where_these_are_known(tmp_path):
+    opened = open_pairs(prepared(tmp_path / "x", 40, 8, 2))
+    parts = fold(opened, 1, 4)
+    assert set(parts.train["photo"]).isdisjoint(parts.test["photo"])
+    in_memory = dataclasses.replace(opened, train=[opened.train[row] for row in range(40)])
+    assert len(fold(in_memory, 1, 4).test) == len(parts.test)
+
+
+def test_what_has_no_folds_is_a_sentence(tmp_path):
+    one = write_files(tmp_path / "one", names=("0.png",))
+    with pytest.raises(DslrGanError, match="cannot be divided into 2 parts: it has 1 pairs"):
+        fold(open_pairs(one), 1, 2)
+    with pytest.raises(DslrGanError, match="a stream, which cannot be divided for --fold"):
+        fold(open_pairs(one, streaming=True), 1, 2)
 
 
 def test_what_cannot_be_divided_is_a_sentence(tmp_path):

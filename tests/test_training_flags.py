@@ -47,12 +47,21 @@ def test_every_preset_passes_the_checks(preset):
         (["--texture_weight", 0, "--color_weight", 0, "--content_weight", 0], "every loss"),
         (["--push_to_hub"], "needs --hub_model_id"),
         (["--hub_model_id", "bad id"], "--hub_model_id"),
+        (["--fold", "1/5", "--validation_pairs", "x"], "leave out --validation_pairs"),
         (["--report_to", "tensorboard,nonsense"], "--report_to nonsense is not installed"),
     ],
 )
 def test_what_cannot_work_is_a_sentence(more, words):
     with pytest.raises(DslrGanError, match=words):
         check_arguments(parse(*more))
+
+
+@pytest.mark.parametrize("text", ["0/5", "6/5", "1/1", "5", "a/b", "1/x", "1/5/5"])
+def test_a_fold_is_one_of_several(text, capsys):
+    assert parse("--fold", "2/5").fold == (2, 5)
+    with pytest.raises(SystemExit):
+        parse("--fold", text)
+    assert "is not K/N" in capsys.readouterr().err
 
 
 def test_output_into_a_file_or_the_pairs_is_refused(tmp_path):

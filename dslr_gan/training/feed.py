@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from torch.utils.data import DataLoader
 
 from dslr_gan.data import BatchNumbers, PatchPairs, Provenance, Rows
-from dslr_gan.sources import PairSource, hold_out, open_pairs, sample_rows
+from dslr_gan.sources import PairSource, fold, hold_out, open_pairs, sample_rows
 from dslr_gan.streams import StreamedPairs
 from dslr_gan.training.flags import pairs_flags
 from dslr_gan.training.stopping import leave_the_group
@@ -105,7 +105,10 @@ def open_feed(args: argparse.Namespace, *, with_summary: bool) -> Feed:
     flags = pairs_flags(args)
     columns = tuple(args.columns)
     sources = [open_pairs(flag.name, streaming=args.streaming, columns=columns) for flag in flags]
-    if args.validation_pairs is not None:
+    if args.fold is not None:
+        sources[0] = fold(sources[0], *args.fold)
+        judge, validation = sources[0], sources[0].test
+    elif args.validation_pairs is not None:
         judge = open_pairs(args.validation_pairs, columns=columns)
         validation = judge.test if judge.test is not None else judge.train
     else:

@@ -122,12 +122,26 @@ def _add_data(parser: argparse.ArgumentParser) -> None:
         help="pairs to validate on (default: the test pairs that come with --pairs, else a tenth "
         "of the pairs, which then are not trained on)",
     )
+    add(
+        "--fold",
+        type=_fold,
+        metavar="K/N",
+        help="cross-validation: join all pairs of the first --pairs, validate on the K-th of N "
+        "parts of them and train on the others",
+    )
     add("--columns", nargs=2, default=("phone", "dslr"), metavar=("PHONE", "DSLR"),
         help="columns of a dataset that hold the two pictures (default: phone dslr)")  # fmt: skip
     add("--streaming", action="store_true", help="read --pairs as streams, without a local copy")
     add("--resolution", type=int, default=100, help="side of the patches in pixels (100)")
     add("--dataloader_num_workers", type=int, default=0)
     add("--seed", type=int, default=0)
+
+
+def _fold(text: str) -> tuple[int, int]:
+    number, slash, count = text.partition("/")
+    if slash and number.isdecimal() and count.isdecimal() and 1 <= int(number) <= int(count) >= 2:
+        return int(number), int(count)
+    raise argparse.ArgumentTypeError(f"{text!r} is not K/N, such as 1/5 to 5/5")
 
 
 def _add_network(parser: argparse.ArgumentParser) -> None:
@@ -258,6 +272,8 @@ def _check_names(args: argparse.Namespace) -> None:
         except HFValidationError as error:
             raise DslrGanError(f"--hub_model_id: {first_line(error)}.") from error
     trackers(args)
+    if args.fold is not None and args.validation_pairs is not None:
+        raise DslrGanError("--fold says what to validate on; leave out --validation_pairs.")
     if args.output_dir.exists() and not args.output_dir.is_dir():
         raise DslrGanError(f"--output_dir {args.output_dir} is a file; name a folder.")
     for pairs in pairs_flags(args):
