@@ -27,7 +27,7 @@ SETTINGS = {
     # As shipped, but smaller: context, coarse branch, dilations, two foldings.
     "shipped": {
         "channels": 8, "blocks": 1, "dilations": (2,), "end_kernel": 5, "coarse_channels": 8,
-        "context_channels": 8,
+        "context_channels": 8, "context_width": 8,
     },
     "paper": {"channels": 8, "blocks": 1, "downscale": 1},
     "instance norm": {

@@ -17,9 +17,10 @@ SETTINGS = [
     {"downscale": 4, "channels": 16, "blocks": 2, "dilations": [1, 3]},
     {"channels": 8, "coarse_channels": 8, "dilations": [1, 2]},
     {"channels": 8, "blocks": 3, "coarse_channels": 8, "context_channels": 8},
+    {"channels": 8, "blocks": 1, "context_channels": 8, "context_width": 12},
     {"channels": 8, "blocks": 1, "downscale": 1, "end_kernel": 9, "residual": False},
 ]
-NAMES = ["default", "full-size", "folded by 4", "coarse", "context", "absolute"]
+NAMES = ["default", "full-size", "folded by 4", "coarse", "context", "wide context", "absolute"]
 
 
 def loud(settings):
@@ -78,8 +79,9 @@ def test_one_pixel_through_instance_norm():
     assert torch.isfinite(Generator(channels=8, norm="instance", downscale=1)(image)).all()
 
 
-def test_context_of_the_whole_steers_every_tile():
-    generator = loud({"channels": 8, "context_channels": 8})
+@pytest.mark.parametrize("width", [0, 12])
+def test_context_of_the_whole_steers_every_tile(width):
+    generator = loud({"channels": 8, "context_channels": 8, "context_width": width})
     image = torch.rand(1, 3, 64, 64, dtype=torch.float64)
     own = generator(image)
     assert torch.equal(own, generator(image, generator.context(summarize(image))))

@@ -27,8 +27,18 @@ SETTINGS = [
     {"channels": 8, "downscale": 1, "blocks": 1, "norm": "instance", "residual": False},
     {"channels": 8, "blocks": 2, "end_kernel": 9},
     {"channels": 8, "blocks": 2, "coarse_channels": 4, "context_channels": 4},
+    {"channels": 8, "blocks": 1, "context_channels": 4, "context_width": 4},
 ]
-NAMES = ["default", "tuple", "list", "folded", "published", "wide ends", "coarse and context"]
+NAMES = [
+    "default",
+    "tuple",
+    "list",
+    "folded",
+    "published",
+    "wide ends",
+    "coarse and context",
+    "wide context",
+]
 TINY = {"channels": 4, "blocks": 1}
 FILES = ["README.md", "config.json", "facts.json", "model.safetensors"]
 
