@@ -25,7 +25,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 import zoo
 
 from dslr_gan.errors import DslrGanError
-from dslr_gan.image import format_to_write, opened_photo, painted_photo, to_canvas
+from dslr_gan.image import find_format, format_to_write, opened_photo, painted_photo, to_canvas
 
 SECONDS = 10
 """For one input; a whole one takes milliseconds."""
@@ -55,14 +55,15 @@ def damage(whole: bytes, random: np.random.Generator) -> bytes:
     return bytes(data)
 
 
-def outcome(content: bytes, folder: Path) -> str:
+def outcome(content: bytes, folder: Path, number: int) -> str:
     """What one file comes to: a photo, or the kind of the sentence."""
     source = folder / "photo.bin"
     source.write_bytes(content)
     out = folder / "out"
     try:
         with opened_photo(source, max_megapixels=4) as photo:
-            kind = format_to_write(photo)
+            # Every third becomes a TIFF, whose tags are not those of the photo's own format.
+            kind = find_format("tiff") if number % 3 == 0 else format_to_write(photo)
             canvas = to_canvas(photo)
             whole = slice(0, canvas.height), slice(0, canvas.width)
             with painted_photo(canvas, out / "photo", format=kind.name) as (painting, _):
@@ -105,7 +106,7 @@ def main() -> int:
             signal.alarm(SECONDS)
             begun = time.monotonic()
             try:
-                counts[outcome(content, Path(folder))] += 1
+                counts[outcome(content, Path(folder), number)] += 1
             except BaseException as error:
                 if isinstance(error, KeyboardInterrupt):
                     raise

@@ -171,12 +171,7 @@ class PhotoEnhancer:
                 memory runs out even with the smallest tiles.
             TypeError: If ``photo`` is no Pillow image.
         """
-        if not isinstance(photo, Image.Image):
-            raise TypeError(
-                f"photo must be a PIL.Image.Image, got {type(photo).__name__}; "
-                "use PIL.Image.open or PIL.Image.fromarray."
-            )
-        _check_strength(strength)
+        _check(photo, strength)
         canvas = to_canvas(photo)
         with _memory_sentence(canvas):
             painting = PhotoPainting(canvas)
@@ -209,8 +204,9 @@ class PhotoEnhancer:
 
         Raises:
             DslrGanError: As :meth:`enhance` and ``dslr_gan.image.save_photo``.
+            TypeError: As :meth:`enhance`.
         """
-        _check_strength(strength)
+        _check(photo, strength)
         canvas = to_canvas(photo)
         with (
             _memory_sentence(canvas),
@@ -347,7 +343,12 @@ def _middle(side: int, most: int) -> slice:
     return slice(start, min(start + most, side))
 
 
-def _check_strength(strength: float) -> None:
+def _check(photo: Image.Image, strength: float) -> None:
+    if not isinstance(photo, Image.Image):
+        raise TypeError(
+            f"photo must be a PIL.Image.Image, got {type(photo).__name__}; "
+            "use PIL.Image.open or PIL.Image.fromarray."
+        )
     if not 0 <= strength <= 1:
         raise DslrGanError(f"strength must lie between 0 and 1, got {strength}.")
 

@@ -1,12 +1,15 @@
 """EXIF, XMP and resolution survive, and tell the truth about the result."""
 
+import struct
+
 import numpy as np
 import pytest
+import tifffile
 from photo_helpers import ORIENTATION, encoded, same, with_exif
 from PIL import ExifTags, Image
 from skimage import data
 
-from dslr_gan.image import from_canvas, open_photo, save_photo, to_canvas
+from dslr_gan.image import from_canvas, notes, open_photo, painted_photo, save_photo, to_canvas
 
 
 @pytest.mark.parametrize("order", ["<", ">"])
@@ -123,3 +126,80 @@ def test_resolution_is_kept_and_turned(coffee, tmp_path):
         save_photo(from_canvas(canvas, canvas.pixels), tmp_path / f"photo.{suffix}")
         dpi = open_photo(tmp_path / f"photo.{suffix}").info["dpi"]
         assert tuple(round(each) for each in dpi) == (150, 300), suffix
+
+
+# TIFF ----------------------------------------------------------------------------------------
+
+
+def saved(path):
+    """A photo's file opened, and saved as a TIFF beside it in both ways: what both lose."""
+    photo = open_photo(path)
+    canvas = to_canvas(photo)
+    lost = save_photo(from_canvas(canvas, canvas.pixels), path.with_name("whole.tif"))
+    with painted_photo(canvas, path.with_name("parts.tif")) as (painting, also_lost):
+        whole = slice(0, canvas.height), slice(0, canvas.width)
+        painting.paint(*whole, canvas.pixels.astype(np.float32) / canvas.top)
+    assert lost == also_lost
+    return notes(photo) + lost
+
+
+def tags_of(path):
+    with tifffile.TiffFile(path) as file:
+        return {tag.code: tag.value for tag in file.pages[0].tags}
+
+
+def test_a_tag_that_is_broken_costs_no_other(tmp_path):
+    path = tmp_path / "photo.tif"
+    odd = [(271, "s", 0, b"Canon", True), (305, "f", 1, 1.5, True)]
+    tifffile.imwrite(path, np.zeros((4, 5), np.uint8), extratags=odd, software=False)
+    assert saved(path) == ["Some of its EXIF is damaged and was left out."]
+    for name in ("whole.tif", "parts.tif"):
+        assert tags_of(tmp_path / name)[271] == "Canon" and 305 not in tags_of(tmp_path / name)
+
+
+def test_names_keep_their_letters(tmp_path):
+    path = tmp_path / "photo.tif"
+    artist = [(315, "s", 0, "Jürgen Øst".encode(), True)]
+    tifffile.imwrite(path, np.zeros((4, 5), np.uint8), extratags=artist, software=False)
+    assert saved(path) == []
+    for name in ("whole.tif", "parts.tif"):
+        assert "Jürgen Øst".encode() in (tmp_path / name).read_bytes()
+
+
+def test_what_a_tiff_says_of_other_pages_and_layers_is_dropped(tmp_path):
+    path = tmp_path / "photo.tif"
+    layers = [(37724, 7, 4, b"8BIM", True), (297, 3, 2, (0, 3), True)]
+    stack = np.zeros((3, 20, 30), np.uint8)
+    tifffile.imwrite(path, stack, photometric="minisblack", extratags=layers, software=False)
+    assert saved(path) == ["It has 3 pages; only the first is enhanced."]
+    for name in ("whole.tif", "parts.tif"):
+        assert not {270, 297, 37724} & set(tags_of(tmp_path / name))
+        assert tifffile.imread(tmp_path / name).shape == (20, 30)
+
+
+def test_no_folder_is_pointed_to_that_is_not_there(tmp_path):
+    """An EXIF block whose GPS folder is empty, as some programs leave it when they clean it."""
+    exif = b"Exif\0\0II*\0" + struct.pack("<IH", 8, 2)
+    exif += struct.pack("<HHI4s", 271, 2, 4, b"LGE\0") + struct.pack("<HHII", 0x8825, 4, 1, 38)
+    exif += struct.pack("<I", 0) + struct.pack("<HI", 0, 0)
+    Image.new("RGB", (12, 9)).save(tmp_path / "photo.jpg", exif=exif)
+    assert saved(tmp_path / "photo.jpg") == []
+    for name in ("whole.tif", "parts.tif"):
+        assert tags_of(tmp_path / name)[271] == "LGE"
+        assert 0x8825 not in tags_of(tmp_path / name)
+
+
+def test_broken_exif_never_keeps_a_photo_from_becoming_a_tiff(tmp_path):
+    random = np.random.default_rng(0)
+    whole, path = with_exif(), tmp_path / "photo.jpg"
+    told = 0
+    for _ in range(200):
+        block = bytearray(whole)
+        for place in random.integers(6, len(block), 4):
+            block[place] = random.integers(256)
+        Image.new("RGB", (12, 9)).save(path, exif=bytes(block))
+        told += bool(saved(path))
+        for name in ("whole.tif", "parts.tif"):
+            with Image.open(tmp_path / name) as result:
+                result.load()
+    assert 0 < told < 200

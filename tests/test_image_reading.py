@@ -11,11 +11,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 from photo_helpers import encoded, same, sentence, with_exif
 from PIL import Image
 
 from dslr_gan.errors import DslrGanError
-from dslr_gan.image import from_canvas, open_photo, to_canvas
+from dslr_gan.image import from_canvas, notes, open_photo, opened_photo, save_photo, to_canvas
+from dslr_gan.image.deep_files import begin_tiff
 
 
 def test_what_cannot_be_opened_is_said_in_a_sentence(tmp_path):
@@ -169,3 +171,34 @@ def test_the_original_may_go_once_a_photo_is_open(tmp_path, coffee):
         photo = open_photo(path)
         path.write_bytes(b"gone")
         assert same(photo, coffee)
+
+
+def test_twelve_bits_of_gray_are_all_of_the_scale(tmp_path):
+    levels = np.array([[0, 1, 2048, 4095]])
+    stream = io.BytesIO()
+    begin_tiff(stream, (4, 1), 1, 12)
+    packed = "".join(f"{level:012b}" for level in levels[0])
+    stream.write(int(packed, 2).to_bytes(6, "big"))
+    stream.seek(0)
+    found = np.asarray(open_photo(stream)).astype(float)
+    assert np.abs(found / 65535 - levels / 4095).max() < 1e-4
+
+
+def test_gray_whose_white_is_nothing_is_no_negative(tmp_path):
+    gray = np.arange(20, dtype=np.uint16).reshape(4, 5) * 3000
+    path = tmp_path / "photo.tif"
+    tifffile.imwrite(path, gray, photometric="miniswhite")
+    with opened_photo(path) as left:
+        for photo in (open_photo(path), left):
+            assert np.array_equal(np.asarray(photo), 65535 - gray)
+    save_photo(photo, tmp_path / "saved.tif")
+    assert np.array_equal(tifffile.imread(tmp_path / "saved.tif"), 65535 - gray)
+
+
+def test_channels_without_a_meaning_are_told(tmp_path):
+    pixels = np.full((4, 5, 4), 7, np.uint8)
+    path = tmp_path / "photo.tif"
+    tifffile.imwrite(path, pixels, photometric="rgb", extrasamples=["unspecified"])
+    assert notes(open_photo(path)) == [
+        "It has a channel of unknown meaning, which the result has not."
+    ]

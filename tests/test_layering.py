@@ -7,8 +7,10 @@ ROOT = Path(__file__).parent.parent
 
 FLOORS = [
     ["dslr_gan.errors", "dslr_gan.files", "hub_card"],
-    [f"dslr_gan.image.{name}" for name in ("formats", "notes", "depth", "strips", "colour")],
-    [f"dslr_gan.image.{name}" for name in ("metadata", "modes", "deep_files")],
+    [f"dslr_gan.image.{name}" for name in ("formats", "notes", "depth", "colour")],
+    [f"dslr_gan.image.{name}" for name in ("metadata", "deep_files")],
+    ["dslr_gan.image.in_file"],
+    ["dslr_gan.image.modes"],
     ["dslr_gan.image.canvas", "dslr_gan.image.reading"],
     ["dslr_gan.image.writing"],
     ["dslr_gan.image"],

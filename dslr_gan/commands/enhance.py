@@ -94,8 +94,8 @@ def _add_speed(command: argparse.ArgumentParser) -> None:
         "--precision",
         choices=("fp32", "bf16"),
         default="fp32",
-        help="bf16 is faster on processors and GPUs that have it, and is taken for photos that it "
-        "changes by 1/255 at most (default: fp32)",
+        help="bf16 is faster on processors and GPUs that have it, and is taken for photos of "
+        "which it changes a piece by 1/255 at most (default: fp32)",
     )
     command.add_argument(
         "--compile",
@@ -135,7 +135,8 @@ def _run(options: argparse.Namespace) -> int:
     if STANDARD in (options.out, *options.inputs):
         from dslr_gan.commands.enhance_stream import enhance_stream
 
-        return enhance_stream(options)
+        with _terminated_like_interrupted():  # or a half result would stay behind
+            return enhance_stream(options)
     if options.out is None:
         options.show_usage(sys.stderr)
         complain("--out is missing; name a folder for the results.")

@@ -19,10 +19,10 @@ from PIL import Image
 
 from dslr_gan.image.colour import Space, read_space
 from dslr_gan.image.depth import join_bytes, low_bytes, put_low_bytes, split_bytes
+from dslr_gan.image.in_file import pixels_in_file
 from dslr_gan.image.metadata import kept_info, orientation_of
 from dslr_gan.image.modes import check_photo, convert_inks, plain_mode, sixteen_bits
 from dslr_gan.image.notes import add_note
-from dslr_gan.image.strips import rows_in_file
 
 _BAND = 256
 """Rows that are converted at once where whole photos are, so that wider copies stay small."""
@@ -100,7 +100,7 @@ class Canvas:
         return pixels, alpha
 
     def _stored_pixels(self, rows: slice, columns: slice) -> np.ndarray:
-        in_file, low = rows_in_file(self._photo), low_bytes(self._photo)
+        in_file, low = pixels_in_file(self._photo), low_bytes(self._photo)
         if in_file is not None:
             return in_file.read(rows, columns)
         block = self._block(self._photo, rows, columns)
@@ -235,7 +235,7 @@ def to_canvas(photo: Image.Image) -> Canvas:
         add_note(info, "Its printing colours (CMYK) became RGB.")
         photo, profile = convert_inks(photo), None
     photo = sixteen_bits(photo)
-    in_file = rows_in_file(photo)
+    in_file = pixels_in_file(photo)
     deep = mode == "I;16" or low_bytes(photo) is not None
     dtype = in_file.dtype if in_file is not None else np.uint16 if deep else np.uint8
     space = read_space(profile, mode)

@@ -6,7 +6,7 @@ filter, and an uncompressed TIFF 6.0 in one strip, its tags laid out by Pillow.
 
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -31,7 +31,7 @@ def write_deep(stream: BinaryIO, high: Image.Image, low: Image.Image, **options:
         high: The high bytes, in mode LA, RGB or RGBA.
         low: The low bytes, of the same size and mode.
         options: ``format`` (PNG or TIFF), and what Pillow's ``save`` takes under the same names:
-            ``icc_profile``, ``dpi``, ``exif`` (bytes for PNG, ``Image.Exif`` for TIFF), ``xmp``.
+            ``icc_profile``, ``dpi``, ``exif`` (bytes for PNG, tags for TIFF), ``xmp``.
     """
     if options.pop("format") == "PNG":
         _write_png(stream, high, low, **options)
@@ -110,7 +110,7 @@ def begin_tiff(
     *,
     icc_profile: bytes = b"",
     dpi: tuple[float, float] | None = None,
-    exif: Image.Exif | None = None,
+    exif: Mapping[int, Any] | None = None,
 ) -> int:
     """Write all of an uncompressed TIFF but its pixels, which follow row by row, little-endian.
 
@@ -121,7 +121,7 @@ def begin_tiff(
         bits: Of a channel, 8 or 16.
         icc_profile: The colour profile, empty for none.
         dpi: Resolution across and down.
-        exif: The other tags.
+        exif: The other tags by number, folders of them as dictionaries.
 
     Returns:
         How many bytes were written: where the first pixel belongs.
@@ -137,10 +137,8 @@ def begin_tiff(
             "4; choose another format, such as --format png."
         )
     tags = ImageFileDirectory_v2(prefix=b"II")
-    for tag in exif or {}:
-        assert exif is not None
-        folder = exif.get_ifd(tag) if tag in (0x8769, 0x8825) else None
-        tags[tag] = folder or exif[tag]
+    for tag, own in (exif or {}).items():
+        tags[tag] = own
     photometric = 2 if channels >= 3 else 1
     structure = {256: width, 257: height, 258: (bits,) * channels, 259: 1, 262: photometric}
     structure |= {277: channels, 278: height, 284: 1}

@@ -1,15 +1,17 @@
 """What a photo says of itself beside its pixels: EXIF, XMP, resolution, how its JPEG was made."""
 
+import io
 import re
 import struct
 import warnings
 from typing import Any
 
-from PIL import Image, JpegImagePlugin
+from PIL import Image, JpegImagePlugin, TiffTags
+from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
 from dslr_gan.image.notes import notes_info
 
-_ORIENTATION = 0x0112
+ORIENTATION = 0x0112
 _EXIF_FOLDER = 0x8769
 _FOLDERS = (_EXIF_FOLDER, 0x8825)  # the second holds the GPS position
 _SIZE = (0x0100, 0x0101)
@@ -18,10 +20,15 @@ _THUMBNAIL, _THUMBNAIL_SIZE = 0x0201, 0x0202
 XMP = 0x02BC
 DNG_VERSION = 0xC612
 
-# What a TIFF says of its own pixels and bytes; untrue of any other file.
+# What a TIFF says of its own pixels and bytes, other pages and layers; untrue of any other file.
 TIFF_STRUCTURE = frozenset(
-    (*range(254, 260), 262, 266, 273, *range(277, 282), 284, 317, 320, *range(322, 326), 330)
-).union((338, 339, 347, 513, 514, *range(529, 533), XMP, 33723, 34377, 34675))
+    (*range(254, 260), 262, 266, 273, *range(277, 282), 284, 297, 317, 320, *range(322, 326), 330)
+).union((*range(338, 342), 347, 513, 514, *range(529, 533), XMP, 33723, 34377, 34675, 37724))
+_INTEROPERABILITY = 0xA005  # a place in the file, which only the EXIF folder may name
+
+# How the descriptions begin in which programs of science keep the shape of a stack of pages.
+_OF_STACKS = ('{"shape"', "ImageJ=", "<?xml")
+_DESCRIPTION = 270
 
 # XMP that speaks of other parts of the file (motion videos, depth and gain maps, the rest of a
 # long XMP), none of which the result has; viewers would go looking for them.
@@ -60,7 +67,7 @@ def orientation_of(photo: Image.Image) -> int:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            orientation = photo.getexif().get(_ORIENTATION, 1)
+            orientation = photo.getexif().get(ORIENTATION, 1)
     except Exception:  # Pillow raises nearly anything on broken EXIF
         return 1
     return orientation if orientation in range(1, 9) else 1
@@ -71,19 +78,80 @@ def exif_block(photo: Image.Image) -> bytes | None:
     block = photo.info.get("exif")
     if isinstance(block, bytes) and block:
         return block
+    return gathered_exif(photo)[0]
+
+
+def gathered_exif(photo: Image.Image) -> tuple[bytes | None, bool]:
+    """An EXIF block made of all the tags of a photo that can be written, and whether all can."""
     try:
-        found = photo.getexif()
+        tags, whole = writable_tags(photo.getexif())
         kept = Image.Exif()
-        for tag, value in found.items():
-            if tag not in TIFF_STRUCTURE and tag not in _FOLDERS:
+        for tag, value in tags.items():
+            if tag in _FOLDERS:
+                kept.get_ifd(tag).update(value)
+            else:
                 kept[tag] = value
-        for folder in _FOLDERS:
-            if values := found.get_ifd(folder):
-                kept.get_ifd(folder).update(values)
         made = kept.tobytes()
-        return made if made != Image.Exif().tobytes() else None
     except Exception:  # Pillow raises nearly anything on broken EXIF
-        return None
+        return None, False
+    return (made if made != Image.Exif().tobytes() else None), whole
+
+
+def writable_tags(exif: Image.Exif) -> tuple[dict[int, Any], bool]:
+    """The tags that a file of another structure can be given.
+
+    Args:
+        exif: As Pillow read it; broken tags raise only when they are looked at or written.
+
+    Returns:
+        Values by tag, those of the EXIF and GPS folders as dictionaries, empty folders left out;
+        and whether no tag had to be left out because it is broken.
+    """
+    tags: dict[int, Any] = {}
+    whole = True
+    for tag in exif:
+        if tag in TIFF_STRUCTURE or tag == _INTEROPERABILITY:
+            continue
+        try:
+            if tag in _FOLDERS:
+                folder = {each: _in_own_letters(each, v) for each, v in exif.get_ifd(tag).items()}
+                value: Any = {each: v for each, v in folder.items() if _is_writable(each, v)}
+                whole = whole and len(value) == len(folder)
+                if not value:
+                    continue
+            else:
+                value = _in_own_letters(tag, exif[tag])
+        except Exception:  # Pillow raises nearly anything on broken EXIF
+            whole = False
+            continue
+        if tag == _DESCRIPTION and str(exif[tag]).startswith(_OF_STACKS):
+            continue
+        if _is_writable(tag, value):
+            tags[tag] = value
+        else:
+            whole = False
+    return tags, whole
+
+
+def _is_writable(tag: int, value: Any) -> bool:
+    folder = ImageFileDirectory_v2(prefix=b"II")
+    try:
+        folder[tag] = value
+        folder.save(io.BytesIO())
+    except Exception:  # Pillow raises nearly anything on broken EXIF
+        return False
+    return True
+
+
+def _in_own_letters(tag: int, value: Any) -> Any:
+    """A text as the bytes that stand in the file: Pillow reads them as Latin-1 and writes ASCII."""
+    is_text = isinstance(value, str) and TiffTags.lookup(tag).type == TiffTags.ASCII
+    if not is_text or value.isascii():
+        return value
+    try:
+        return value.encode("latin-1")
+    except UnicodeEncodeError:  # not from a file
+        return value.encode()
 
 
 def _upright_exif(exif: bytes, size: tuple[int, int]) -> bytes | None:
@@ -101,8 +169,8 @@ def _upright_exif(exif: bytes, size: tuple[int, int]) -> bytes | None:
     entries, end = _entries(data, order, offset)
     if not entries:
         return None
-    if _ORIENTATION in entries:
-        struct.pack_into(order + "HHIHH", data, entries[_ORIENTATION], _ORIENTATION, 3, 1, 1, 0)
+    if ORIENTATION in entries:
+        struct.pack_into(order + "HHIHH", data, entries[ORIENTATION], ORIENTATION, 3, 1, 1, 0)
     _write_size(data, order, entries, _SIZE, size)
     if _EXIF_FOLDER in entries:
         (offset,) = struct.unpack_from(order + "I", data, entries[_EXIF_FOLDER] + 8)

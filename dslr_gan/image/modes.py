@@ -6,7 +6,7 @@ from PIL import Image, ImageCms
 from dslr_gan.errors import DslrGanError
 from dslr_gan.files import reason
 from dslr_gan.image.colour import open_profile
-from dslr_gan.image.strips import rows_in_file
+from dslr_gan.image.in_file import pixels_in_file
 
 
 def check_photo(photo: Image.Image) -> None:
@@ -20,7 +20,7 @@ def check_photo(photo: Image.Image) -> None:
         raise DslrGanError(f"A photo must be a PIL image, got {kind}; open it with PIL first.")
     if photo.width * photo.height == 0:
         raise DslrGanError("The photo has no pixels; give one of at least 1x1.")
-    if rows_in_file(photo) is not None:
+    if pixels_in_file(photo) is not None:
         return
     try:
         photo.load()
@@ -72,7 +72,7 @@ def sixteen_bits(photo: Image.Image) -> Image.Image:
     Raises:
         DslrGanError: If it holds values outside of 16 bits.
     """
-    if photo.mode == "I;16" or not photo.mode.startswith("I") or rows_in_file(photo) is not None:
+    if photo.mode == "I;16" or not photo.mode.startswith("I") or pixels_in_file(photo) is not None:
         return photo
     values = np.asarray(photo)
     if values.min() < 0 or values.max() > 65535:

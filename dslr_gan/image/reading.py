@@ -9,16 +9,20 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+import numpy as np
 from PIL import Image, ImageFile, UnidentifiedImageError
 
 from dslr_gan.errors import DslrGanError
 from dslr_gan.files import reason, shown
 from dslr_gan.image.depth import load_deep
 from dslr_gan.image.formats import KNOWN, RAW_STARTS, RAW_SUFFIXES, READABLE
-from dslr_gan.image.metadata import DNG_VERSION, exif_block
+from dslr_gan.image.in_file import leave_in_file
+from dslr_gan.image.metadata import DNG_VERSION, gathered_exif
 from dslr_gan.image.modes import no_memory
 from dslr_gan.image.notes import add_note
-from dslr_gan.image.strips import leave_in_file
+
+TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+"""Little- and big-endian, small and large."""
 
 MAX_MEGAPIXELS = 250.0
 """The largest photo that is opened unless another limit is given."""
@@ -64,7 +68,7 @@ def opened_photo(
 
     Yields:
         What ``open_photo`` returns, or a photo for ``to_canvas`` whose pixels Pillow does not
-        hold (``dslr_gan.image.strips``): it is of use inside the ``with`` only.
+        hold (``dslr_gan.image.in_file``): it is of use inside the ``with`` only.
 
     Raises:
         DslrGanError: As :func:`open_photo`.
@@ -184,9 +188,32 @@ def _load(photo: ImageFile.ImageFile, stream: BinaryIO, in_file: bool) -> Image.
         add_note(result.info, f"It has {bits} bits per channel; the result has 8 bits.")
     if photo.format == "WEBP":
         result.info["lossless"] = _is_lossless_webp(stream)
-    if photo.format == "TIFF" and (exif := exif_block(photo)):
-        result.info["exif"] = exif  # its tags may be out of reach once the file is closed
+    if photo.format == "TIFF":
+        result = _as_tiff_means(photo, result, bits)
+        exif, whole = gathered_exif(photo)
+        if exif:
+            result.info["exif"] = exif  # its tags may be out of reach once the file is closed
+        if not whole:
+            add_note(result.info, "Some of its EXIF is damaged and was left out.")
     return result
+
+
+def _as_tiff_means(photo: ImageFile.ImageFile, result: Image.Image, bits: int) -> Image.Image:
+    """What Pillow leaves to its users: gray of 12 bits, white that is 0, unknown channels."""
+    tags = getattr(photo, "tag_v2", {})
+    extra = tags.get(277, 1) - len(result.getbands())
+    if result.mode in ("L", "RGB") and extra > 0:
+        what = "a channel" if extra == 1 else f"{extra} channels"
+        add_note(result.info, f"It has {what} of unknown meaning, which the result has not.")
+    inverted = tags.get(262) == 0 and result.mode.startswith("I;16")
+    if not inverted and not (bits == 12 and result.mode.startswith("I;16")):
+        return result
+    values = np.array(result, np.uint16)
+    if bits == 12:
+        values = values * 16 + values // 256
+    gray = Image.fromarray(~values if inverted else values)
+    gray.info, gray.format = result.info, result.format
+    return gray
 
 
 def _frames(photo: ImageFile.ImageFile) -> int:
@@ -262,7 +289,7 @@ def _not_a_photo(name: str, stream: BinaryIO) -> str:
         return _is_raw(name)
     if start[4:8] == b"ftyp" and "HEIF" not in Image.OPEN:
         return f"{name} may be a HEIC photo, which needs pillow-heif; pip install pillow-heif."
-    if start[4:8] == b"ftyp" or start[:4] in (b"II*\0", b"MM\0*"):
+    if start[4:8] == b"ftyp" or start[:4] in TIFF_STARTS:
         return (
             f"{name} is damaged, or of a kind that this program does not read; "
             "open it in another program and save it as JPEG or PNG first."

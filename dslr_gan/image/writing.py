@@ -3,8 +3,9 @@
 import functools
 import io
 import shutil
+import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -13,18 +14,26 @@ from PIL import Image, JpegImagePlugin, PngImagePlugin
 
 from dslr_gan.errors import DslrGanError
 from dslr_gan.files import reason, shown, written_whole
-from dslr_gan.image.canvas import Canvas, Painting, PhotoPainting, eight_bits
+from dslr_gan.image.canvas import (
+    Canvas,
+    Painting,
+    PhotoPainting,
+    eight_bits,
+    from_canvas,
+    to_canvas,
+)
 from dslr_gan.image.colour import read_space
 from dslr_gan.image.deep_files import begin_tiff, write_deep
 from dslr_gan.image.depth import low_bytes
 from dslr_gan.image.formats import BECOMES, PhotoFormat, find_format
+from dslr_gan.image.in_file import pixels_in_file
 from dslr_gan.image.metadata import (
-    TIFF_STRUCTURE,
     XMP,
     exif_block,
     quantization,
     resolution,
     subsampling,
+    writable_tags,
 )
 from dslr_gan.image.modes import check_photo, convert_inks, no_memory, plain_mode, sixteen_bits
 from dslr_gan.image.reading import register_heif
@@ -129,6 +138,9 @@ def save_photo(
     name = shown(destination)
     kind = find_format(destination.suffix if format is None else format)
     check_photo(photo)
+    if pixels_in_file(photo) is not None:
+        canvas = to_canvas(photo)
+        photo = from_canvas(canvas, canvas.pixels)
     plain = _plain(photo)
     # The profile of a CMYK or LAB photo speaks of colours that are no longer there.
     profile = b"" if photo.mode in ("CMYK", "LAB") else photo.info.get("icc_profile") or b""
@@ -164,23 +176,25 @@ class FilePainting(Painting):
         canvas: What ``to_canvas`` made of the photo.
         stream: The file, open for writing.
         start: Where in it the first pixel belongs.
+        name: The file's name, for sentences.
     """
 
-    def __init__(self, canvas: Canvas, stream: BinaryIO, start: int) -> None:
+    def __init__(self, canvas: Canvas, stream: BinaryIO, start: int, name: str) -> None:
         super().__init__(canvas)
-        self._stream, self._start = stream, start
+        self._stream, self._start, self._name = stream, start, name
 
     def put(self, rows: slice, columns: slice, levels: np.ndarray) -> None:
         """See :meth:`Painting.put`.
 
         Raises:
-            OSError: If the file cannot be written, for want of room above all.
+            DslrGanError: If the file cannot be written, for want of room above all.
         """
         lines = np.ascontiguousarray(levels, levels.dtype.newbyteorder("<"))
         pixel = lines[0, 0].nbytes
-        for row, line in zip(range(rows.start, rows.stop), lines, strict=True):
-            self._stream.seek(self._start + (row * self.canvas.width + columns.start) * pixel)
-            self._stream.write(line.data)
+        with _sentence(self._name, find_format("tiff")):
+            for row, line in zip(range(rows.start, rows.stop), lines, strict=True):
+                self._stream.seek(self._start + (row * self.canvas.width + columns.start) * pixel)
+                self._stream.write(line.data)
 
 
 @contextmanager
@@ -203,12 +217,12 @@ def painted_photo(
     Raises:
         DslrGanError: As :func:`save_photo`.
     """
-    destination = Path(destination)
+    destination, name = Path(destination), shown(destination)
     kind = find_format(destination.suffix if format is None else format)
     profile = canvas.info.get("icc_profile") or b""
     # Before any work is done. 16-bit gray comes back with 8 bits where need be.
     held = "L" if canvas.mode == "I;16" and "I;16" not in kind.modes else canvas.mode
-    _check_holds(kind, held, profile, shown(destination))
+    _check_holds(kind, held, profile, name)
     lost: list[str] = []
     # Gray with alpha in 16 bits becomes RGBA there, which save_photo sees to.
     if kind.name != "TIFF" or (canvas.mode, canvas.dtype) == ("LA", np.uint16):
@@ -219,15 +233,38 @@ def painted_photo(
     empty = Image.new(canvas.mode, (1, 1))
     empty.info.update(canvas.info)
     options = {"icc_profile": profile, **_metadata(empty, kind, lost)}
-    size = canvas.width, canvas.height
     channels = len(canvas.mode.removesuffix(";16"))
     bits = 8 * np.dtype(canvas.dtype).itemsize
+    head = io.BytesIO()
+    with ExitStack() as whole:
+        with _sentence(name, kind):
+            begin_tiff(head, (canvas.width, canvas.height), channels, bits, **options)
+            unfinished = whole.enter_context(written_whole(destination))
+            stream = unfinished.open("wb")
+            whole.callback(_close_quietly, stream)
+            stream.write(head.getbuffer())
+        # What goes wrong in here is not the file's fault, and stays what it is.
+        yield FilePainting(canvas, stream, head.tell(), name), lost
+        with _sentence(name, kind):
+            stream.close()
+            whole.close()
+
+
+def _close_quietly(stream: BinaryIO) -> None:
+    """Close a file that is not wanted any more; what it still held may find no room."""
+    with suppress(OSError):
+        stream.close()
+
+
+@contextmanager
+def _sentence(name: str, kind: PhotoFormat) -> Iterator[None]:
+    """Say in a sentence why a file cannot be written."""
     try:
-        with written_whole(destination) as unfinished, unfinished.open("wb") as stream:
-            start = begin_tiff(stream, size, channels, bits, **options)
-            yield FilePainting(canvas, stream, start), lost
-    except OSError as error:
-        raise _unwritable(shown(destination), kind, error) from error
+        yield
+    except (DslrGanError, MemoryError):
+        raise
+    except Exception as error:  # Pillow raises nearly anything on odd tags
+        raise _unwritable(name, kind, error) from error
 
 
 def _unwritable(name: str, kind: PhotoFormat, error: Exception) -> DslrGanError:
@@ -286,7 +323,7 @@ def _metadata(photo: Image.Image, kind: PhotoFormat, lost: list[str]) -> dict[st
     if (dpi := resolution(photo.info.get("dpi"))) and kind.name != "HEIF":
         options["dpi"] = dpi
     if kind.name == "TIFF":
-        options["exif"] = _exif_with_xmp(exif, xmp)
+        options["exif"] = _tiff_tags(exif, xmp, lost)
     elif kind.metadata:
         if exif or kind.name != "HEIF":  # where none at all is no empty block
             options["exif"] = exif
@@ -298,13 +335,18 @@ def _metadata(photo: Image.Image, kind: PhotoFormat, lost: list[str]) -> dict[st
     return options
 
 
-def _exif_with_xmp(exif: bytes, xmp: bytes) -> Image.Exif:
-    """The tags of a TIFF, which holds XMP as one of them."""
-    tags = Image.Exif()
-    if exif:
-        tags.load(exif)
-    for tag in TIFF_STRUCTURE.intersection(tags):
-        del tags[tag]
+def _tiff_tags(exif: bytes, xmp: bytes, lost: list[str]) -> dict[int, Any]:
+    """The tags of a TIFF, which holds XMP as one of them; what is broken is told in ``lost``."""
+    found = Image.Exif()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Pillow warns of what is sorted out here
+            found.load(exif)
+            tags, whole = writable_tags(found)
+    except Exception:  # Pillow raises nearly anything on broken EXIF
+        tags, whole = {}, False
+    if not whole:
+        lost.append("Some of its EXIF is damaged and was left out.")
     if xmp:
         tags[XMP] = xmp
     return tags

@@ -2,6 +2,8 @@
 
 import errno
 import io
+import struct
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import png
@@ -21,10 +23,18 @@ from dslr_gan.image import (
     to_canvas,
 )
 from dslr_gan.image.deep_files import begin_tiff
-from dslr_gan.image.strips import rows_in_file
+from dslr_gan.image.in_file import pixels_in_file
 from dslr_gan.image.writing import FilePainting
 
 PHOTO = np.random.default_rng(0).integers(0, 65536, (45, 67, 4), dtype=np.uint16)
+
+
+@pytest.fixture(scope="module")
+def enhancer():
+    generator = Generator(channels=4, blocks=1, context_channels=4, coarse_channels=4)
+    for parameter in generator.parameters():
+        parameter.data.add_(0.02)
+    return PhotoEnhancer(generator, tile=16)
 
 
 def tiff(pixels, path, **options):
@@ -41,7 +51,7 @@ def pixels_of(photo):
 def same_photo(path, expect_in_file=True):
     """Whether a file gives the same photo, left in its file, as decoded at once."""
     with opened_photo(path) as photo:
-        assert (rows_in_file(photo) is not None) == expect_in_file
+        assert (pixels_in_file(photo) is not None) == expect_in_file
         left, left_notes = pixels_of(photo), notes(photo)
         if expect_in_file:
             assert photo._im is None  # Pillow has not decoded it meanwhile
@@ -60,12 +70,18 @@ def test_a_plain_tiff_stays_in_its_file(mode, tmp_path):
 
 @pytest.mark.parametrize("order", ["<", ">"])
 @pytest.mark.parametrize("channels", [1, 3, 4])
-@pytest.mark.parametrize("options", [{}, {"rowsperstrip": 7}, {"tile": (16, 80)}])
-def test_depth_order_and_strips(order, channels, options, tmp_path):
+@pytest.mark.parametrize(
+    "options", [{}, {"rowsperstrip": 7}, {"tile": (16, 80)}, {"tile": (32, 16)}, {"bigtiff": True}]
+)
+def test_depth_order_strips_and_tiles(order, channels, options, tmp_path):
     pixels = PHOTO[..., 0] if channels == 1 else PHOTO[..., :channels]
     extra = {"extrasamples": ["unassalpha"]} if channels == 4 else {}
     path = tiff(pixels, tmp_path / "photo.tif", byteorder=order, **options, **extra)
-    assert same_photo(path, expect_in_file="tile" not in options)
+    if options.get("bigtiff") and order == ">":  # which Pillow does not read
+        with pytest.raises(DslrGanError, match="of a kind that this program does not read"):
+            open_photo(path)
+    else:
+        assert same_photo(path)
 
 
 def test_pages_and_metadata_are_known(tmp_path):
@@ -91,6 +107,25 @@ def test_everything_else_is_decoded(tmp_path):
         assert same_photo(path, expect_in_file=False), path.name
 
 
+@pytest.mark.parametrize("orientation", [3, 6])
+def test_a_photo_that_only_its_xmp_turns_is_turned(orientation, tmp_path):
+    xmp = f'<x:xmpmeta tiff:Orientation="{orientation}"/>'.encode()
+    path = tiff(PHOTO[..., :3], tmp_path / "photo.tif", extratags=[(700, 1, len(xmp), xmp, True)])
+    assert same_photo(path, expect_in_file=False)
+
+
+def test_strips_of_no_rows_are_refused_as_ever(tmp_path):
+    path = tiff((PHOTO[..., :3] >> 8).astype(np.uint8), tmp_path / "photo.tif", rowsperstrip=45)
+    broken = path.read_bytes().replace(
+        struct.pack("<HHII", 278, 4, 1, 45), struct.pack("<HHII", 278, 4, 1, 0), 1
+    )
+    assert broken != path.read_bytes()
+    path.write_bytes(broken)
+    for way in (open_photo, opened_photo):
+        with pytest.raises(DslrGanError), way(path):
+            pass
+
+
 def test_a_file_that_is_cut_off_is_refused_as_ever(tmp_path):
     path = tiff(PHOTO[..., :3], tmp_path / "photo.tif")
     path.write_bytes(path.read_bytes()[:-100])
@@ -109,15 +144,42 @@ def test_a_file_that_shrinks_meanwhile_is_a_sentence(tmp_path):
             to_canvas(photo).read(slice(0, 45), slice(0, 67))
 
 
+def test_a_photo_that_is_changed_is_the_changed_one(tmp_path):
+    path = tiff(PHOTO[..., :3], tmp_path / "photo.tif")
+    with opened_photo(path) as photo:
+        photo.thumbnail((20, 20))
+        assert to_canvas(photo).width == 20 and pixels_in_file(photo) is None
+        assert np.array_equal(to_canvas(photo).pixels, np.asarray(photo))
+
+
+def test_a_photo_left_in_its_file_can_be_saved(tmp_path):
+    path = tiff(PHOTO[..., 0], tmp_path / "gray.tif", byteorder=">")
+    deep = tiff(PHOTO[..., :3], tmp_path / "deep.tif")
+    for source in (path, deep):
+        with opened_photo(source) as photo:
+            assert save_photo(photo, tmp_path / "saved.tif") == []
+        assert np.array_equal(tifffile.imread(tmp_path / "saved.tif"), tifffile.imread(source))
+
+
+def test_threads_may_share_a_photo(tmp_path):
+    path = tiff(PHOTO[..., :3], tmp_path / "photo.tif")
+    with opened_photo(path) as photo, ThreadPoolExecutor(4) as pool:
+        canvas = to_canvas(photo)
+        parts = [(slice(row, row + 9), slice(0, 67)) for row in range(0, 45, 9)] * 40
+        for (rows, _), found in zip(
+            parts, pool.map(lambda part: canvas.read(*part), parts), strict=True
+        ):
+            assert np.array_equal(found, PHOTO[rows, :, :3])
+
+
+def test_a_photo_outlives_its_file_with_a_sentence(enhancer, tmp_path):
+    with opened_photo(tiff(PHOTO[..., :3], tmp_path / "photo.tif")) as photo:
+        pass
+    with pytest.raises(DslrGanError, match="inside the with of opened_photo"):
+        enhancer.enhance(photo)
+
+
 # From file to file -----------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def enhancer():
-    generator = Generator(channels=4, blocks=1, context_channels=4, coarse_channels=4)
-    for parameter in generator.parameters():
-        parameter.data.add_(0.02)
-    return PhotoEnhancer(generator, tile=16)
 
 
 @pytest.mark.parametrize("mode", ["L", "LA", "RGB", "RGBA", "I;16", "RGB16", "RGBA16", "LA16"])
@@ -172,15 +234,40 @@ def test_any_format_can_become_a_tiff_or_be_written_at_the_end(enhancer, tmp_pat
         assert np.array_equal(open_photo(tmp_path / "new" / name), expected)
 
 
-@pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "No space left on device"), MemoryError()])
-def test_no_room_is_a_sentence_and_leaves_no_file(error, enhancer, tmp_path, monkeypatch):
+class Full(io.BytesIO):
+    """A file on a disk without room."""
+
+    def write(self, content):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_no_room_is_a_sentence_and_leaves_no_file(enhancer, tmp_path, monkeypatch):
+    begin = FilePainting.__init__
+    monkeypatch.setattr(
+        FilePainting, "__init__", lambda self, canvas, _, *rest: begin(self, canvas, Full(), *rest)
+    )
+    with pytest.raises(DslrGanError, match=r"photo\.tif cannot be written \(No space left.*room"):
+        enhancer.enhance_to(pictures()["RGB"], tmp_path / "photo.tif")
+    assert not list(tmp_path.iterdir())
+
+
+def test_no_memory_is_a_sentence_and_leaves_no_file(enhancer, tmp_path, monkeypatch):
     def fail(*_):
-        raise error
+        raise MemoryError
 
     monkeypatch.setattr(FilePainting, "put", fail)
-    with pytest.raises(DslrGanError) as caught:
+    with pytest.raises(DslrGanError, match="memory"):
         enhancer.enhance_to(pictures()["RGB"], tmp_path / "photo.tif")
-    assert ("room" if isinstance(error, OSError) else "memory") in str(caught.value)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["photo.tif", "photo.png"])
+def test_what_fails_elsewhere_is_not_blamed_on_the_file(name, enhancer, tmp_path):
+    def progress(done, tiles):
+        raise BrokenPipeError(32, "Broken pipe")
+
+    with pytest.raises(BrokenPipeError):
+        enhancer.enhance_to(pictures()["RGB"], tmp_path / name, progress=progress)
     assert not list(tmp_path.iterdir())
 
 
