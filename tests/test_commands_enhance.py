@@ -631,6 +631,25 @@ def test_an_interrupt_leaves_whole_files_only(kind, model, tmp_path):
     assert all(open_photo(out / name).size == (800, 600) for name in written)
 
 
+@pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_pipe_leaves_nothing_behind(kind, model, tmp_path):
+    large, scratch = tmp_path / "large.tif", tmp_path / "scratch"
+    scratch.mkdir()
+    Image.fromarray(data.chelsea()).resize((2000, 1500)).save(large)
+    process = start(
+        *("enhance", large, "--out", "-", "--model", model, "--tile", "16"),
+        env={"TMPDIR": str(scratch)},
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+    while not any(scratch.glob("dslr_gan-*/.unfinished-*")):
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.01)
+    process.send_signal(kind)
+    output, errors = process.communicate(timeout=120)
+    assert (process.returncode, output) == (130, "") and "Traceback" not in errors
+    assert not list(scratch.glob("dslr_gan-*"))
+
+
 def test_twelve_megapixels_stay_below_the_memory_they_may_take(tmp_path):
     """With a generator of the size that is shipped; the limit counts PyTorch itself, too."""
     Generator().save_pretrained(tmp_path / "model")
