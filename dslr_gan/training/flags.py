@@ -37,14 +37,15 @@ PRESETS: dict[str, dict[str, Any]] = {
     # there is no content term, and against the paper's confessed flaws (noise, excessive colour)
     # the distances that the models are judged by stand in for the adversarial term.
     "shipped": {
-        "architecture": "detail",
-        "max_train_steps": 3000,
-        "learning_rate": 1.5e-3,
+        "architecture": "light",
+        "max_train_steps": 9600,
+        "learning_rate": 2e-3,
+        "ema_decay": 0.999,
         "content_weight": 0.0,
         "texture_weight": 0.0,
         "color_weight": 0.0,
         "l1_weight": 1.0,
-        "ssim_weight": 0.3,
+        "ssim_weight": 0.5,
         "ms_ssim_weight": 0.3,
     },
 }
