@@ -36,7 +36,7 @@ STANDARD = "-"
 
 WORKERS = 2
 """Photos at a time unless ``--workers`` says otherwise. Two, each with half of the cores, took
-0.88 of the time of one with all of them: four photos of 5 megapixels, bundled model, two cores,
+0.81 of the time of one with all of them: four photos of 3 megapixels, bundled model, two cores,
 three rounds (``python -m benchmarks.batch``)."""
 
 
