@@ -3,6 +3,7 @@
 import errno
 import io
 import struct
+import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -142,6 +143,26 @@ def test_a_file_that_shrinks_meanwhile_is_a_sentence(tmp_path):
         path.write_bytes(b"")
         with pytest.raises(DslrGanError, match="became shorter"):
             to_canvas(photo).read(slice(0, 45), slice(0, 67))
+
+
+def test_pieces_that_are_only_spoken_of_cost_nothing(tmp_path):
+    """A header of 3000x3000 pixels in tiles of one, with as many as a small photo has."""
+    path = tiff((PHOTO[..., :3] >> 8).astype(np.uint8), tmp_path / "photo.tif", tile=(16, 16))
+    content = path.read_bytes()
+    for tag, before, after in ((256, 67, 3000), (257, 45, 3000), (322, 16, 1), (323, 16, 1)):
+        for kind in (3, 4):
+            entry, other = (struct.pack("<HHII", tag, kind, 1, each) for each in (before, after))
+            content = content.replace(entry, other)
+    assert content != path.read_bytes()
+    path.write_bytes(content)
+    tracemalloc.start()
+    try:
+        with opened_photo(path) as photo:
+            assert pixels_in_file(photo) is None
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 50e6  # a list of all of them would take a gigabyte
 
 
 def test_a_photo_that_is_changed_is_the_changed_one(tmp_path):

@@ -169,6 +169,9 @@ def _piece(photo: ImageFile.ImageFile) -> tuple[int, int] | None:
     high = tags.get(_TILE_HEIGHT) if tiled else tags.get(_ROWS_PER_STRIP, height)
     if not (isinstance(wide, int) and isinstance(high, int) and wide > 0 and high > 0):
         return None
+    # Counted first: a hostile header may speak of millions of pieces that nobody has stored.
+    if -(-width // wide) * -(-height // high) != len(photo.tile):
+        return None
     grid = [
         (left, top, min(left + wide, width), min(top + high, height))
         for top in range(0, height, high)
