@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from dslr_gan.metrics import ms_ssim, ssim
+from dslr_gan.metrics import ms_ssim, ssim, ssim_and_ms_ssim
 from dslr_gan.vgg import VGGFeatures
 
 BLUR_SIDE = 21
@@ -87,9 +87,14 @@ def generator_losses(
         terms["total_variation"] = total_variation_loss(enhanced)
     if weights.l1:
         terms["l1"] = F.l1_loss(enhanced, target)
-    if weights.ssim:
+    if weights.ssim and weights.ms_ssim:
+        both = ssim_and_ms_ssim(enhanced, target)
+        terms |= {
+            name: 1 - each.mean() for name, each in zip(("ssim", "ms_ssim"), both, strict=True)
+        }
+    elif weights.ssim:
         terms["ssim"] = 1 - ssim(enhanced, target).mean()
-    if weights.ms_ssim:
+    elif weights.ms_ssim:
         terms["ms_ssim"] = 1 - ms_ssim(enhanced, target).mean()
     return terms
 

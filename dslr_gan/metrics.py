@@ -95,16 +95,33 @@ def ms_ssim(image: Tensor, target: Tensor) -> Tensor:
     References:
         Wang et al. 2003, "Multiscale structural similarity for image quality assessment".
     """
+    return ssim_and_ms_ssim(image, target)[1]
+
+
+def ssim_and_ms_ssim(image: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+    """Both at once: the first scale of the one is the other, and the dearest of the five.
+
+    Args:
+        image: As :func:`ms_ssim`; below 11 pixels a side the SSIM has a smaller window, too.
+        target: Same shape, dtype and device.
+
+    Returns:
+        What :func:`ssim` and :func:`ms_ssim` give, to rounding: ``(N,)`` each.
+
+    Raises:
+        ValueError: As :func:`ms_ssim`.
+    """
     _check(image, target)
-    product = torch.ones(image.shape[0], dtype=image.dtype, device=image.device)
-    for scale, weight in enumerate(SCALE_WEIGHTS):
+    similarities, contrasts = [], []
+    for _ in SCALE_WEIGHTS:
         luminance, contrast = _ssim_terms(image, target)
-        last = scale == len(SCALE_WEIGHTS) - 1
-        term = (luminance * contrast if last else contrast).mean(dim=(1, 2, 3))
-        # A tiny floor instead of 0: the slope of x ** weight at 0 is infinite.
-        product = product * term.clamp(min=1e-8) ** weight
+        similarities.append((luminance * contrast).mean(dim=(1, 2, 3)))
+        contrasts.append(contrast.mean(dim=(1, 2, 3)))
         image, target = _halve(image), _halve(target)
-    return product
+    terms = torch.stack([*contrasts[:-1], similarities[-1]])
+    weights = torch.tensor(SCALE_WEIGHTS, dtype=terms.dtype, device=terms.device)
+    # A tiny floor instead of 0: the slope of x ** weight at 0 is infinite.
+    return similarities[0], (terms.clamp(min=1e-8) ** weights[:, None]).prod(dim=0)
 
 
 def photo_ssim(first: Image.Image, second: Image.Image) -> float:

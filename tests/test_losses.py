@@ -125,6 +125,10 @@ def test_l1_and_the_similarities(pair):
     # 2e-5: the library in use keeps its window in float32.
     assert terms["ssim"].item() == pytest.approx(1 - np.mean(values), abs=2e-5)
     assert terms["ms_ssim"].item() == pytest.approx(1 - ms_ssim(*pair).mean().item(), abs=1e-12)
+    for name in ("ssim", "ms_ssim"):  # each alone is what it is beside the other
+        alone = generator_losses(*pair, only(name))
+        assert list(alone) == [name]
+        assert alone[name].item() == pytest.approx(terms[name].item(), abs=2e-5)
 
 
 def test_identical_pictures_cost_nothing_but_their_roughness(pair, vgg):

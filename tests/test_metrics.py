@@ -10,7 +10,7 @@ from skimage import data
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from dslr_gan.errors import DslrGanError
-from dslr_gan.metrics import ms_ssim, photo_ssim, psnr, ssim
+from dslr_gan.metrics import ms_ssim, photo_ssim, psnr, ssim, ssim_and_ms_ssim
 
 DPED_TEST = Path(__file__).parents[2] / "shared/dped/iphone/test_data/patches"
 
@@ -70,6 +70,15 @@ def test_ms_ssim_of_large_pictures_is_the_library_s():
     expected = library(first, second, data_range=1.0)
     # 1e-6: the library keeps its window in float32; 1.4e-7 was seen.
     assert ms_ssim(first, second).item() == pytest.approx(expected.item(), abs=1e-6)
+
+
+@pytest.mark.parametrize("side", [100, 37])
+def test_both_at_once_are_each_alone(side):
+    first = as_tensor(data.astronaut()[:side, :120])
+    second = (first * 0.8 + 0.02).clamp(0, 1)
+    both = [value.item() for value in ssim_and_ms_ssim(first, second)]
+    # 2e-5: the library behind ssim keeps its window in float32.
+    assert both == pytest.approx([ssim(first, second).item(), ms_ssim(first, second).item()], 2e-5)
 
 
 def test_ms_ssim_counts_opposite_contrast_as_nothing(pictures):
