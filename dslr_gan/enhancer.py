@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from dslr_gan.catalogue import PHONES, Phone
+from dslr_gan.discriminator import grayscale
 from dslr_gan.errors import DslrGanError
 from dslr_gan.generator import SUMMARY_SIDE, SUMMARY_STEPS, detail_maps
 from dslr_gan.image import (
@@ -163,7 +164,7 @@ class PhotoEnhancer:
 
         Returns:
             A photo of the same displayed size, mode and depth, with EXIF, colour profile and
-            alpha.
+            alpha; black and white where ``photo`` is.
 
         Raises:
             DslrGanError: If the photo's mode cannot be enhanced, ``strength`` is outside [0, 1],
@@ -244,6 +245,8 @@ class PhotoEnhancer:
         """Enhance one tile, in smaller ones where memory does not suffice for it."""
         delivered = self._run(part, to_tensor(canvas.read(*tile.outer)), tile.inner, context)
         if delivered is not None:
+            if canvas.colourless:  # no tone of what the network takes for a tinted light
+                delivered = grayscale(delivered).expand_as(delivered)
             pixels = delivered[0].permute(1, 2, 0)
             painting.paint(*tile.core, pixels.numpy(), strength)
             return

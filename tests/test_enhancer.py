@@ -406,6 +406,29 @@ def test_a_gray_photo_stays_gray_and_a_deep_one_deep():
     assert distances(values // 257, gray).mean() < 2
 
 
+@pytest.mark.parametrize("profile", [None, DISPLAY_P3], ids=["sRGB", "Display P3"])
+@pytest.mark.parametrize("strength", [1.0, 0.5])
+def test_a_photo_in_black_and_white_gets_no_tint(profile, strength):
+    generator = tiny(0.1)
+    with torch.no_grad():
+        generator.tail.bias += torch.tensor([0.1, 0, -0.05]).repeat_interleave(4)  # a warm light
+    enhancer = PhotoEnhancer(generator, tile=32)
+    gray = photo(mode="L")
+    colour = gray.convert("RGB")
+    if profile is not None:
+        colour.info["icc_profile"] = rgb_profile(profile)
+    result = enhancer.enhance(colour, strength)
+    assert result.mode == "RGB"
+    # A colour space that is not sRGB has its own gray at the same numbers, but for rounding.
+    spread = np.ptp(np.asarray(result).astype(int), axis=2).max()
+    assert spread <= (0 if profile is None else 1)
+    assert distances(result, colour).mean() > 2
+    if profile is None:
+        assert np.array_equal(result.convert("L"), enhancer.enhance(gray, strength))
+    colour.putpixel((79, 59), (10, 10, 11))  # the last pixel of all
+    assert np.ptp(np.asarray(enhancer.enhance(colour, strength)).astype(int), axis=2).mean() > 5
+
+
 # Instance norm -------------------------------------------------------------------------------
 
 

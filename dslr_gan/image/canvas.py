@@ -27,6 +27,9 @@ from dslr_gan.image.notes import add_note
 _BAND = 256
 """Rows that are converted at once where whole photos are, so that wider copies stay small."""
 
+_GRAY = ("L", "LA", "I;16")
+"""Modes without colour."""
+
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -65,6 +68,14 @@ class Canvas:
     def top(self) -> int:
         """The largest value of a channel: 255 or 65535."""
         return int(np.iinfo(self.dtype).max)
+
+    @functools.cached_property
+    def colourless(self) -> bool:
+        """Whether the photo is black and white: the channels of each of its pixels are equal."""
+        if self.mode in _GRAY:
+            return True
+        parts = (self.read_own(rows, columns)[0] for rows, columns in _bands(self))
+        return all((part[..., :1] == part[..., 1:]).all() for part in parts)
 
     def read(self, rows: slice, columns: slice) -> np.ndarray:
         """A part of the photo in sRGB: ``(H, W, 3)``, of ``dtype``, a copy.
@@ -155,7 +166,7 @@ class Painting(ABC):
         own, alpha = canvas.read_own(rows, columns)
         result = _mix(canvas, own, enhanced, strength)
         levels = np.rint(np.clip(result, 0, 1) * canvas.top).astype(canvas.dtype)
-        if canvas.mode in ("L", "LA", "I;16") and levels.ndim == 3:
+        if canvas.mode in _GRAY and levels.ndim == 3:
             levels = _luma(levels)
         if alpha is not None:
             levels = np.dstack((levels, alpha))
