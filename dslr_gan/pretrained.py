@@ -2,9 +2,11 @@
 
 A saved network is a folder of four files: ``model.safetensors`` (the weights), ``config.json``
 (the class and its settings), ``facts.json`` (what is known of its training) and ``README.md``
-(the card made from those facts). Transfer and caching are huggingface_hub's; no pickle is read.
+(the card made from those facts), beside which lie the pictures that it shows. Transfer and caching
+are huggingface_hub's; no pickle is read.
 """
 
+import dataclasses
 import hashlib
 import inspect
 import json
@@ -13,6 +15,7 @@ import tempfile
 from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple, Self
 
 import torch
@@ -64,6 +67,8 @@ class Pretrained(nn.Module):
     config: dict[str, Any]
     facts: ModelFacts | None = None
     """What is known of the training; ``None`` makes a card that says *unknown*."""
+    pictures: Mapping[str, bytes] = MappingProxyType({})
+    """Files of the pictures that the facts name; of a network from the Hub none are fetched."""
     origin: Origin | None = None
     """Where the weights came from; ``None`` for a network made here."""
 
@@ -134,6 +139,7 @@ class Pretrained(nn.Module):
         network = cls(**settings)
         network.load_strictly(read_weights(folder / WEIGHTS), str(folder / WEIGHTS))
         network.facts = _read_facts(folder / FACTS)
+        network.pictures = _read_pictures(folder, network.facts)
         return network.eval()
 
     def load_strictly(self, weights: Mapping[str, Tensor], name: str) -> None:
@@ -172,8 +178,10 @@ class Pretrained(nn.Module):
     def save_pretrained(self, folder: str | Path, *, repository: str | None = None) -> None:
         """Write weights, settings, facts and card into a folder, each file whole.
 
+        Pictures that the facts name go with them; the card leaves out those that are not here.
+
         Args:
-            folder: Is made where it does not exist; the four files in it are replaced.
+            folder: Is made where it does not exist; the files in it are replaced.
             repository: Hub id that the card names in its example.
 
         Raises:
@@ -186,6 +194,9 @@ class Pretrained(nn.Module):
         if not all(torch.isfinite(value).all() for value in weights.values()):
             raise DslrGanError("the network holds NaN or infinity and was not saved.")
         facts = self.facts or unknown_facts(type(self).__name__)
+        if facts.pictures:
+            here = [picture for picture in facts.pictures if picture.file in self.pictures]
+            facts = dataclasses.replace(facts, pictures=here)
         config = {"architecture": type(self).__name__, **self.config}
         texts = {
             CONFIG: json.dumps(config, indent=2) + "\n",
@@ -193,8 +204,11 @@ class Pretrained(nn.Module):
             CARD: str(render(facts, repository)),
         }
         try:
-            # All four are renamed into place together: never new settings beside old weights.
+            # All are renamed into place together: never new settings beside old weights.
             with ExitStack() as whole:
+                for picture in facts.pictures or []:
+                    path = whole.enter_context(written_whole(folder / picture.file))
+                    path.write_bytes(self.pictures[picture.file])
                 for name, text in texts.items():
                     path = whole.enter_context(written_whole(folder / name))
                     path.write_text(text, encoding="utf-8")
@@ -426,6 +440,17 @@ def _read_facts(file: Path) -> ModelFacts | None:
     except (ValueError, OSError) as error:
         raise DslrGanError(
             f"{file} does not hold the facts of a network ({first_line(error)}); remove it."
+        ) from error
+
+
+def _read_pictures(folder: Path, facts: ModelFacts | None) -> dict[str, bytes]:
+    """The files of the pictures that the facts name, as far as they lie in the folder."""
+    wanted = [folder / each.file for each in (facts.pictures or [] if facts else [])]
+    try:
+        return {file.name: file.read_bytes() for file in wanted if file.is_file()}
+    except OSError as error:
+        raise DslrGanError(
+            f"{error.filename} cannot be read ({error.strerror}); remove it."
         ) from error
 
 

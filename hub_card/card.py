@@ -13,6 +13,10 @@ TEMPLATE = Path(__file__).parent / "template.md"
 """The card's Markdown with its places to fill in."""
 
 
+_COARSE = ("psnr", "colour", "noise")
+"""Metrics of which two digits say enough."""
+
+
 def render(facts: ModelFacts, repository: str | None) -> ModelCard:
     """Write the model card of one generator.
 
@@ -127,8 +131,9 @@ def _score_tables(scores: list[Score]) -> list[dict[str, Any]]:
 
 
 def _score_text(score: Score) -> str:
-    """A score as people read it: decibels with two digits, similarities with four."""
-    digits = 2 if "psnr" in score.metric.lower() else 4
+    """A score as people read it: similarities with four digits, all that is larger with two."""
+    words = score.metric.lower()
+    digits = 2 if any(each in words for each in _COARSE) else 4
     text = f"{score.value:.{digits}f}"
     if score.ci95 is not None:
         text += f" ({score.ci95[0]:.{digits}f} to {score.ci95[1]:.{digits}f})"

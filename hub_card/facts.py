@@ -6,7 +6,7 @@ import math
 import re
 import types
 import typing
-from dataclasses import dataclass
+from dataclasses import MISSING, dataclass
 from typing import Any, Self
 
 THIS_MODEL = "this model"
@@ -14,6 +14,7 @@ THIS_MODEL = "this model"
 
 # What the Hub accepts as the name of a licence that is not on its list.
 _LICENCE_NAME = re.compile(r"[a-z0-9][a-z0-9.-]*")
+_PICTURE_NAME = re.compile(r"\w[\w.-]*\.(jpg|png)")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,11 +69,30 @@ class Score:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Picture:
+    """A picture that lies beside the card, such as one of a failure."""
+
+    file: str
+    """Its name, without a folder, ending in ``.jpg`` or ``.png``."""
+
+    shows: str
+    """What is to be seen, in a sentence."""
+
+    def __post_init__(self) -> None:
+        if not _PICTURE_NAME.fullmatch(self.file):
+            raise ValueError(
+                f"the picture {self.file!r} must be a plain name of letters, digits, dots, dashes "
+                "and underscores that ends in .jpg or .png."
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
 class ModelFacts:
     """All that a card says about one generator.
 
-    Every fact must be given. None means that nobody knows it, and the card then says
-    *unknown*; an empty list or dict means that there is none of it.
+    Every fact must be given, but for those that are None from the start. None means that nobody
+    knows it, and the card then says *unknown*; an empty list or dict means that there is none of
+    it.
 
     Raises:
         ValueError: If ``licence_name`` is not one that the Hub accepts.
@@ -134,6 +154,14 @@ class ModelFacts:
 
     date: str | None
     """Day the training ended, ``YYYY-MM-DD``."""
+
+    # What follows came later: facts that were saved before lack it.
+
+    speed: list[str] | None = None
+    """How long a photo takes, a sentence each, with the machine."""
+
+    pictures: list[Picture] | None = None
+    """Pictures of what goes wrong."""
 
     def __post_init__(self) -> None:
         if self.licence_name is not None and not _LICENCE_NAME.fullmatch(self.licence_name):
@@ -202,14 +230,15 @@ def _read(value: Any, kind: Any, where: str) -> Any:
 
 
 def _read_object(value: Any, kind: Any, where: str) -> Any:
-    """Turn a JSON object into the dataclass ``kind``, all of its fields and no others."""
+    """Turn a JSON object into the dataclass ``kind``, all fields that must be and no others."""
     if not isinstance(value, dict):
         raise ValueError(f"{where} must be an object, got {value!r}.")
     kinds = typing.get_type_hints(kind)
-    missing = sorted(kinds.keys() - value.keys())
+    given = {each.name for each in dataclasses.fields(kind) if each.default is not MISSING}
+    missing = sorted(kinds.keys() - value.keys() - given)
     if missing:
         raise ValueError(f"{where} lacks {', '.join(missing)}; write null for what is unknown.")
     unknown = sorted(value.keys() - kinds.keys())
     if unknown:
         raise ValueError(f"{where} has {', '.join(unknown)}, which no card knows; remove it.")
-    return kind(**{name: _read(value[name], kinds[name], f"{where}.{name}") for name in kinds})
+    return kind(**{name: _read(value[name], kinds[name], f"{where}.{name}") for name in value})

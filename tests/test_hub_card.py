@@ -6,7 +6,7 @@ import huggingface_hub
 import pytest
 
 import hub_card.card
-from hub_card import THIS_MODEL, ModelFacts, Score, Source, render, unknown_facts
+from hub_card import THIS_MODEL, ModelFacts, Picture, Score, Source, render, unknown_facts
 
 PAIRS = "DPED iPhone test patches"
 COMMAND = "accelerate launch train_accelerate.py \\\n  --pairs dped/iphone --max_train_steps 3000"
@@ -53,6 +53,8 @@ def facts() -> ModelFacts:
         licence_text="Research use only; DPED names no licence for more.",
         licence_link="https://example.org/terms",
         date="2026-01-31",
+        speed=["1280x720 takes 0.2 s on two cores."],
+        pictures=[Picture(file="sky.jpg", shows="The sky is white.")],
     )
 
 
@@ -82,6 +84,8 @@ def test_every_fact_stands_in_the_card(facts):
         "| content | 0.0 |\n| texture | 0.3 |\n| color | 0.2 |\n",
         f"### {PAIRS}",
         "- Noise of dark photos is amplified.\n- Very bright skies lose detail.\n",
+        "## Speed\n\n- 1280x720 takes 0.2 s on two cores.\n",
+        "![The sky is white.](sky.jpg)\n\n*The sky is white.*\n",
         "`dped-research`: Research use only; DPED names no licence for more.",
         "<https://example.org/terms>",
         'PhotoEnhancer.from_pretrained("me/dslr-gan-iphone")',
@@ -161,7 +165,7 @@ def test_unknown_facts_are_called_unknown():
     assert "# Found on a disk" in text
     for row in ["phone", "architecture", "parameters", "steps", "seed", "libraries"]:
         assert f"| {row} | unknown |" in text
-    for section in ["Training data", "Scores", "Limits", "Licence"]:
+    for section in ["Training data", "Scores", "Speed", "Limits", "Licence"]:
         assert f"## {section}\n\nunknown\n" in text
     assert "None" not in text
 
@@ -184,12 +188,14 @@ def test_a_licence_half_known(facts):
 
 def test_none_of_it_is_not_unknown():
     names = ["data", "teachers", "losses", "commands", "versions", "scores", "limits"]
+    names += ["speed", "pictures"]
     empty = {name: {} if name in ("losses", "versions") else [] for name in names}
     text = str(render(dataclasses.replace(unknown_facts("t"), **empty), None))
 
     assert "## Training data\n\nnone\n" in text
     assert "| libraries | none |" in text
     assert "## Scores\n\nnone\n" in text
+    assert "## Speed\n\nnot measured\n" in text
     assert "## Limits\n\nnone known\n" in text
 
 
@@ -247,6 +253,8 @@ def change(path: list, value):
         (change(["data"], ["DPED"]), r"facts.data\[0\] must be an object"),
         (change(["scores", 0, "value"], float("nan")), "must be finite"),
         (change(["licence_name"], "Research Only!"), "licence_name must consist"),
+        (change(["pictures", 0, "file"], "../sky.jpg"), r"picture '../sky.jpg' must be a plain"),
+        (change(["pictures", 0, "file"], "README.md"), r"picture 'README.md' must be a plain"),
     ],
 )
 def test_spoilt_json_is_refused_by_name(facts, spoil, message):
@@ -254,6 +262,14 @@ def test_spoilt_json_is_refused_by_name(facts, spoil, message):
     spoil(value)
     with pytest.raises(ValueError, match=message):
         ModelFacts.from_json(json.dumps(value))
+
+
+def test_facts_that_were_saved_before_a_fact_was_known_are_read(facts):
+    value = json.loads(facts.to_json())
+    del value["speed"], value["pictures"]
+    assert ModelFacts.from_json(json.dumps(value)) == dataclasses.replace(
+        facts, speed=None, pictures=None
+    )
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "null", '"facts"'])

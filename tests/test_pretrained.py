@@ -17,7 +17,7 @@ import dslr_gan.pretrained
 from dslr_gan.baselines import SRCNN
 from dslr_gan.errors import DslrGanError
 from dslr_gan.generator import Generator
-from hub_card import Source, unknown_facts
+from hub_card import Picture, Source, unknown_facts
 
 SETTINGS = [
     {},
@@ -110,6 +110,26 @@ def test_the_facts_travel_and_the_card_says_them(tmp_path):
     assert again.facts == FACTS
     again.save_pretrained(tmp_path / "again", repository="me/tiny")
     assert (tmp_path / "again/README.md").read_text() == card
+
+
+def test_pictures_go_where_the_network_goes_and_no_card_shows_one_that_is_lost(tmp_path):
+    generator = tiny()
+    shown = [Picture(file=f"{name}.jpg", shows=f"The {name} is white.") for name in ("sky", "wall")]
+    generator.facts = dataclasses.replace(FACTS, pictures=shown)
+    generator.pictures = {"sky.jpg": b"a sky", "other.jpg": b"named by no fact"}
+    generator.save_pretrained(tmp_path / "first")
+    again = Generator.from_pretrained(tmp_path / "first")
+    again.save_pretrained(tmp_path / "second")
+    for folder in (tmp_path / "first", tmp_path / "second"):
+        assert (folder / "sky.jpg").read_bytes() == b"a sky"
+        assert sorted(file.suffix for file in folder.iterdir()).count(".jpg") == 1
+        card = (folder / "README.md").read_text()
+        assert "![The sky is white.](sky.jpg)" in card and "wall" not in card
+        assert [each.file for each in again.facts.pictures] == ["sky.jpg"]
+    (tmp_path / "first/sky.jpg").unlink()
+    lost = Generator.from_pretrained(tmp_path / "first")
+    lost.save_pretrained(tmp_path / "third")
+    assert "sky" not in (tmp_path / "third/README.md").read_text()
 
 
 def test_the_card_of_a_bare_network_says_unknown(tmp_path):
