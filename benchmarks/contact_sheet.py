@@ -3,74 +3,99 @@
     python -m benchmarks.contact_sheet sheet.jpg photos/*.jpg --model iphone \
         --model dped_iphone_12_64.safetensors
 
-Of every photo three crops are shown, where faults are seen first: the smoothest bright place (sky:
-noise, bands, blocked highlights), the darkest one (shadows: amplified noise), and the most detailed
-one (halos). The whole photo is enhanced, then cropped.
+Without photos, those of scikit-image are taken: night, a face, text, fur, wood. Of every photo
+three crops are shown, where faults are seen first: the smoothest bright place (sky: noise, bands,
+blocked highlights), the darkest one (shadows: amplified noise), and the most detailed one (halos).
+The whole photo is enhanced, then cropped. Photos smaller than a crop are shown whole.
 """
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
+import skimage.data
 from PIL import Image, ImageDraw
 
 from dslr_gan import PhotoEnhancer
 from dslr_gan.image import eight_bits, open_photo, save_photo, to_canvas
+
+SHIPPED = ("rocket", "astronaut", "page", "chelsea", "coffee")
+"""Photos of scikit-image."""
 
 LABEL = 20
 """Height of the line above the crops, in pixels."""
 
 
 def places(photo: np.ndarray, side: int) -> list[tuple[int, int]]:
-    """Upper left corners of the three crops of a photo ``(H, W, 3)`` uint8."""
+    """Upper left corners of the crops of a photo ``(H, W, 3)`` uint8, each once."""
     gray = photo.mean(axis=2)
     corners, brightness, detail = [], [], []
-    for top in range(0, photo.shape[0] - side + 1, side // 2):
-        for left in range(0, photo.shape[1] - side + 1, side // 2):
+    for top in range(0, max(photo.shape[0] - side, 0) + 1, side // 2):
+        for left in range(0, max(photo.shape[1] - side, 0) + 1, side // 2):
             block = gray[top : top + side, left : left + side]
             corners.append((top, left))
             brightness.append(block.mean())
             detail.append(np.abs(np.diff(block)).mean())
     bright, busy = np.array(brightness), np.array(detail)
     smoothest = np.argmin(busy + 100 * (bright < np.median(bright)))
-    return [corners[each] for each in (smoothest, np.argmin(bright), np.argmax(busy))]
+    return list(
+        dict.fromkeys(corners[each] for each in (smoothest, np.argmin(bright), np.argmax(busy)))
+    )
 
 
-def rows(photo: Path, enhancers: dict[str, PhotoEnhancer], side: int) -> Iterator[np.ndarray]:
+def rows(
+    title: str, photo: Image.Image, enhancers: dict[str, PhotoEnhancer], side: int
+) -> Iterator[np.ndarray]:
     """The crops of one photo, one line of pictures for each place."""
-    source = open_photo(photo)
-    pictures = {photo.name: eight_bits(to_canvas(source).pixels)}
+    pictures = {title: eight_bits(to_canvas(photo).pixels)}
     for name, enhancer in enhancers.items():
-        pictures[name] = eight_bits(to_canvas(enhancer.enhance(source)).pixels)
-    for top, left in places(pictures[photo.name], side):
+        result = enhancer.enhance(photo).convert("RGB")
+        pictures[name] = eight_bits(to_canvas(result).pixels)
+    for top, left in places(pictures[title], side):
         yield np.hstack(
             [
-                labelled(picture[top : top + side, left : left + side], f"{name} {left},{top}")
+                labelled(
+                    picture[top : top + side, left : left + side], f"{name} {left},{top}", side
+                )
                 for name, picture in pictures.items()
             ]
         )
 
 
-def labelled(crop: np.ndarray, text: str) -> np.ndarray:
-    """A crop below a line that says what it is."""
-    line = Image.new("RGB", (crop.shape[1], LABEL))
-    ImageDraw.Draw(line).text((4, 4), text, fill="white")
-    return np.vstack([np.asarray(line), crop])
+def labelled(crop: np.ndarray, text: str, side: int) -> np.ndarray:
+    """A crop below a line that says what it is, on black where it is smaller than ``side``."""
+    tile = Image.new("RGB", (side, side + LABEL))
+    ImageDraw.Draw(tile).text((4, 4), text, fill="white")
+    tile.paste(Image.fromarray(crop), (0, LABEL))
+    return np.asarray(tile)
+
+
+def photos(files: Sequence[Path]) -> Iterator[tuple[str, Image.Image]]:
+    """The named photos, or those of scikit-image, with what to call them."""
+    for file in files:
+        yield file.name, open_photo(file)
+    if not files:
+        for name in SHIPPED:
+            yield name, Image.fromarray(getattr(skimage.data, name)())
 
 
 def main() -> None:
     """Write the sheet."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("sheet", type=Path)
-    parser.add_argument("photos", type=Path, nargs="+")
+    parser.add_argument("photos", type=Path, nargs="*")
     parser.add_argument("--model", action="append", metavar="NAME", help="several for columns")
     parser.add_argument("--crop", type=int, default=400, metavar="N", help="side in pixels")
     options = parser.parse_args()
     enhancers = {
         Path(name).stem: PhotoEnhancer.from_pretrained(name) for name in options.model or ["iphone"]
     }
-    lines = [line for photo in options.photos for line in rows(photo, enhancers, options.crop)]
+    lines = [
+        line
+        for title, photo in photos(options.photos)
+        for line in rows(title, photo, enhancers, options.crop)
+    ]
     save_photo(Image.fromarray(np.vstack(lines)), options.sheet)
 
 
