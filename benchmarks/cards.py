@@ -1,0 +1,135 @@
+"""Measure a bundled model and write what was found into its card.
+
+    python -m benchmarks.cards iphone --pairs dped/iphone --called "DPED iPhone test pairs"
+    python -m benchmarks.cards sony --pairs pairs/sony_val --called "results of its teacher"
+
+Every metric over the pairs with its interval, the time and memory of photos of two sizes beside
+SRCNN's, and pictures of what goes wrong, before and after, on photos of scikit-image.
+"""
+
+import argparse
+import dataclasses
+import io
+import platform
+import statistics
+import tempfile
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import skimage.data
+import torch
+from PIL import Image
+from tqdm import tqdm
+
+from benchmarks.inference import LARGE, SMALL, FileToFile, in_turn, ratio, whole
+from benchmarks.memory import peak_megabytes, write_photo
+from dslr_gan import PhotoEnhancer, evaluate
+from dslr_gan.baselines import SRCNN
+from dslr_gan.catalogue import PHONES
+from dslr_gan.evaluation import open_rows
+from dslr_gan.networks import load_network
+from dslr_gan.scores import METRICS, Scores
+from hub_card import THIS_MODEL, Picture, Score
+
+ROUNDS = 3
+
+
+class Failure(NamedTuple):
+    """Something that goes wrong, and where it is seen."""
+
+    photo: str
+    """Name of a photo in ``skimage.data``."""
+    box: tuple[int, int, int, int]
+    """Left, top, right, bottom."""
+    shows: str
+
+
+FAILURES: dict[str, list[Failure]] = {
+    "iphone": [],
+    "sony": [],
+}
+
+
+def card_scores(scores: Scores, pairs: str) -> list[Score]:
+    """What was measured, in the card's words."""
+    methods = {"input photo": scores.input, THIS_MODEL: scores.model}
+    if scores.dslr is not None:
+        methods["the target itself"] = scores.dslr
+    return [
+        Score(
+            method=name,
+            dataset=pairs,
+            pairs=scores.pairs,
+            metric=METRICS[metric].title,
+            value=estimate.value,
+            ci95=estimate.ci95,
+        )
+        for name, method in methods.items()
+        for metric, estimate in method.estimates.items()
+        if estimate.value is not None
+    ]
+
+
+def speed(phone: str, enhancer: PhotoEnhancer) -> list[str]:
+    """Sentences on the time of photos of two sizes, measured here and now."""
+    machine = f"{torch.get_num_threads()} cores ({platform.machine()}, float32)"
+    sentences = []
+    with tempfile.TemporaryDirectory() as folder:
+        for size in (SMALL, LARGE):
+            photo = Path(folder) / f"{size[0]}.jpg"
+            write_photo(photo, *size)
+            taken = in_turn({"file": FileToFile(enhancer, photo)}, ROUNDS)
+            seconds = statistics.median(taken["file"])
+            peak = peak_megabytes(size, method=phone)
+            sentences.append(
+                f"A JPEG of {size[0]}x{size[1]} takes {seconds:.2f} s from file to file on "
+                f"{machine}, and {peak:.0f} MB at the peak of the process."
+            )
+        photo = Path(folder) / f"{SMALL[0]}.jpg"
+        networks = {"SRCNN": PhotoEnhancer(SRCNN()), "ours": enhancer}
+        alone = in_turn({name: whole(each, photo) for name, each in networks.items()}, ROUNDS)
+    sentences.append(
+        f"The network alone takes {statistics.median(alone['ours']):.2f} s for a picture of "
+        f"{SMALL[0]}x{SMALL[1]}; SRCNN takes {ratio(alone, 'SRCNN', 'ours'):.1f} "
+        "times as long in the same run (Dong et al. 2014)."
+    )
+    return sentences
+
+
+def before_and_after(enhancer: PhotoEnhancer, failure: Failure) -> bytes:
+    """A JPEG of a crop at 100 %: as it was on the left, enhanced on the right."""
+    photo = Image.fromarray(getattr(skimage.data, failure.photo)()).convert("RGB")
+    both = [np.asarray(each.crop(failure.box)) for each in (photo, enhancer.enhance(photo))]
+    file = io.BytesIO()
+    Image.fromarray(np.hstack(both)).save(file, "JPEG", quality=90)
+    return file.getvalue()
+
+
+def main() -> None:
+    """Measure, and save the model again with what was found."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("phone", choices=PHONES)
+    parser.add_argument("--pairs", required=True, help="pairs that the model never saw")
+    parser.add_argument("--called", required=True, help="what the card calls them")
+    options = parser.parse_args()
+    folder = PHONES[options.phone].folder
+    network = load_network(folder)
+    assert network.facts is not None
+    enhancer = PhotoEnhancer(network)
+    rows = open_rows(options.pairs)
+    with tqdm(total=len(rows), unit="pair") as bar:
+        scores = evaluate(enhancer, rows, progress=lambda *_: bar.update())
+    failures = {f"{each.photo}.jpg": each for each in FAILURES[options.phone]}
+    network.pictures = {file: before_and_after(enhancer, each) for file, each in failures.items()}
+    network.facts = dataclasses.replace(
+        network.facts,
+        scores=card_scores(scores, options.called),
+        speed=speed(options.phone, enhancer),
+        pictures=[Picture(file=file, shows=each.shows) for file, each in failures.items()],
+    )
+    network.save_pretrained(folder)
+
+
+if __name__ == "__main__":
+    main()
