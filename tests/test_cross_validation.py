@@ -1,0 +1,51 @@
+"""Cross-validation: each pair is scored by the generator that did not see it."""
+
+import numpy as np
+import pytest
+import torch
+from helpers import loud
+from PIL import Image
+from skimage import data
+
+from benchmarks.cross_validation import HeldOut, main
+from dslr_gan.sources import fold, open_pairs
+
+
+@pytest.fixture
+def pairs(tmp_path):
+    """Five pairs, and a generator for each of two parts, told apart by how bright it makes them."""
+    for side in ("phone", "canon"):
+        (tmp_path / "pairs" / side).mkdir(parents=True)
+        for number in range(5):
+            crop = data.astronaut()[50 * number : 50 * number + 100, 100:200]
+            crop = crop if side == "phone" else (crop * 0.9).astype(np.uint8)
+            Image.fromarray(crop).save(tmp_path / "pairs" / side / f"{number}.png")
+    for number in (1, 2):
+        generator = loud({"channels": 4, "blocks": 1})
+        torch.nn.init.zeros_(generator.tail.weight)
+        torch.nn.init.constant_(generator.tail.bias, 0.1 * number)
+        generator.save_pretrained(tmp_path / f"runs/fold{number}/generator")
+    return tmp_path / "pairs"
+
+
+def test_each_picture_goes_to_the_generator_that_did_not_see_it(pairs):
+    parts = {number: fold(open_pairs(pairs), number, 2).test for number in (1, 2)}
+    model = HeldOut(str(pairs.parent / "runs/fold"), parts)
+    seen = 0
+    for number, rows in parts.items():
+        for row in rows:
+            photo = Image.open(row["phone"]["path"])
+            change = np.asarray(model(photo)).astype(int) - np.asarray(photo)
+            assert np.median(change) == round(255 * np.tanh(0.1 * number))
+            seen += 1
+    assert seen == 5
+
+
+def test_recipes_are_compared_over_the_same_pairs(pairs, capsys):
+    recipes = [str(pairs.parent / name) for name in ("runs/fold", "runs/fold1/generator")]
+    main(["--pairs", str(pairs), "--folds", "2", *(f"--recipe={name}" for name in recipes)])
+    scores, _, differences = capsys.readouterr().out.partition("less ")
+    assert all(name in scores for name in recipes) and "| 5 " in scores
+    # The second is the first on one part and less bright on the other: closer to the target.
+    decibels = differences.split(recipes[1])[1].split("|")[1]
+    assert float(decibels.split()[0]) > 0.5
