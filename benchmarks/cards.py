@@ -46,8 +46,25 @@ class Failure(NamedTuple):
 
 
 FAILURES: dict[str, list[Failure]] = {
-    "iphone": [],
-    "sony": [],
+    "iphone": [
+        Failure(
+            "camera",
+            (180, 60, 480, 260),
+            "A sky that was light gray comes out white: bright photos are brightened, too.",
+        ),
+        Failure(
+            "coffee",
+            (300, 0, 600, 200),
+            "Red-brown wood comes out orange, and what shone on it is white.",
+        ),
+    ],
+    "sony": [
+        Failure(
+            "coffee",
+            (300, 0, 600, 200),
+            "Red-brown wood turns orange, and its grain is smoothed as if it were noise.",
+        ),
+    ],
 }
 
 
@@ -120,7 +137,7 @@ def main() -> None:
     rows = open_rows(options.pairs)
     with tqdm(total=len(rows), unit="pair") as bar:
         scores = evaluate(enhancer, rows, progress=lambda *_: bar.update())
-    failures = {f"{each.photo}.jpg": each for each in FAILURES[options.phone]}
+    failures = {f"failure-{each.photo}.jpg": each for each in FAILURES[options.phone]}
     network.pictures = {file: before_and_after(enhancer, each) for file, each in failures.items()}
     network.facts = dataclasses.replace(
         network.facts,

@@ -1,5 +1,6 @@
 """The trainer: as a subprocess, on one process and on two, stopped and gone on with."""
 
+import dataclasses
 import json
 import shutil
 
@@ -226,7 +227,13 @@ def test_what_a_network_started_from_stays_in_its_card(whole_run, pairs, tmp_pat
     run = trainer(pairs, tmp_path, "--init_from", whole_run / "generator")
     run._begin()
     facts = run._facts(run.scores)
-    assert len(facts.data) == 2 and len(facts.commands) == 2
+    assert len(facts.commands) == 2 and facts.commands[0] == run.ancestor.commands[0]
+    assert facts.data == run.ancestor.data, "the same pairs once more"
+    run.step = 3
+    assert run._facts(run.scores).steps == run.ancestor.steps + 3 > 3
+    run.ancestor = dataclasses.replace(run.ancestor, steps=None, data=[])
+    facts = run._facts(run.scores)
+    assert facts.steps is None and len(facts.data) == 1
 
 
 def test_the_content_loss_runs_on_given_vgg_weights_and_stands_in_the_card(pairs, tmp_path):

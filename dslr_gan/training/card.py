@@ -55,7 +55,7 @@ def facts_of_run(
         provenance: Of each source of pairs.
         scores: From :func:`score_facts`.
         vgg: The judge of the content loss, where there was one.
-        ancestor: Facts of the network that the run started from.
+        ancestor: Facts of the network that the run started from; its steps count, too.
         given: What a person added; wins over what the run knows, but for commands, which add up.
 
     Returns:
@@ -70,13 +70,16 @@ def facts_of_run(
         "architecture": ", ".join(f"{name} {value}" for name, value in network.config.items())
         or type(network).__name__,
         "parameters": sum(parameter.numel() for parameter in network.parameters()),
-        "data": [*inherited("data"), *(each.data for each in provenance)],
+        "data": _once([*inherited("data"), *(each.data for each in provenance)]),
         "teachers": _teachers(inherited("teachers"), provenance, vgg),
-        "commands": [*inherited("commands"), *given.get("commands", []), *commands],
+        "commands": _once([*inherited("commands"), *given.get("commands", []), *commands]),
         "versions": library_versions(),
         "scores": scores,
         "date": time.strftime("%Y-%m-%d"),
     }
+    if ancestor is not None:  # unknown with it, and else the steps of both
+        known = ancestor.steps is not None
+        facts["steps"] = ancestor.steps + run["steps"] if known else None
     facts |= {name: fact for name, fact in given.items() if name != "commands"}
     return dataclasses.replace(unknown_facts(""), **facts)
 
@@ -121,4 +124,9 @@ def _teachers(
                 dataset_id=None,
             )
         )
-    return [each for index, each in enumerate(found) if each not in found[:index]]
+    return _once(found)
+
+
+def _once(found: list[Any]) -> list[Any]:
+    """Each of them, where it comes first."""
+    return list(dict.fromkeys(found))
