@@ -18,7 +18,7 @@ import skimage.data
 from PIL import Image, ImageDraw
 
 from dslr_gan import PhotoEnhancer
-from dslr_gan.image import eight_bits, open_photo, save_photo, to_canvas
+from dslr_gan.image import eight_bits, open_photo, to_canvas
 
 SHIPPED = ("rocket", "astronaut", "page", "chelsea", "coffee")
 """Photos of scikit-image."""
@@ -96,7 +96,7 @@ def main() -> None:
         for title, photo in photos(options.photos)
         for line in rows(title, photo, enhancers, options.crop)
     ]
-    save_photo(Image.fromarray(np.vstack(lines)), options.sheet)
+    Image.fromarray(np.vstack(lines)).save(options.sheet, quality=90, subsampling=0)
 
 
 if __name__ == "__main__":

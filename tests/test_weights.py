@@ -35,6 +35,10 @@ def test_weights_are_small_and_their_facts_are_known(phone):
     assert card.data.license == "other" and "research" in card.text
     assert "unknown" not in card.text.split("## Training\n")[1].split("## Scores")[0]
     assert all(command in card.text for command in facts.commands)
+    assert facts.speed and facts.pictures
+    for picture in facts.pictures:
+        assert f"]({picture.file})" in card.text
+        assert Image.open(folder / picture.file).size[1] >= 100
 
 
 @phones
