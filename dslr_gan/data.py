@@ -15,7 +15,6 @@ from typing import NamedTuple
 import datasets
 import numpy as np
 import pyarrow as pa
-import torch
 from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
@@ -218,7 +217,6 @@ class PatchPairs(Dataset):
         seed: Any whole number from 0.
         with_summary: Whether samples have a ``summary``, which only networks with context need
             and which takes longer than all the rest of a sample whose pictures are decoded.
-        jitter: How far phone pictures vary in exposure; see :func:`cut_sample`.
 
     Raises:
         DslrGanError: If there is no pair, or a weight is not positive.
@@ -232,7 +230,6 @@ class PatchPairs(Dataset):
         size: int = 100,
         seed: int = 0,
         with_summary: bool = True,
-        jitter: float = 0.0,
     ) -> None:
         lengths = [len(source) for source in sources]
         if not lengths or min(lengths) < 1:
@@ -243,7 +240,6 @@ class PatchPairs(Dataset):
         self.size = size
         self.seed = seed
         self.with_summary = with_summary
-        self.jitter = jitter
         self._counts = _shares(lengths, weights if weights is not None else lengths)
         self._kept: dict[tuple[int, int], tuple[np.ndarray, np.ndarray]] = {}
         self._room = KEPT_BYTES
@@ -274,8 +270,7 @@ class PatchPairs(Dataset):
             DslrGanError: As :func:`read_pair`, or if the pictures are smaller than a patch.
         """
         phone, dslr = self._pair(*self.locate(number))
-        seed = [self.seed, number]
-        return cut_sample(phone, dslr, self.size, seed, self.with_summary, self.jitter)
+        return cut_sample(phone, dslr, self.size, [self.seed, number], self.with_summary)
 
     def _pair(self, place: int, row: int) -> tuple[np.ndarray, np.ndarray]:
         """A pair's pixels, decoded once while there is room to keep them."""
@@ -331,18 +326,9 @@ class BatchNumbers(Sampler[list[int]]):
 
 
 def cut_sample(
-    phone: np.ndarray,
-    dslr: np.ndarray,
-    size: int,
-    seed: Sequence[int],
-    with_summary: bool,
-    jitter: float = 0.0,
+    phone: np.ndarray, dslr: np.ndarray, size: int, seed: Sequence[int], with_summary: bool
 ) -> dict[str, Tensor]:
     """Cut a training sample out of a pair, flipped and turned at random.
-
-    With ``jitter`` the phone's picture varies in exposure, and a third as much in white balance,
-    while its target stays: what the phone chose that day is not what the DSLR would have chosen,
-    and a network that sees few pairs often learns each one's exposure by heart.
 
     Args:
         phone: ``(H, W, 3)`` uint8, no side shorter than ``size``.
@@ -350,7 +336,6 @@ def cut_sample(
         size: Side of the square patches in pixels.
         seed: Decides the corner, the flip and the quarter turns.
         with_summary: Whether to describe the whole phone picture too.
-        jitter: Standard deviation of the logarithm of the factor on the phone's values.
 
     Returns:
         ``phone`` and ``dslr``, each ``(3, size, size)`` in [0, 1], and where asked ``summary``,
@@ -363,24 +348,11 @@ def cut_sample(
     def turned(picture: np.ndarray) -> Tensor:
         return to_tensor(np.rot90(picture[:, ::-1] if flip else picture, turns))[0]
 
-    gain = _gain(rng, jitter)
     window = slice(top, top + size), slice(left, left + size)
-    sample = {"phone": _exposed(turned(phone[window]), gain), "dslr": turned(dslr[window])}
+    sample = {"phone": turned(phone[window]), "dslr": turned(dslr[window])}
     if with_summary:
-        sample["summary"] = summarize(_exposed(turned(phone), gain)[None])[0]
+        sample["summary"] = summarize(turned(phone)[None])[0]
     return sample
-
-
-def _gain(rng: np.random.Generator, jitter: float) -> Tensor | None:
-    """Factors on red, green and blue, ``(3, 1, 1)``."""
-    if not jitter:
-        return None
-    logarithms = rng.normal(0, jitter) + rng.normal(0, jitter / 3, (3, 1, 1))
-    return torch.from_numpy(np.exp(logarithms).astype(np.float32))
-
-
-def _exposed(picture: Tensor, gain: Tensor | None) -> Tensor:
-    return picture if gain is None else (picture * gain).clamp(max=1)
 
 
 def _picture_names(folder: Path) -> set[str]:

@@ -53,7 +53,6 @@ class StreamedPairs(torch.utils.data.IterableDataset):
         first: How many samples this process has had already.
         buffer: How many pairs of a stream are held back and mixed, from 1.
         with_summary: Whether samples have a ``summary``, which only networks with context need.
-        jitter: How far phone pictures vary in exposure; see ``cut_sample``.
 
     Raises:
         DslrGanError: If there is no stream, or a weight is not positive.
@@ -71,7 +70,6 @@ class StreamedPairs(torch.utils.data.IterableDataset):
         first: int = 0,
         buffer: int = BUFFER,
         with_summary: bool = True,
-        jitter: float = 0.0,
     ) -> None:
         super().__init__()
         if not sources:
@@ -88,7 +86,6 @@ class StreamedPairs(torch.utils.data.IterableDataset):
         self.first = first
         self.buffer = buffer
         self.with_summary = with_summary
-        self.jitter = jitter
 
     def __iter__(self) -> Iterator[dict[str, Tensor]]:
         """Give samples from the ``first`` on, each what :func:`dslr_gan.data.cut_sample` gives.
@@ -115,8 +112,7 @@ class StreamedPairs(torch.utils.data.IterableDataset):
         for places in self._places(self.first, None):
             for place in places:
                 phone, dslr = next(walks[place])
-                seed = [self.seed, number]
-                yield cut_sample(phone, dslr, self.size, seed, self.with_summary, self.jitter)
+                yield cut_sample(phone, dslr, self.size, [self.seed, number], self.with_summary)
                 number += self.processes
 
     def _places(self, first: int, last: int | None) -> Iterator[np.ndarray]:

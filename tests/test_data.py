@@ -335,37 +335,6 @@ def test_without_a_summary_the_patches_are_the_same():
         assert all(torch.equal(full[number][key], lean[number][key]) for key in lean[number])
 
 
-def test_jitter_changes_the_exposure_of_the_phone_s_picture_alone():
-    rng = np.random.default_rng(0)
-    phone, dslr = rng.integers(20, 120, (2, 30, 40, 3), dtype=np.uint8)
-    pair = {"phone": Image.fromarray(phone), "dslr": Image.fromarray(dslr)}
-    plain = PatchPairs([[pair]], size=24, seed=3)
-    varied = PatchPairs([[pair]], size=24, seed=3, jitter=0.1)
-    logarithms = []
-    for number in range(200):
-        before, after = plain[number], varied[number]
-        assert torch.equal(before["dslr"], after["dslr"])
-        gains = (after["phone"] / before["phone"]).flatten(1)
-        assert gains.std(dim=1).max() < 1e-5, "one factor for all of a channel"
-        # The summary is of the same picture: its colours and differences grow alike.
-        assert torch.allclose(
-            after["summary"], before["summary"] * gains[:, 0].repeat(3)[:, None, None], rtol=1e-4
-        )
-        logarithms.append(gains[:, 0].log())
-    found = torch.stack(logarithms)
-    # 200 samples tell a deviation to a twentieth; exposure and white balance add in quadrature.
-    assert found.mean(dim=1).std().item() == pytest.approx(0.1, rel=0.2)
-    assert (found - found.mean(dim=1, keepdim=True)).std().item() == pytest.approx(0.03, rel=0.25)
-    assert torch.equal(varied[5]["phone"], varied[5]["phone"])
-
-
-def test_jitter_leaves_no_value_above_white():
-    white = Image.new("RGB", (24, 24), (250, 250, 250))
-    samples = PatchPairs([[{"phone": white, "dslr": white}]], size=24, jitter=0.3)
-    values = [samples[number]["phone"].max().item() for number in range(20)]
-    assert max(values) == 1 and min(values) < 0.95
-
-
 # Recorded when the bundled models were made: a change here makes their recipes irreproducible.
 FIRST_OF_SEED_7 = [(0, 2), (1, 2), (1, 0), (0, 4), (1, 2), (1, 1), (0, 0), (1, 0)]
 FIRST_CUTS_OF_SEED_7 = [((42, 28), (True, 3)), ((39, 34), (True, 0)), ((12, 12), (False, 1))]

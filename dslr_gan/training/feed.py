@@ -74,7 +74,6 @@ class Feed:
                 process=process,
                 processes=processes,
                 with_summary=self.with_summary,
-                jitter=args.phone_jitter,
             )
             return DataLoader(samples, batch_size=args.train_batch_size, **common)
         order = BatchNumbers(
@@ -94,7 +93,6 @@ class Feed:
             size=self.args.resolution,
             seed=self.args.seed,
             with_summary=self.with_summary,
-            jitter=self.args.phone_jitter,
         )
 
 

@@ -134,14 +134,6 @@ def _add_data(parser: argparse.ArgumentParser) -> None:
         help="columns of a dataset that hold the two pictures (default: phone dslr)")  # fmt: skip
     add("--streaming", action="store_true", help="read --pairs as streams, without a local copy")
     add("--resolution", type=int, default=100, help="side of the patches in pixels (100)")
-    add(
-        "--phone_jitter",
-        type=float,
-        default=0.0,
-        metavar="SIGMA",
-        help="vary the exposure of phone pictures at random by a factor of about 1 +- SIGMA, and "
-        "their white balance by a third of that, against learning few pairs by heart (0)",
-    )
     add("--dataloader_num_workers", type=int, default=0)
     add("--seed", type=int, default=0)
 
@@ -253,9 +245,7 @@ def check_arguments(args: argparse.Namespace) -> None:
         ),
         1,
     )
-    least |= dict.fromkeys(
-        ("seed", "lr_warmup_steps", "dataloader_num_workers", "ema_decay", "phone_jitter"), 0
-    )
+    least |= dict.fromkeys(("seed", "lr_warmup_steps", "dataloader_num_workers", "ema_decay"), 0)
     least |= {f"{field.name}_weight": 0 for field in dataclasses.fields(LossWeights)}
     least |= {"resolution": 32}
     for name, value in least.items():
