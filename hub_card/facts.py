@@ -234,8 +234,8 @@ def _read_object(value: Any, kind: Any, where: str) -> Any:
     if not isinstance(value, dict):
         raise ValueError(f"{where} must be an object, got {value!r}.")
     kinds = typing.get_type_hints(kind)
-    given = {each.name for each in dataclasses.fields(kind) if each.default is not MISSING}
-    missing = sorted(kinds.keys() - value.keys() - given)
+    optional = {each.name for each in dataclasses.fields(kind) if each.default is not MISSING}
+    missing = sorted(kinds.keys() - value.keys() - optional)
     if missing:
         raise ValueError(f"{where} lacks {', '.join(missing)}; write null for what is unknown.")
     unknown = sorted(value.keys() - kinds.keys())
