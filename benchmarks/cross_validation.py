@@ -33,6 +33,9 @@ from dslr_gan.sources import fold, open_pairs
 class HeldOut:
     """A recipe as one model: each picture is enhanced by the generator that did not see it.
 
+    That the K-th run was given ``--fold K/N`` is taken on trust. Of phone pictures that are alike
+    in two parts, such as plain white ones, the later part's generator takes both.
+
     Args:
         recipe: What the folders of the runs are called, less the number of the part; or a
             folder with a generator that saw none of the pairs.
