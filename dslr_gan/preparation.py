@@ -20,6 +20,12 @@ from hub_card import Source
 
 PHONE = "phone"
 
+BLEND_PIXELS = 0.15
+"""Share of a second network's enhancement in a blended target; see :func:`blend`."""
+
+BLEND_COLOUR = 0.4
+"""Share of that enhancement's mean colour in the target's mean colour."""
+
 Progress = Callable[[int, int], None]
 Patch = tuple[str, np.ndarray, np.ndarray]
 
@@ -68,17 +74,9 @@ def prepare_teacher(
             corners = [corners[index] for index in sorted(chosen[:per_photo])]
         for top, left in corners:
             piece = np.ascontiguousarray(pixels[top : top + crop, left : left + crop])
-            with torch.inference_mode():
-                target = to_pixels(network(to_tensor(piece)), np.uint8)
-            yield f"{name}_{top}_{left}.png", piece, target
+            yield f"{name}_{top}_{left}.png", piece, _enhanced(network, piece)
 
-    teacher = teacher or Source(
-        name=f"enhancements by {weights.stem}",
-        gave="",
-        terms="free for research, like the DPED data it learned from",
-        url="https://github.com/aiff22/DPED",
-        dataset_id=None,
-    )
+    teacher = teacher or _published(weights)
     gave = f"targets for {crop}x{crop} crops, each enhanced alone"
     teachers = [dataclasses.replace(teacher, gave=gave)]
     return _write_pairs(photos, out, patches, source, teachers, progress)
@@ -90,6 +88,7 @@ def prepare_grid(
     out: Path,
     *,
     grid: int = 100,
+    blend_with: Path | None = None,
     source: Source | None = None,
     teacher: Source | None = None,
     progress: Progress | None = None,
@@ -104,6 +103,9 @@ def prepare_grid(
             it covers the photo's upper left.
         out: The pairs folder to write; must not exist, or be empty.
         grid: Side of the patches in pixels.
+        blend_with: A safetensors file that :meth:`Generator.from_published` reads; what it makes
+            of each patch is mixed into the target by :func:`blend`. ``None`` leaves the targets
+            as they are.
         source: What the card says of the photos, but for their number, which is counted.
         teacher: What the card says of whatever made the targets, likewise.
         progress: Called with (photos done, photos in all).
@@ -117,6 +119,7 @@ def prepare_grid(
     """
     if not targets.is_dir():
         raise DslrGanError(f"there is no folder {targets}; name the one with the targets.")
+    second = None if blend_with is None else Generator.from_published(blend_with)
     by_stem = {file.stem: file for file in sorted(targets.iterdir()) if file.is_file()}
     missing = [photo.name for photo in photos if photo.stem not in by_stem]
     if missing:
@@ -128,13 +131,59 @@ def prepare_grid(
             raise DslrGanError(f"the target {by_stem[name]} is larger than its photo.")
         for top, left in _corners(target, grid):
             window = slice(top, top + grid), slice(left, left + grid)
-            yield f"{name}_{top}_{left}.png", pixels[window], target[window]
+            piece, wanted = pixels[window], target[window]
+            if second is not None:
+                wanted = blend(wanted, _enhanced(second, piece))
+            yield f"{name}_{top}_{left}.png", piece, wanted
 
     teachers = []
     if teacher is not None:
         gave = f"targets for {grid}x{grid} patches, each enhanced alone"
         teachers = [dataclasses.replace(teacher, gave=gave)]
+    if blend_with is not None:
+        gave = (
+            f"{BLEND_PIXELS:.0%} of the targets' pixels and {BLEND_COLOUR:.0%} of their mean colour"
+        )
+        teachers.append(dataclasses.replace(_published(blend_with), gave=gave))
     return _write_pairs(photos, out, patches, source, teachers, progress)
+
+
+def blend(target: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Mix a second network's enhancement of a patch into its target.
+
+    How bright the DSLR's picture is can hardly be told from a small patch, and networks that were
+    trained apart err apart: the mean of two guesses is better than either. Their fine detail
+    differs in quality, so less of it is taken.
+
+    Args:
+        target: ``(H, W, 3)``, uint8.
+        second: The same.
+
+    Returns:
+        The same: ``BLEND_PIXELS`` of the second in every pixel, then moved as a whole until its
+        mean colour, but for clipping, is ``BLEND_COLOUR`` of the way to the second's.
+    """
+    mixed = target + BLEND_PIXELS * (second - target.astype(np.float64))
+    apart = second.mean(axis=(0, 1)) - target.mean(axis=(0, 1))
+    moved = mixed + (BLEND_COLOUR - BLEND_PIXELS) * apart
+    blended: np.ndarray = moved.round().clip(0, 255).astype(np.uint8)
+    return blended
+
+
+def _enhanced(network: Generator, pixels: np.ndarray) -> np.ndarray:
+    with torch.inference_mode():
+        return to_pixels(network(to_tensor(np.ascontiguousarray(pixels))), np.uint8)
+
+
+def _published(weights: Path) -> Source:
+    """What a card says of a generator that was published with DPED."""
+    return Source(
+        name=f"enhancements by {weights.stem}",
+        gave="",
+        terms="free for research, like the DPED data it learned from",
+        url="https://github.com/aiff22/DPED",
+        dataset_id=None,
+    )
 
 
 def _write_pairs(

@@ -46,6 +46,15 @@ def test_prepare_with_targets_keeps_the_photos_terms_from_the_teacher(photos, tm
     assert (teacher.name, teacher.terms, teacher.url) == ("TN", None, None)
 
 
+def test_prepare_blends_a_second_network_into_the_targets(photos, teacher, tmp_path):
+    (photos / "side.JPG").unlink()
+    words = ["prepare", photos, "--targets", photos, "--grid", "20"]
+    options = ["--blend-with", teacher, "--teacher-name", "TN"]
+    assert run(*words, "--out", tmp_path / "out", *options) == 0
+    known = provenance(tmp_path / "out")
+    assert [each.name for each in known.teachers] == ["TN", "enhancements by tiny"]
+
+
 @pytest.mark.parametrize(
     ("kind", "flag", "value", "words"),
     [
@@ -53,6 +62,7 @@ def test_prepare_with_targets_keeps_the_photos_terms_from_the_teacher(photos, tm
         ("--targets", "--crop", "20", "--crop has no meaning with --targets"),
         ("--targets", "--per-photo", "2", "--per-photo has no meaning with --targets"),
         ("--targets", "--seed", "1", "--seed has no meaning with --targets"),
+        ("--teacher", "--blend-with", "f", "--blend-with has no meaning with --teacher"),
         ("--teacher", "--seed", "-1", "--seed must be at least 0, got -1"),
         ("--teacher", "--crop", "0", "--crop must be at least 1, got 0"),
         ("--teacher", "--dslr", "d", "--dslr has no meaning with --teacher"),

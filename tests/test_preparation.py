@@ -14,7 +14,7 @@ from dslr_gan.data import find_pairs, load_pairs, provenance
 from dslr_gan.errors import DslrGanError
 from dslr_gan.generator import Generator
 from dslr_gan.image import to_pixels, to_tensor
-from dslr_gan.preparation import prepare_grid, prepare_teacher
+from dslr_gan.preparation import BLEND_COLOUR, BLEND_PIXELS, blend, prepare_grid, prepare_teacher
 from hub_card import Source
 
 SOURCE = Source(name="holiday", gave="", terms="CC0", url="https://a.b", dataset_id=None)
@@ -181,6 +181,46 @@ def test_the_grid_s_source_and_teacher_are_kept(photos, targets, tmp_path):
     prepare_grid(photos, targets, tmp_path / "bare", grid=20)
     assert provenance(tmp_path / "bare").teachers == []
     assert provenance(tmp_path / "bare").data.terms is None
+
+
+def test_a_second_network_is_blended_into_every_target(photos, targets, teacher, tmp_path):
+    prepare_grid(photos, targets, tmp_path / "plain", grid=20)
+    prepare_grid(photos, targets, tmp_path / "out", grid=20, blend_with=teacher)
+    network = Generator.from_published(teacher)
+    plain, blended = (find_pairs(tmp_path / name) for name in ("plain", "out"))
+    assert plain.names == blended.names
+    for name in blended.names:
+        with torch.inference_mode():
+            second = to_pixels(network(to_tensor(read(plain.phone / name))), np.uint8)
+        assert np.array_equal(read(blended.dslr / name), blend(read(plain.dslr / name), second))
+        assert np.array_equal(read(blended.phone / name), read(plain.phone / name))
+    (told,) = provenance(tmp_path / "out").teachers
+    assert told.name == "enhancements by tiny_teacher"
+    assert told.gave == "15% of the targets' pixels and 40% of their mean colour"
+
+
+def test_a_blend_has_the_first_s_detail_and_a_mean_colour_between():
+    target, second = picture(40, 40), picture(40, 40, seed=1)
+    blended = blend(target, second)
+    wanted = target.mean((0, 1)) + BLEND_COLOUR * (second.mean((0, 1)) - target.mean((0, 1)))
+    # Rounding moves the mean of 1600 pixels by less than a tenth of a level.
+    assert np.abs(blended.mean((0, 1)) - wanted).max() < 0.1
+    detail = (each - each.mean((0, 1)) for each in (blended, target, second))
+    ours, first, other = detail
+    mixed = (1 - BLEND_PIXELS) * first + BLEND_PIXELS * other
+    assert np.abs(ours - mixed).max() < 0.6
+    assert np.array_equal(blend(target, target), target)
+    white = np.full_like(target, 255)
+    assert blend(white, 0 * white).max() == 255 - round(255 * BLEND_COLOUR)
+    assert blend(white, white).min() == 255
+
+
+def test_what_is_blended_in_must_be_a_published_generator(photos, targets, tmp_path):
+    with pytest.raises(DslrGanError, match="absent.safetensors"):
+        prepare_grid(
+            photos, targets, tmp_path / "out", grid=20, blend_with=tmp_path / "absent.safetensors"
+        )
+    assert not (tmp_path / "out").exists()
 
 
 def test_targets_are_needed_for_every_photo(photos, targets, tmp_path):

@@ -63,6 +63,12 @@ def add(commands: Commands) -> None:
     group.add_argument(
         "--grid", type=int, metavar="N", help="side of the targets' patches (default: 100)"
     )
+    group.add_argument(
+        "--blend-with",
+        type=Path,
+        metavar="FILE",
+        help="published generator, whose enhancement of each patch is mixed into its target",
+    )
     command.add_argument(
         "--seed",
         type=int,
@@ -130,7 +136,7 @@ _ALIGNED_ONLY = ("dslr", "csv", "patch", "stride", "min_ncc", "max_shift", "test
 _MEANT_FOR = {
     "--phone": (*_ALIGNED_ONLY, "seed"),
     "--teacher": ("crop", "per_photo", "seed", "teacher_name", "teacher_terms", "teacher_url"),
-    "--targets": ("grid", "teacher_name", "teacher_terms", "teacher_url"),
+    "--targets": ("grid", "blend_with", "teacher_name", "teacher_terms", "teacher_url"),
 }
 _COUNTS = ("crop", "per_photo", "grid")
 
@@ -282,6 +288,7 @@ def _run_with_targets(options: argparse.Namespace) -> int:
                 options.targets,
                 options.out,
                 grid=100 if options.grid is None else options.grid,
+                blend_with=options.blend_with,
                 source=source,
                 teacher=teacher,
                 progress=progress,
