@@ -14,6 +14,7 @@ N parts are scored, for recipes that were tried on those alone.
 """
 
 import argparse
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -24,36 +25,56 @@ from tqdm import tqdm
 from benchmarks.results import PUBLISHED
 from dslr_gan import PhotoEnhancer
 from dslr_gan.decoding import Rows, read_pair
+from dslr_gan.errors import DslrGanError
 from dslr_gan.evaluation import Model, evaluate, measure, run_model
 from dslr_gan.image import to_tensor
 from dslr_gan.scores import MAIN, METRICS, average
 from dslr_gan.sources import fold, open_pairs
+from hub_card import ModelFacts
 
 
 class HeldOut:
     """A recipe as one model: each picture is enhanced by the generator that did not see it.
 
-    That the K-th run was given ``--fold K/N`` is taken on trust. Of phone pictures that are alike
-    in two parts, such as plain white ones, the later part's generator takes both.
+    Of phone pictures that are alike in two parts, such as plain white ones, the later part's
+    generator takes both.
 
     Args:
         recipe: What the folders of the runs are called, less the number of the part; or a
-            folder with a generator that saw none of the pairs.
+            folder with a generator that saw none of the pairs, which is taken on trust.
         parts: The pairs of each part by its number.
+        folds: How many parts there are in all.
+
+    Raises:
+        DslrGanError: If a generator is missing, or its commands do not say that it was trained
+            without its part.
     """
 
-    def __init__(self, recipe: str, parts: dict[int, Rows]) -> None:
+    def __init__(self, recipe: str, parts: dict[int, Rows], folds: int) -> None:
         self.by_pixels: dict[bytes, PhotoEnhancer] = {}
         for number, rows in parts.items():
             whole = Path(recipe)
             folder = whole if whole.is_dir() else Path(f"{recipe}{number}/generator")
             enhancer = PhotoEnhancer.from_pretrained(folder)
+            if not whole.is_dir():
+                _check_held_out(folder, enhancer.generator.facts, f"{number}/{folds}")
             for row in range(len(rows)):
                 self.by_pixels[read_pair(rows, row)[0].tobytes()] = enhancer
 
     def __call__(self, photo: Image.Image) -> Image.Image:
         """Enhance one of the pictures."""
         return self.by_pixels[np.asarray(photo).tobytes()].enhance(photo)
+
+
+def _check_held_out(folder: Path, facts: ModelFacts | None, fold: str) -> None:
+    """Refuse a generator whose run was not told to hold out this part, and no other."""
+    commands = (facts.commands if facts else None) or []
+    told = {each for command in commands for each in re.findall(r"--fold[= ](\S+)", command)}
+    if told != {fold}:
+        raise DslrGanError(
+            f"{folder} was not trained with --fold {fold} alone, so that it may have seen the "
+            "pairs it is to be judged by; name the runs of one recipe, or the generator itself."
+        )
 
 
 def values(model: Model, rows: Rows, name: str) -> np.ndarray:
@@ -104,7 +125,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     numbers = options.parts or range(1, options.folds + 1)
     parts = {number: fold(source, number, options.folds).test for number in numbers}
     held = {number: part for number, part in parts.items() if part is not None}
-    models: dict[str, Model] = {name: HeldOut(name, held) for name in options.recipe}
+    models: dict[str, Model] = {name: HeldOut(name, held, options.folds) for name in options.recipe}
     if options.published:
         for name, file in PUBLISHED.items():
             models[name] = PhotoEnhancer.from_pretrained(options.published / file)

@@ -1,5 +1,7 @@
 """Cross-validation: each pair is scored by the generator that did not see it."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -8,7 +10,15 @@ from PIL import Image
 from skimage import data
 
 from benchmarks.cross_validation import HeldOut, main
+from dslr_gan.errors import DslrGanError
+from dslr_gan.generator import Generator
 from dslr_gan.sources import fold, open_pairs
+from hub_card import unknown_facts
+
+
+def told(*commands):
+    """Facts of a generator that these commands made."""
+    return dataclasses.replace(unknown_facts("a fold"), commands=list(commands))
 
 
 @pytest.fixture
@@ -24,13 +34,14 @@ def pairs(tmp_path):
         generator = loud({"channels": 4, "blocks": 1})
         torch.nn.init.zeros_(generator.tail.weight)
         torch.nn.init.constant_(generator.tail.bias, 0.1 * number)
+        generator.facts = told(f"train_accelerate.py --fold {number}/2")
         generator.save_pretrained(tmp_path / f"runs/fold{number}/generator")
     return tmp_path / "pairs"
 
 
 def test_each_picture_goes_to_the_generator_that_did_not_see_it(pairs):
     parts = {number: fold(open_pairs(pairs), number, 2).test for number in (1, 2)}
-    model = HeldOut(str(pairs.parent / "runs/fold"), parts)
+    model = HeldOut(str(pairs.parent / "runs/fold"), parts, 2)
     seen = 0
     for number, rows in parts.items():
         for row in rows:
@@ -39,6 +50,27 @@ def test_each_picture_goes_to_the_generator_that_did_not_see_it(pairs):
             assert np.median(change) == round(255 * np.tanh(0.1 * number))
             seen += 1
     assert seen == 5
+
+
+@pytest.mark.parametrize(
+    "commands",
+    [
+        ["train_accelerate.py --fold 2/2"],
+        ["train_accelerate.py --fold 1/5"],
+        ["train_accelerate.py --pairs dped/iphone"],
+        ["train_accelerate.py --fold 2/2", "train_accelerate.py --init_from a --fold=1/2"],
+        [],
+        None,
+    ],
+)
+def test_a_generator_that_may_have_seen_its_part_is_refused(commands, pairs):
+    folder = pairs.parent / "runs/fold1/generator"
+    generator = Generator.from_pretrained(folder)
+    generator.facts = None if commands is None else told(*commands)
+    generator.save_pretrained(folder)
+    parts = {1: fold(open_pairs(pairs), 1, 2).test}
+    with pytest.raises(DslrGanError, match="was not trained with --fold 1/2 alone"):
+        HeldOut(str(pairs.parent / "runs/fold"), parts, 2)
 
 
 def test_recipes_are_compared_over_the_same_pairs(pairs, capsys):
