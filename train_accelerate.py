@@ -215,6 +215,9 @@ class Trainer:
         """Go on from a checkpoint where asked, open the records, validate what is there."""
         args, accelerator = self.args, self.accelerator
         self._claim_folder()
+        # Some launchers start fewer processes than they were told to, and say nothing.
+        processes = f"processes: {accelerator.num_processes}, on {self.device.type}"
+        self._say(f"{self._samples(1)} pairs per step ({processes})")
         if args.resume_from_checkpoint:
             self.resume(args.resume_from_checkpoint)
         later = [each for each in self.checkpoints.all() if step_of(each) > self.step]

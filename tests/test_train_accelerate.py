@@ -113,6 +113,8 @@ def test_two_processes_train_as_one_on_the_joined_batch(pairs, tmp_path):
     two = train([*common, "--output_dir", tmp_path / "two"], processes=2)
     assert one.returncode == 0, one.stderr
     assert two.returncode == 0, two.stderr
+    assert "4 pairs per step (processes: 1, on cpu)" in one.stderr
+    assert "4 pairs per step (processes: 2, on cpu)" in two.stderr
     first, second = weights(tmp_path / "one"), weights(tmp_path / "two")
     error = max((first[key] - second[key]).abs().max().item() for key in first)
     moved = max((first[key] - start).abs().max().item() for key, start in untrained().items())
