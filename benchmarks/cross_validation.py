@@ -41,7 +41,8 @@ class HeldOut:
 
     Args:
         recipe: What the folders of the runs are called, less the number of the part; or a
-            folder with a generator that saw none of the pairs, which is taken on trust.
+            folder with a generator that saw none of the pairs. That it did not, and that what
+            the runs were started from did not, is taken on trust.
         parts: The pairs of each part by its number.
         folds: How many parts there are in all.
 

@@ -152,8 +152,8 @@ def blend(target: np.ndarray, second: np.ndarray) -> np.ndarray:
     """Mix a second network's enhancement of a patch into its target.
 
     How bright the DSLR's picture is can hardly be told from a small patch, and networks that were
-    trained apart err apart: the mean of two guesses is better than either. Their fine detail
-    differs in quality, so less of it is taken.
+    trained apart err apart, which a mean evens out in part. Their fine detail differs in quality,
+    so less of it is taken.
 
     Args:
         target: ``(H, W, 3)``, uint8.
