@@ -141,10 +141,7 @@ def prepare_grid(
         gave = f"targets for {grid}x{grid} patches, each enhanced alone"
         teachers = [dataclasses.replace(teacher, gave=gave)]
     if blend_with is not None:
-        gave = (
-            f"{BLEND_PIXELS:.0%} of the targets' pixels and {BLEND_COLOUR:.0%} of their mean colour"
-        )
-        teachers.append(dataclasses.replace(_published(blend_with), gave=gave))
+        teachers.append(_blended(blend_with))
     return _write_pairs(photos, out, patches, source, teachers, progress)
 
 
@@ -184,6 +181,12 @@ def _published(weights: Path) -> Source:
         url="https://github.com/aiff22/DPED",
         dataset_id=None,
     )
+
+
+def _blended(weights: Path) -> Source:
+    """What a card says of a generator that is blended into targets."""
+    gave = f"{BLEND_PIXELS:.0%} of the targets' pixels and {BLEND_COLOUR:.0%} of their mean colour"
+    return dataclasses.replace(_published(weights), gave=gave)
 
 
 def _write_pairs(
