@@ -78,6 +78,10 @@ class Stopped(Exception):
         self.status = 128 + number
 
 
+class OtherSettings(DslrGanError):
+    """A checkpoint is of another run than the one that was asked for."""
+
+
 class Batch(NamedTuple):
     """A batch where the networks are: ``(N, 3, H, W)`` each, and the summaries of the photos."""
 
@@ -486,7 +490,8 @@ class Trainer:
     def resume(self, wanted: str) -> None:
         """Go on from a checkpoint: a folder, or ``latest`` for the latest that can be used.
 
-        One that cannot is refused with a sentence and set aside, and the one before it is tried.
+        One that is damaged is refused with a sentence and set aside, and the one before it is
+        tried. One of other settings ends it: those before it are of the same run.
 
         Raises:
             DslrGanError: If none can be used.
@@ -499,6 +504,8 @@ class Trainer:
         for folder in candidates:
             try:
                 self._go_on_from(folder)
+            except OtherSettings:
+                raise
             except DslrGanError as error:
                 if folder == candidates[-1]:
                     raise
@@ -535,7 +542,7 @@ class Trainer:
             if now.get(name) != old
         ]
         if changed or state["samples"] != self._samples(state["step"]):
-            raise DslrGanError(
+            raise OtherSettings(
                 f"the checkpoint {folder} was made with other settings "
                 f"({', '.join(changed) or 'pairs per step'}); use those, or another --output_dir."
             )

@@ -179,6 +179,8 @@ def test_a_checkpoint_of_other_settings_is_refused(whole_run, pairs, tmp_path):
     other = train([*common, "--color_weight", "0.5"])
     assert other.returncode == 1
     assert "--color_weight 0.2 -> 0.5" in other.stderr
+    # The latest, which people know of, and once.
+    assert "checkpoint-4 was made with" in other.stderr and "checkpoint-2" not in other.stderr
     assert (copy / "checkpoint-4").is_dir() and (copy / "checkpoint-2").is_dir()
 
 
