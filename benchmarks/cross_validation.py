@@ -79,12 +79,16 @@ def _check_held_out(folder: Path, facts: ModelFacts | None, fold: str) -> None:
 
 
 def values(model: Model, rows: Rows, name: str) -> np.ndarray:
-    """PSNR, SSIM and MS-SSIM of each pair, ``(pairs, 3)``."""
+    """PSNR, SSIM and MS-SSIM of each pair, ``(pairs, 3)``.
+
+    PSNR is NaN where the two pictures of the pair are the same, as it is left out of the means.
+    """
     found = []
     for row in tqdm(range(len(rows)), desc=name, unit="pair"):
         phone, dslr = read_pair(rows, row)
         result = run_model(model, phone, name, f"pair {row}")
-        found.append(measure(to_tensor(result), to_tensor(dslr)))
+        psnr, *others = measure(to_tensor(result), to_tensor(dslr))
+        found.append([psnr if (phone != dslr).any() else np.nan, *others])
     return np.array(found)
 
 

@@ -9,7 +9,7 @@ from helpers import loud
 from PIL import Image
 from skimage import data
 
-from benchmarks.cross_validation import HeldOut, main
+from benchmarks.cross_validation import HeldOut, difference, main, values
 from dslr_gan.errors import DslrGanError
 from dslr_gan.generator import Generator
 from dslr_gan.sources import fold, open_pairs
@@ -50,6 +50,28 @@ def test_each_picture_goes_to_the_generator_that_did_not_see_it(pairs):
             assert np.median(change) == round(255 * np.tanh(0.1 * number))
             seen += 1
     assert seen == 5
+
+
+def test_a_pair_of_equal_pictures_has_no_part_in_the_decibels(tmp_path):
+    white = np.full((64, 64, 3), 255, np.uint8)
+    for side, second in (("phone", white), ("canon", white)):
+        (tmp_path / side).mkdir()
+        crop = data.astronaut()[:64, :64] // (2 if side == "phone" else 1)
+        Image.fromarray(crop).save(tmp_path / side / "0.png")
+        Image.fromarray(second).save(tmp_path / side / "1.png")
+    source = open_pairs(tmp_path)
+    rows = [*source.train, *(source.test or [])]
+    same, darker = (values(model, rows, "") for model in (lambda photo: photo, half))
+    assert np.isnan(same[:, 0]).sum() == np.isnan(darker[:, 0]).sum() == 1
+    assert np.isfinite(same[:, 1:]).all()
+    # Over the other pair alone: a white picture made gray loses an infinity of decibels.
+    lost = np.nanmean(darker[:, 0] - same[:, 0])
+    assert difference(darker, same)[0].startswith(f"{lost:+.2f}")
+
+
+def half(photo):
+    """A model that halves the brightness."""
+    return Image.fromarray(np.asarray(photo) // 2)
 
 
 @pytest.mark.parametrize(
