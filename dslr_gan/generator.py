@@ -98,7 +98,7 @@ class Generator(Pretrained):
         self.residual = residual
         self.dilations = [dilations[index % len(dilations)] for index in range(blocks)]
         folded = 3 * downscale**2
-        self.head = nn.Conv2d(folded, channels, end_kernel, padding="same")
+        self.head = _FoldedConvolution(channels, end_kernel, downscale)
         self.coarse = _CoarseBranch(coarse_channels, channels) if coarse_channels else None
         self.describe = _context_encoder(context_channels, context_width)
         self.blocks = nn.ModuleList(
@@ -210,24 +210,32 @@ class Generator(Pretrained):
             for part, *sides in zip(inner, image.shape[-2:], padded.shape[-2:], strict=True)
         )
         near = padded[..., rows, columns]
-        features = F.relu(self.head(F.pixel_unshuffle(near, self.downscale)), inplace=True)
+        features = F.relu(self.head(near), inplace=True)
         if self.coarse is not None:
             folded = torch.Size(side // self.downscale for side in padded.shape[-2:])
             around = self.coarse(padded, folded)
-            features = features + around[..., self._folded(rows), self._folded(columns)]
+            around = around[..., self._folded(rows), self._folded(columns)]
+            features = _added(features, around)
         for index, block in enumerate(self.blocks):
             features = block(self._modulated(features, index, context))
         features = self._modulated(features, len(self.blocks), context)
         for convolution in self.merge:
             features = F.relu(convolution(features), inplace=True)
-        if self.residual:
-            detail = F.pixel_unshuffle(near - _local_mean(near), self.downscale)
-            features = torch.cat([features, detail], dim=1)
-        output = F.pixel_shuffle(torch.tanh(self.tail(features)), self.downscale)
+        output = self._corrections(features, near) if self.residual else self.tail(features)
+        output = F.pixel_shuffle(torch.tanh(output), self.downscale)
         output = near + output if self.residual else output * 0.58 + 0.5
         top, left = inner[0].start - rows.start, inner[1].start - columns.start
         height, width = (part.stop - part.start for part in inner)
         return output[..., top : top + height, left : left + width]
+
+    def _corrections(self, features: Tensor, image: Tensor) -> Tensor:
+        """The last convolution, of the features with the picture's fine detail beside them."""
+        of_features, of_detail = self.tail.weight.tensor_split([features.shape[1]], dim=1)
+        detail = image - _local_mean(image)
+        return _added(
+            F.conv2d(features, of_features, self.tail.bias, padding="same"),
+            _folded_convolution(detail, of_detail, None, self.downscale),
+        )
 
     def _near(self, part: slice, side: int, padded: int) -> slice:
         """What the trunk must see of one side for a part of it, in whole folded cells."""
@@ -292,13 +300,15 @@ def detail_maps(image: Tensor) -> Tensor:
         ``(N, 9, H, W)``: the image, then for each step the absolute differences to the pixels
         that far right and down, added; a neighbour outside counts as no difference.
     """
-    maps = [image]
-    for step in SUMMARY_STEPS:
-        across = (image[..., step:] - image[..., :-step]).abs()
-        down = (image[..., step:, :] - image[..., :-step, :]).abs()
-        right, bottom = image.shape[-1] - across.shape[-1], image.shape[-2] - down.shape[-2]
-        maps.append(F.pad(across, (0, right)) + F.pad(down, (0, 0, 0, bottom)))
-    return torch.cat(maps, dim=1)
+    return torch.cat([image, *(_changes(image, step) for step in SUMMARY_STEPS)], dim=1)
+
+
+def _changes(image: Tensor, step: int) -> Tensor:
+    """How much a picture changes over some pixels, to the right and down."""
+    changes = torch.zeros_like(image)
+    changes[..., :-step] += (image[..., step:] - image[..., :-step]).abs()
+    changes[..., :-step, :] += (image[..., step:, :] - image[..., :-step, :]).abs()
+    return changes
 
 
 def summarize(image: Tensor) -> Tensor:
@@ -313,7 +323,35 @@ def summarize(image: Tensor) -> Tensor:
     Returns:
         ``(N, 9, 32, 32)``.
     """
-    return F.adaptive_avg_pool2d(detail_maps(image), SUMMARY_SIDE)
+    # One map at a time: all nine of a photo's pixels together take twice as long.
+    image = image.contiguous()
+    maps = (image, *(_changes(image, step) for step in SUMMARY_STEPS))
+    return torch.cat([F.adaptive_avg_pool2d(each, SUMMARY_SIDE) for each in maps], dim=1)
+
+
+class _FoldedConvolution(nn.Conv2d):
+    """A convolution over a picture folded by ``downscale`` that takes the picture itself."""
+
+    def __init__(self, channels: int, kernel: int, downscale: int) -> None:
+        super().__init__(3 * downscale**2, channels, kernel, padding="same")
+        self.downscale = downscale
+
+    def forward(self, image: Tensor) -> Tensor:
+        return _folded_convolution(image, self.weight, self.bias, self.downscale)
+
+
+def _folded_convolution(
+    image: Tensor, weight: Tensor, bias: Tensor | None, downscale: int
+) -> Tensor:
+    """What a convolution makes of ``F.pixel_unshuffle(image, downscale)``, without making that.
+
+    It is the kernel that is unfolded, and moved on by ``downscale``: the same products for less
+    traffic, half of the time of the first layer and a quarter of the coarse branch's.
+    """
+    padding = downscale * (weight.shape[-1] // 2)
+    return F.conv2d(
+        image, F.pixel_shuffle(weight, downscale), bias, stride=downscale, padding=padding
+    )
 
 
 class _ResidualBlock(nn.Module):
@@ -332,7 +370,7 @@ class _ResidualBlock(nn.Module):
         inner = features
         for convolution, norm in zip(self.convolutions, self.norms, strict=True):
             inner = F.relu(norm(convolution(inner)), inplace=True)
-        return features + inner
+        return _added(inner, features)
 
 
 class _Modulation(nn.Module):
@@ -346,7 +384,8 @@ class _Modulation(nn.Module):
 
     def forward(self, features: Tensor, context: Tensor) -> Tensor:
         scale, shift = self.project(context)[:, :, None, None].chunk(2, dim=1)
-        return (features * (1 + scale)).add_(shift)
+        features = features * (1 + scale) if torch.is_grad_enabled() else features.mul_(1 + scale)
+        return features.add_(shift)
 
 
 class _InstanceNorm(nn.Module):
@@ -370,7 +409,7 @@ class _CoarseBranch(nn.Module):
 
     def __init__(self, width: int, channels: int) -> None:
         super().__init__()
-        self.fold = nn.Conv2d(3 * Generator.COARSE**2, width, 1)
+        self.fold = _FoldedConvolution(width, 1, Generator.COARSE)
         self.convolutions = nn.ModuleList(
             nn.Conv2d(width, width, 3, padding=dilation, dilation=dilation)
             for dilation in self.DILATIONS
@@ -383,7 +422,7 @@ class _CoarseBranch(nn.Module):
         return Generator.COARSE * sum(self.DILATIONS) + 3 * Generator.COARSE // 2
 
     def forward(self, image: Tensor, size: torch.Size) -> Tensor:
-        cells = F.relu(self.fold(F.pixel_unshuffle(image, Generator.COARSE)))
+        cells = F.relu(self.fold(image))
         for convolution in self.convolutions:
             cells = F.relu(convolution(cells))
         return F.interpolate(self.unfold(cells), size=size, mode="bilinear", align_corners=False)
@@ -441,12 +480,23 @@ def _moments(features: Tensor) -> Tensor:
     return torch.cat([mean, deviation], dim=1)
 
 
+def _added(features: Tensor, more: Tensor) -> Tensor:
+    """The sum of two tensors; in the place of the first where no gradient needs it."""
+    return features + more if torch.is_grad_enabled() else features.add_(more)
+
+
 def _local_mean(image: Tensor) -> Tensor:
     """Mean over the 5x5 pixels around each; what lies above it counts as fine detail."""
     side = 5
-    # Three channels, each on its own, are pooled faster than pixel by pixel.
-    padded = F.pad(image.contiguous(), (side // 2,) * 4, mode="replicate")
-    return F.avg_pool2d(padded, side, stride=1)
+    # Each channel on its own, rows before columns: a fifth of the time of F.avg_pool2d.
+    means = F.pad(image.contiguous(), (side // 2,) * 4, mode="replicate")
+    for dim in (-2, -1):
+        length = means.shape[dim] - side + 1
+        total = means.narrow(dim, 0, length).clone()
+        for start in range(1, side):
+            total += means.narrow(dim, start, length)
+        means = total
+    return means.div_(side**2)
 
 
 def _pad(image: Tensor, multiple: int, least: int) -> Tensor:

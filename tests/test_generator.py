@@ -6,9 +6,10 @@ import helpers
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from torch.nn import functional as F
 
 from dslr_gan.errors import DslrGanError
-from dslr_gan.generator import Generator, summarize
+from dslr_gan.generator import Generator, detail_maps, summarize
 
 REFERENCES = Path(__file__).parents[2] / "shared/reference_models"
 SETTINGS = [
@@ -62,6 +63,60 @@ def test_receptive_radius_holds_and_is_not_idle(settings):
     assert reach <= radius
     # An idle bound would only cost time; more than two cells of it would be a mistake.
     assert reach >= radius - 2 * generator.multiple
+
+
+def plainly(generator, image):
+    """The generator's result, by its description and with nothing done for speed."""
+    settings, context = generator.config, None
+    high, wide = (4 + -(side + 4) % generator.multiple for side in image.shape[-2:])
+    padded = F.pad(image, (0, wide, 0, high), mode="replicate")
+    if generator.uses_context:
+        context = generator.context(F.adaptive_avg_pool2d(detail_maps(image), 32))
+
+    def convolved(features, convolution, dilation=1):
+        padding = dilation * (convolution.weight.shape[-1] // 2)
+        weights = convolution.weight, convolution.bias
+        return F.conv2d(features, *weights, padding=padding, dilation=dilation)
+
+    def modulated(features, place):
+        if context is None:
+            return features
+        scale, shift = generator.modulate[place].project(context)[..., None, None].chunk(2, dim=1)
+        return features * (1 + scale) + shift
+
+    features = convolved(F.pixel_unshuffle(padded, settings["downscale"]), generator.head).relu()
+    if generator.coarse is not None:
+        around = convolved(F.pixel_unshuffle(padded, 8), generator.coarse.fold).relu()
+        for convolution, dilation in zip(generator.coarse.convolutions, (1, 1, 2, 1), strict=True):
+            around = convolved(around, convolution, dilation).relu()
+        around = convolved(around, generator.coarse.unfold)
+        features = features + F.interpolate(around, size=features.shape[-2:], mode="bilinear")
+    for place, (block, dilation) in enumerate(
+        zip(generator.blocks, generator.dilations, strict=True)
+    ):
+        inner = features = modulated(features, place)
+        for convolution in block.convolutions:
+            inner = convolved(inner, convolution, dilation).relu()
+        features = features + inner
+    features = modulated(features, len(generator.blocks))
+    for convolution in generator.merge:
+        features = convolved(features, convolution).relu()
+    means = F.avg_pool2d(F.pad(padded, (2, 2, 2, 2), mode="replicate"), 5, stride=1)
+    detail = F.pixel_unshuffle(padded - means, settings["downscale"])
+    output = convolved(torch.cat([features, detail], dim=1), generator.tail).tanh()
+    result = padded + F.pixel_shuffle(output, settings["downscale"])
+    return result[..., : image.shape[-2], : image.shape[-1]]
+
+
+@pytest.mark.parametrize("settings", SETTINGS[:-1], ids=NAMES[:-1])
+@pytest.mark.parametrize("size", [(3, 5), (40, 53)])
+def test_it_works_out_what_it_is_described_by(settings, size):
+    generator = loud({"end_kernel": 5, **settings})
+    image = torch.rand(2, 3, *size, dtype=torch.float64)
+    expected = plainly(generator, image)
+    torch.testing.assert_close(generator(image), expected, rtol=0, atol=1e-10)
+    with torch.inference_mode():  # some work is done in place where no gradient is wanted
+        torch.testing.assert_close(generator(image), expected, rtol=0, atol=1e-10)
 
 
 def test_instance_norm_sees_everything():
@@ -214,7 +269,9 @@ def test_a_part_is_what_the_whole_has_there(name, inner):
     image = torch.rand(1, 3, 183, 201, dtype=torch.float64)
     part = slice(*inner[:2]), slice(*inner[2:])
     seen = []
-    network.tail.register_forward_hook(lambda _, inputs, __: seen.append(inputs[0][0, 0].numel()))
+    network.merge[1].register_forward_hook(
+        lambda _, inputs, __: seen.append(inputs[0][0, 0].numel())
+    )
     with torch.inference_mode():
         expected = network(image)[..., *part]
         delivered = network.part(image, part)
