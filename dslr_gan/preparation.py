@@ -37,6 +37,7 @@ def prepare_teacher(
     *,
     crop: int = 512,
     per_photo: int | None = None,
+    vary: bool = False,
     seed: int = 0,
     source: Source | None = None,
     teacher: Source | None = None,
@@ -53,7 +54,11 @@ def prepare_teacher(
         out: The pairs folder to write; must not exist, or be empty.
         crop: Side of the square crops in pixels.
         per_photo: How many of a photo's crops to take, chosen by the seed; ``None`` for all.
-        seed: For that choice.
+        vary: Whether to take squares of any size and place instead of the crops of a grid, and
+            to change their exposure, colours and contrast, see :func:`varied`. What a network
+            with instance norm does depends on the statistics of what it is shown, and a few
+            photos have few of them.
+        seed: For the choice, or for what is varied.
         source: What the card says of the photos, but for their number, which is counted.
         teacher: What the card says of the generator, but for what it gave; ``None`` for what
             holds of those that were published with DPED.
@@ -63,12 +68,21 @@ def prepare_teacher(
         How many pairs were written.
 
     Raises:
-        DslrGanError: If a file cannot be read or ``out`` is taken.
+        DslrGanError: If a file cannot be read, ``out`` is taken, or crops are to be varied and
+            ``per_photo`` does not say how many there shall be.
     """
+    if vary and per_photo is None:
+        raise DslrGanError("there is no end of varied crops; say with --per-photo how many.")
     network = Generator.from_published(weights)
 
     def patches(position: int, pixels: np.ndarray, name: str) -> Iterator[Patch]:
-        corners = _corners(pixels, crop)
+        if vary and min(pixels.shape[:2]) >= crop:
+            rng = np.random.default_rng([seed, position])
+            for number in range(per_photo or 0):
+                piece = varied(pixels, crop, rng)
+                yield f"{name}_{number}.png", piece, _enhanced(network, piece)
+            return
+        corners = [] if vary else _corners(pixels, crop)
         if per_photo is not None and per_photo < len(corners):
             chosen = np.random.default_rng([seed, position]).permutation(len(corners))
             corners = [corners[index] for index in sorted(chosen[:per_photo])]
@@ -77,9 +91,38 @@ def prepare_teacher(
             yield f"{name}_{top}_{left}.png", piece, _enhanced(network, piece)
 
     teacher = teacher or _published(weights)
-    gave = f"targets for {crop}x{crop} crops, each enhanced alone"
+    kind = "crops of varied scale and exposure" if vary else "crops"
+    gave = f"targets for {crop}x{crop} {kind}, each enhanced alone"
     teachers = [dataclasses.replace(teacher, gave=gave)]
     return _write_pairs(photos, out, patches, source, teachers, progress)
+
+
+def varied(pixels: np.ndarray, side: int, rng: np.random.Generator) -> np.ndarray:
+    """Cut a square of any size out of a photo, scale it down, and change its light.
+
+    Args:
+        pixels: ``(H, W, 3)`` uint8, no side shorter than ``side``.
+        side: Side of the result in pixels. The square is between that large and as large as the
+            photo, and the logarithm of its size is uniform.
+        rng: Decides the square, and whether and how it is changed: two in three are, their
+            exposure by a factor that is mostly between 0.7 and 1.4, their channels by 6 % apart,
+            their contrast by 15 %.
+
+    Returns:
+        ``(side, side, 3)``, uint8.
+    """
+    height, width = pixels.shape[:2]
+    size = round(side * (min(height, width) / side) ** rng.random())
+    top, left = (int(rng.integers(length - size + 1)) for length in (height, width))
+    square = Image.fromarray(np.ascontiguousarray(pixels[top : top + size, left : left + size]))
+    piece = np.asarray(square.resize((side, side), Image.Resampling.LANCZOS))
+    if rng.random() < 1 / 3:
+        return piece
+    light = piece * np.exp(rng.normal(0, 0.2) + rng.normal(0, 0.06, 3))
+    mean = light.mean()
+    changed = mean + (light - mean) * np.exp(rng.normal(0, 0.15))
+    result: np.ndarray = changed.round().clip(0, 255).astype(np.uint8)
+    return result
 
 
 def prepare_grid(

@@ -35,6 +35,14 @@ def test_prepare_with_a_teacher_says_whose_the_photos_and_the_network_are(
     assert (known.name, known.terms, known.url) == ("N", "T", "https://a.b")
 
 
+def test_prepare_varies_a_teacher_s_crops_if_told_how_many(photos, teacher, tmp_path, capsys):
+    words = ["prepare", photos, "--teacher", teacher, "--crop", "20", "--vary"]
+    assert run(*words, "--per-photo", "3", "--out", tmp_path / "out") == 0
+    assert provenance(tmp_path / "out").data.gave == "6 pairs from 2 photos"
+    assert "--per-photo how many" in refused(capsys, *words, "--out", tmp_path / "endless")
+    assert not (tmp_path / "endless").exists()
+
+
 def test_prepare_with_targets_keeps_the_photos_terms_from_the_teacher(photos, tmp_path):
     (photos / "side.JPG").unlink()
     words = ["prepare", photos, "--targets", photos, "--grid", "20"]

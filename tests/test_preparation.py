@@ -14,7 +14,14 @@ from dslr_gan.data import find_pairs, load_pairs, provenance
 from dslr_gan.errors import DslrGanError
 from dslr_gan.generator import Generator
 from dslr_gan.image import to_pixels, to_tensor
-from dslr_gan.preparation import BLEND_COLOUR, BLEND_PIXELS, blend, prepare_grid, prepare_teacher
+from dslr_gan.preparation import (
+    BLEND_COLOUR,
+    BLEND_PIXELS,
+    blend,
+    prepare_grid,
+    prepare_teacher,
+    varied,
+)
 from hub_card import Source
 
 SOURCE = Source(name="holiday", gave="", terms="CC0", url="https://a.b", dataset_id=None)
@@ -110,6 +117,47 @@ def test_the_seed_chooses_some_of_the_crops(photos, teacher, tmp_path):
     assert names("again", per_photo=7, seed=3) == some
     assert names("other", per_photo=7, seed=4) != some
     assert names("plenty", per_photo=1000) == every
+
+
+def test_varied_crops_are_as_many_as_asked_and_the_same_for_a_seed(photos, teacher, tmp_path):
+    def crops(folder, **options):
+        out = tmp_path / folder
+        assert (
+            prepare_teacher(photos, teacher, out, crop=20, per_photo=5, vary=True, **options) == 10
+        )
+        pairs = find_pairs(out)
+        return pairs, np.stack([read(pairs.phone / name) for name in pairs.names])
+
+    pairs, phone = crops("one", seed=3)
+    assert pairs.names == [f"{stem}_{n}.png" for stem in ("first", "second") for n in range(5)]
+    network = Generator.from_published(teacher)
+    for name, crop in zip(pairs.names, phone, strict=True):
+        with torch.inference_mode():
+            target = to_pixels(network(to_tensor(crop)))
+        assert np.array_equal(read(pairs.dslr / name), target)
+    assert np.array_equal(crops("again", seed=3)[1], phone)
+    assert not np.array_equal(crops("other", seed=4)[1], phone)
+    assert "varied" in provenance(tmp_path / "one").teachers[0].gave
+    with pytest.raises(DslrGanError, match="--per-photo how many"):
+        prepare_teacher(photos, teacher, tmp_path / "endless", crop=20, vary=True)
+    assert not (tmp_path / "endless").exists()
+
+
+def test_a_varied_crop_is_a_square_of_any_size_in_another_light():
+    rows, columns = np.mgrid[:120, :160]
+    slope = np.dstack([columns, rows, np.full_like(rows, 90)]).astype(np.uint8)
+    rng = np.random.default_rng(0)
+    crops = np.stack([varied(slope, 30, rng) for _ in range(300)])
+    assert crops.shape == (300, 30, 30, 3) and crops.dtype == np.uint8
+    kept = (crops[..., 2] == 90).all(axis=(1, 2))
+    assert 80 <= kept.sum() <= 120  # a third
+    # A pixel of a crop stands for as many of the photo as its square is larger than the crop.
+    steps = np.diff(crops[kept][..., 0].mean(axis=1), axis=1).mean(axis=1)
+    assert 1 <= steps.min() < 1.2 and 3.3 < steps.max() <= 4
+    assert np.median(steps) == pytest.approx(2, abs=0.3)
+    assert np.ptp(crops[kept][..., 0].mean(axis=(1, 2))) > 80  # from left to right
+    lit = crops[~kept][..., 2].mean(axis=(1, 2))
+    assert 0.7 * 90 < np.percentile(lit, 10) < 90 < np.percentile(lit, 90) < 1.4 * 90
 
 
 def test_a_turned_and_a_16_bit_photo_are_cut_upright_and_in_8_bits(photos, teacher, tmp_path):

@@ -59,6 +59,13 @@ def add(commands: Commands) -> None:
     group.add_argument(
         "--per-photo", type=int, metavar="N", help="take that many crops of a photo (default: all)"
     )
+    group.add_argument(
+        "--vary",
+        action="store_true",
+        default=None,
+        help="take squares of any size and place, scaled down to the crop's, and change their "
+        "light; with --per-photo",
+    )
     group = command.add_argument_group("with --targets")
     group.add_argument(
         "--grid", type=int, metavar="N", help="side of the targets' patches (default: 100)"
@@ -135,7 +142,10 @@ _ALIGNED_ONLY = ("dslr", "csv", "patch", "stride", "min_ncc", "max_shift", "test
                  "push_to_hub", "private")  # fmt: skip
 _MEANT_FOR = {
     "--phone": (*_ALIGNED_ONLY, "seed"),
-    "--teacher": ("crop", "per_photo", "seed", "teacher_name", "teacher_terms", "teacher_url"),
+    "--teacher": (
+        *("crop", "per_photo", "vary", "seed"),
+        *("teacher_name", "teacher_terms", "teacher_url"),
+    ),
     "--targets": ("grid", "blend_with", "teacher_name", "teacher_terms", "teacher_url"),
 }
 _COUNTS = ("crop", "per_photo", "grid")
@@ -277,6 +287,7 @@ def _run_with_targets(options: argparse.Namespace) -> int:
                 options.out,
                 crop=512 if options.crop is None else options.crop,
                 per_photo=options.per_photo,
+                vary=bool(options.vary),
                 seed=options.seed or 0,
                 source=source,
                 teacher=teacher,
