@@ -35,7 +35,7 @@ def prepare_teacher(
     weights: Path,
     out: Path,
     *,
-    crop: int = 512,
+    crop: int | None = 512,
     per_photo: int | None = None,
     vary: bool = False,
     seed: int = 0,
@@ -52,7 +52,7 @@ def prepare_teacher(
         photos: Photo files; one smaller than a crop gives none.
         weights: A safetensors file that :meth:`Generator.from_published` reads.
         out: The pairs folder to write; must not exist, or be empty.
-        crop: Side of the square crops in pixels.
+        crop: Side of the square crops in pixels; ``None`` for whole photos, one pair each.
         per_photo: How many of a photo's crops to take, chosen by the seed; ``None`` for all.
         vary: Whether to take squares of any size and place instead of the crops of a grid, and
             to change their exposure, colours and contrast, see :func:`varied`. What a network
@@ -76,6 +76,9 @@ def prepare_teacher(
     network = Generator.from_published(weights)
 
     def patches(position: int, pixels: np.ndarray, name: str) -> Iterator[Patch]:
+        if crop is None:
+            yield f"{name}.png", pixels, _enhanced(network, pixels)
+            return
         if vary and min(pixels.shape[:2]) >= crop:
             rng = np.random.default_rng([seed, position])
             for number in range(per_photo or 0):
@@ -92,7 +95,8 @@ def prepare_teacher(
 
     teacher = teacher or _published(weights)
     kind = "crops of varied scale and exposure" if vary else "crops"
-    gave = f"targets for {crop}x{crop} {kind}, each enhanced alone"
+    shown = "whole photos" if crop is None else f"{crop}x{crop} {kind}, each enhanced alone"
+    gave = f"targets for {shown}"
     teachers = [dataclasses.replace(teacher, gave=gave)]
     return _write_pairs(photos, out, patches, source, teachers, progress)
 

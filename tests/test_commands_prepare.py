@@ -43,6 +43,14 @@ def test_prepare_varies_a_teacher_s_crops_if_told_how_many(photos, teacher, tmp_
     assert not (tmp_path / "endless").exists()
 
 
+def test_prepare_shows_the_teacher_whole_photos(photos, teacher, tmp_path, capsys):
+    words = ["prepare", photos, "--teacher", teacher, "--whole"]
+    assert run(*words, "--out", tmp_path / "out") == 0
+    assert provenance(tmp_path / "out").data.gave == "2 pairs from 2 photos"
+    said = refused(capsys, *words, "--per-photo", "2", "--out", tmp_path / "both")
+    assert "--per-photo has no meaning with --whole" in said
+
+
 def test_prepare_with_targets_keeps_the_photos_terms_from_the_teacher(photos, tmp_path):
     (photos / "side.JPG").unlink()
     words = ["prepare", photos, "--targets", photos, "--grid", "20"]

@@ -119,6 +119,18 @@ def test_the_seed_chooses_some_of_the_crops(photos, teacher, tmp_path):
     assert names("plenty", per_photo=1000) == every
 
 
+def test_the_teacher_may_see_whole_photos(photos, teacher, tmp_path):
+    assert prepare_teacher(photos, teacher, tmp_path / "out", crop=None) == 3
+    pairs = find_pairs(tmp_path / "out")
+    assert pairs.names == ["first.png", "second.png", "small.png"]
+    photo = read(photos[0])
+    assert np.array_equal(read(pairs.phone / "first.png"), photo)
+    with torch.inference_mode():
+        target = to_pixels(Generator.from_published(teacher)(to_tensor(photo)))
+    assert np.array_equal(read(pairs.dslr / "first.png"), target)
+    assert provenance(tmp_path / "out").teachers[0].gave == "targets for whole photos"
+
+
 def test_varied_crops_are_as_many_as_asked_and_the_same_for_a_seed(photos, teacher, tmp_path):
     def crops(folder, **options):
         out = tmp_path / folder

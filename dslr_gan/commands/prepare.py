@@ -66,6 +66,12 @@ def add(commands: Commands) -> None:
         help="take squares of any size and place, scaled down to the crop's, and change their "
         "light; with --per-photo",
     )
+    group.add_argument(
+        "--whole",
+        action="store_true",
+        default=None,
+        help="show the teacher whole photos; one of 4 megapixels takes some GB",
+    )
     group = command.add_argument_group("with --targets")
     group.add_argument(
         "--grid", type=int, metavar="N", help="side of the targets' patches (default: 100)"
@@ -143,7 +149,7 @@ _ALIGNED_ONLY = ("dslr", "csv", "patch", "stride", "min_ncc", "max_shift", "test
 _MEANT_FOR = {
     "--phone": (*_ALIGNED_ONLY, "seed"),
     "--teacher": (
-        *("crop", "per_photo", "vary", "seed"),
+        *("crop", "per_photo", "vary", "whole", "seed"),
         *("teacher_name", "teacher_terms", "teacher_url"),
     ),
     "--targets": ("grid", "blend_with", "teacher_name", "teacher_terms", "teacher_url"),
@@ -181,6 +187,10 @@ def _check_meant(options: argparse.Namespace, kind: str) -> None:
         least = 1 if name in _COUNTS else 0
         if name in (*_COUNTS, "seed") and value < least:
             raise DslrGanError(f"{flag} must be at least {least}, got {value}.")
+    crops = [flag for flag in ("crop", "per_photo", "vary") if getattr(options, flag) is not None]
+    if options.whole and crops:
+        flag = crops[0].replace("_", "-")
+        raise DslrGanError(f"--{flag} has no meaning with --whole; leave one of them out.")
     if kind == "--phone" and options.dslr is None:
         raise DslrGanError("--phone needs --dslr, the folder with the DSLR's photos; name it.")
     if options.private and options.push_to_hub is None:
@@ -285,7 +295,7 @@ def _run_with_targets(options: argparse.Namespace) -> int:
                 photos,
                 options.teacher,
                 options.out,
-                crop=512 if options.crop is None else options.crop,
+                crop=None if options.whole else options.crop or 512,
                 per_photo=options.per_photo,
                 vary=bool(options.vary),
                 seed=options.seed or 0,
