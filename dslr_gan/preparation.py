@@ -76,22 +76,15 @@ def prepare_teacher(
     network = Generator.from_published(weights)
 
     def patches(position: int, pixels: np.ndarray, name: str) -> Iterator[Patch]:
+        rng = np.random.default_rng([seed, position])
         if crop is None:
-            yield f"{name}.png", pixels, _enhanced(network, pixels)
-            return
-        if vary and min(pixels.shape[:2]) >= crop:
-            rng = np.random.default_rng([seed, position])
-            for number in range(per_photo or 0):
-                piece = varied(pixels, crop, rng)
-                yield f"{name}_{number}.png", piece, _enhanced(network, piece)
-            return
-        corners = [] if vary else _corners(pixels, crop)
-        if per_photo is not None and per_photo < len(corners):
-            chosen = np.random.default_rng([seed, position]).permutation(len(corners))
-            corners = [corners[index] for index in sorted(chosen[:per_photo])]
-        for top, left in corners:
-            piece = np.ascontiguousarray(pixels[top : top + crop, left : left + crop])
-            yield f"{name}_{top}_{left}.png", piece, _enhanced(network, piece)
+            pieces = iter([("", pixels)])
+        elif vary:
+            pieces = _varied_crops(pixels, crop, per_photo or 0, rng)
+        else:
+            pieces = _grid_crops(pixels, crop, per_photo, rng)
+        for where, piece in pieces:
+            yield f"{name}{where}.png", piece, _enhanced(network, piece)
 
     teacher = teacher or _published(weights)
     kind = "crops of varied scale and exposure" if vary else "crops"
@@ -99,6 +92,27 @@ def prepare_teacher(
     gave = f"targets for {shown}"
     teachers = [dataclasses.replace(teacher, gave=gave)]
     return _write_pairs(photos, out, patches, source, teachers, progress)
+
+
+def _grid_crops(
+    pixels: np.ndarray, side: int, count: int | None, rng: np.random.Generator
+) -> Iterator[tuple[str, np.ndarray]]:
+    """Crops of a grid, with what their names say of their place; some of them, or all."""
+    corners = _corners(pixels, side)
+    if count is not None and count < len(corners):
+        chosen = rng.permutation(len(corners))
+        corners = [corners[index] for index in sorted(chosen[:count])]
+    for top, left in corners:
+        yield f"_{top}_{left}", pixels[top : top + side, left : left + side]
+
+
+def _varied_crops(
+    pixels: np.ndarray, side: int, count: int, rng: np.random.Generator
+) -> Iterator[tuple[str, np.ndarray]]:
+    """So many crops of varied scale and light, numbered; none of a photo that is too small."""
+    if min(pixels.shape[:2]) >= side:
+        for number in range(count):
+            yield f"_{number}", varied(pixels, side, rng)
 
 
 def varied(pixels: np.ndarray, side: int, rng: np.random.Generator) -> np.ndarray:
