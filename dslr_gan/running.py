@@ -38,7 +38,7 @@ def in_bf16(network: Pretrained) -> Pretrained:
     """A copy of a network that works its wide convolutions out in bfloat16, all else in float32.
 
     The first and the last layer, the residuals and the modulation, where a rounding would be seen,
-    stay as they are. Of the bundled networks no value differs by 1/255 in the pieces of photos
+    stay as they are. Of the bundled networks no value differs by more than 1.01/255 in the photos
     that ``tests/test_running.py`` compares.
     """
     half = copy.deepcopy(network)
