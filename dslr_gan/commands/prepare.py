@@ -52,36 +52,8 @@ def add(commands: Commands) -> None:
         "--targets", type=Path, metavar="DIR", help="folder with a target of each photo's name"
     )
     _add_aligned(command.add_argument_group("with --phone"))
-    group = command.add_argument_group("with --teacher")
-    group.add_argument(
-        "--crop", type=int, metavar="N", help="side of the teacher's crops (default: 512)"
-    )
-    group.add_argument(
-        "--per-photo", type=int, metavar="N", help="take that many crops of a photo (default: all)"
-    )
-    group.add_argument(
-        "--vary",
-        action="store_true",
-        default=None,
-        help="take squares of any size and place, scaled down to the crop's, and change their "
-        "light; with --per-photo",
-    )
-    group.add_argument(
-        "--whole",
-        action="store_true",
-        default=None,
-        help="show the teacher whole photos; one of 4 megapixels takes some GB",
-    )
-    group = command.add_argument_group("with --targets")
-    group.add_argument(
-        "--grid", type=int, metavar="N", help="side of the targets' patches (default: 100)"
-    )
-    group.add_argument(
-        "--blend-with",
-        type=Path,
-        metavar="FILE",
-        help="published generator, whose enhancement of each patch is mixed into its target",
-    )
+    _add_teacher(command.add_argument_group("with --teacher"))
+    _add_targets(command.add_argument_group("with --targets"))
     command.add_argument(
         "--seed",
         type=int,
@@ -141,6 +113,40 @@ def _add_aligned(group: argparse._ArgumentGroup) -> None:
     )
     group.add_argument(
         "--private", action="store_true", default=None, help="there as a private dataset"
+    )
+
+
+def _add_teacher(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--crop", type=int, metavar="N", help="side of the teacher's crops (default: 512)"
+    )
+    group.add_argument(
+        "--per-photo", type=int, metavar="N", help="take that many crops of a photo (default: all)"
+    )
+    group.add_argument(
+        "--vary",
+        action="store_true",
+        default=None,
+        help="take squares of any size and place, scaled down to the crop's, and change their "
+        "light; with --per-photo",
+    )
+    group.add_argument(
+        "--whole",
+        action="store_true",
+        default=None,
+        help="show the teacher whole photos; one of 4 megapixels takes some GB",
+    )
+
+
+def _add_targets(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--grid", type=int, metavar="N", help="side of the targets' patches (default: 100)"
+    )
+    group.add_argument(
+        "--blend-with",
+        type=Path,
+        metavar="FILE",
+        help="published generator, whose enhancement of each patch is mixed into its target",
     )
 
 
