@@ -55,6 +55,7 @@ from dslr_gan.training.flags import (
     trackers,
 )
 from dslr_gan.training.guard import CollapseGuard
+from dslr_gan.training.optimizers import make_optimizer
 from dslr_gan.training.records import Records, command_line
 from dslr_gan.training.stopping import StopRequest
 from dslr_gan.vgg import VGGFeatures
@@ -140,11 +141,11 @@ class Trainer:
         )
         self.device = self.accelerator.device
         self.ema = copy.deepcopy(network).to(self.device).eval().requires_grad_(False)
-        self.generator, self.optimizer = self._prepare(network, args.learning_rate)
+        self.generator, self.optimizer = self._prepare(network, args.optimizer, args.learning_rate)
         self.discriminator = None
         if self.weights.texture:
             self.discriminator, self.discriminator_optimizer = self._prepare(
-                Discriminator(), args.discriminator_learning_rate
+                Discriminator(), "adam", args.discriminator_learning_rate
             )
         if self.vgg is not None:
             # Half precision where it is asked for; nothing to learn, nothing to exchange.
@@ -173,13 +174,14 @@ class Trainer:
             return VGGFeatures.from_file(self.args.vgg_weights)
         return VGGFeatures.from_hub()
 
-    def _prepare(self, network: torch.nn.Module, rate: float) -> tuple[Any, Any]:
-        """A network and its Adam, ready for this machine."""
+    def _prepare(self, network: torch.nn.Module, optimizer: str, rate: float) -> tuple[Any, Any]:
+        """A network and its optimizer, ready for this machine."""
         if self.args.channels_last:
             network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         if self.args.compile:
             network.compile()
-        return self.accelerator.prepare(network, torch.optim.Adam(network.parameters(), rate))
+        moves = make_optimizer(optimizer, network.parameters(), rate)
+        return self.accelerator.prepare(network, moves)
 
     @property
     def network(self) -> Pretrained:

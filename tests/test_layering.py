@@ -50,6 +50,7 @@ FLOORS = [
     ],
     ["dslr_gan.pairing"],
     ["dslr_gan.training"],
+    ["dslr_gan.training.optimizers"],
     ["dslr_gan.training.flags", "dslr_gan.training.records", "dslr_gan.training.stopping"],
     [f"dslr_gan.training.{name}" for name in ("card", "checkpoints", "feed", "guard")],
     ["app", "train_accelerate", "dslr_gan.commands"],

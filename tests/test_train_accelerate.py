@@ -100,6 +100,23 @@ def test_stopped_and_resumed_is_bit_identical(whole_run, pairs, tmp_path):
     assert all(torch.equal(resumed[key], straight[key]) for key in straight)
 
 
+def test_a_run_with_soap_is_gone_on_with_bit_identically_too(pairs, tmp_path):
+    common = [*flags(pairs, tmp_path), "--optimizer", "soap", "--max_train_steps", 4]
+    straight = train(common)
+    assert straight.returncode == 0, straight.stderr
+    gone_on_with = [*common, "--output_dir", tmp_path / "again"]
+    shutil.copytree(tmp_path / "checkpoint-2", tmp_path / "again/checkpoint-2")
+    resumed = train([*gone_on_with, "--resume_from_checkpoint", "latest"])
+    assert resumed.returncode == 0, resumed.stderr
+    first, second = weights(tmp_path), weights(tmp_path / "again")
+    assert all(torch.equal(first[key], second[key]) for key in first)
+    shutil.copytree(tmp_path / "checkpoint-2", tmp_path / "adam/checkpoint-2")
+    other = [*common, "--output_dir", tmp_path / "adam", "--optimizer", "adam"]
+    refused = train([*other, "--resume_from_checkpoint", "latest"])
+    assert refused.returncode == 1
+    assert "--optimizer" in refused.stderr and "Traceback" not in refused.stderr
+
+
 def test_resume_without_a_checkpoint_starts_anew_and_says_so(pairs, tmp_path):
     arguments = [*flags(pairs, tmp_path), "--max_train_steps", 1]
     result = train([*arguments, "--resume_from_checkpoint", "latest"])

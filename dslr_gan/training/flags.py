@@ -16,6 +16,7 @@ from dslr_gan.errors import DslrGanError
 from dslr_gan.losses import LossWeights
 from dslr_gan.networks import ARCHITECTURES
 from dslr_gan.pretrained import first_line
+from dslr_gan.training.optimizers import OPTIMIZERS
 
 SCHEDULES = ("cosine", "linear", "constant")
 NO_TRACKER = "none"
@@ -38,8 +39,9 @@ PRESETS: dict[str, dict[str, Any]] = {
     # the distances that the models are judged by stand in for the adversarial term.
     "shipped": {
         "architecture": "light",
-        "max_train_steps": 9600,
-        "learning_rate": 2e-3,
+        "max_train_steps": 3000,
+        "optimizer": "soap",
+        "learning_rate": 3e-3,
         "ema_decay": 0.999,
         "content_weight": 0.0,
         "texture_weight": 0.0,
@@ -172,6 +174,8 @@ def _add_optimisation(parser: argparse.ArgumentParser) -> None:
     add("--max_train_steps", type=int, default=3000)
     add("--train_batch_size", type=int, default=16, help="pairs per process and step (16)")
     add("--gradient_accumulation_steps", type=int, default=1)
+    add("--optimizer", choices=OPTIMIZERS, default="adam",
+        help="what moves the generator; the discriminator is moved by Adam (adam)")  # fmt: skip
     add("--learning_rate", type=float, default=1e-3)
     add("--discriminator_learning_rate", type=float, default=1e-4)
     add("--lr_scheduler", choices=SCHEDULES, default="cosine",
