@@ -56,6 +56,13 @@ def test_what_cannot_work_is_a_sentence(more, words):
         check_arguments(parse(*more))
 
 
+def test_soap_that_is_not_installed_is_a_sentence(monkeypatch):
+    monkeypatch.setattr("dslr_gan.training.flags.find_spec", lambda name: None)
+    with pytest.raises(DslrGanError, match="pip install pytorch-optimizer, or take adam"):
+        check_arguments(parse("--optimizer", "soap"))
+    check_arguments(parse("--optimizer", "adam"))
+
+
 @pytest.mark.parametrize("text", ["0/5", "6/5", "1/1", "5", "a/b", "1/x", "1/5/5"])
 def test_a_fold_is_one_of_several(text, capsys):
     assert parse("--fold", "2/5").fold == (2, 5)

@@ -9,7 +9,7 @@ from accelerate.utils import ProjectConfiguration
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from dslr_gan.training.records import Records, draw_curves
+from dslr_gan.training.records import Records, draw_curves, library_versions
 
 
 @pytest.fixture
@@ -25,6 +25,12 @@ def records(accelerator, tmp_path):
     records = Records(tmp_path, accelerator, run)
     records.start(0)
     return records
+
+
+def test_a_library_one_can_do_without_is_named_where_it_is(monkeypatch):
+    assert "pytorch-optimizer" in library_versions()
+    monkeypatch.setattr("dslr_gan.training.records.OPTIONAL_LIBRARIES", ("no-such-library",))
+    assert list(library_versions())[0] == "torch" and "no-such-library" not in library_versions()
 
 
 def test_numbers_go_to_the_log_and_to_tensorboard(records, accelerator, tmp_path):

@@ -4,6 +4,7 @@ import argparse
 import dataclasses
 import math
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -264,6 +265,10 @@ def check_arguments(args: argparse.Namespace) -> None:
         raise DslrGanError("every loss has weight 0; give at least one a weight.")
     if args.mixed_precision == "fp16" and not torch.cuda.is_available():
         raise DslrGanError("--mixed_precision fp16 needs a GPU; take bf16 or no.")
+    if args.optimizer == "soap" and find_spec("pytorch_optimizer") is None:
+        raise DslrGanError(
+            "--optimizer soap is not installed here; pip install pytorch-optimizer, or take adam."
+        )
     _check_names(args)
 
 

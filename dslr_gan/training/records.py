@@ -12,7 +12,8 @@ import shlex
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from importlib.metadata import version
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from dslr_gan.files import written_whole
 
 FOLDER = "results"
 LIBRARIES = ("torch", "accelerate", "datasets", "numpy", "pillow", "safetensors")
+OPTIONAL_LIBRARIES = ("pytorch-optimizer",)
 LATEST_SAMPLES = 12
 """How many sample grids the page shows besides the first one."""
 
@@ -186,8 +188,12 @@ def surroundings(accelerator: Accelerator) -> dict[str, Any]:
 
 
 def library_versions() -> dict[str, str]:
-    """Version of each library that has a say in the result."""
-    return {name: version(name) for name in LIBRARIES}
+    """Version of each library that has a say in the result, but for those one can do without."""
+    versions = {name: version(name) for name in LIBRARIES}
+    for name in OPTIONAL_LIBRARIES:
+        with suppress(PackageNotFoundError):
+            versions[name] = version(name)
+    return versions
 
 
 def command_line() -> str:
