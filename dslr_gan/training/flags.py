@@ -40,7 +40,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     # the distances that the models are judged by stand in for the adversarial term.
     "shipped": {
         "architecture": "light",
-        "max_train_steps": 3000,
+        "max_train_steps": 7000,
         "optimizer": "soap",
         "learning_rate": 3e-3,
         "ema_decay": 0.999,
