@@ -180,7 +180,7 @@ class Trainer:
             network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         if self.args.compile:
             network.compile()
-        moves = make_optimizer(optimizer, network.parameters(), rate)
+        moves = make_optimizer(optimizer, network.parameters(), rate, self.device)
         return self.accelerator.prepare(network, moves)
 
     @property

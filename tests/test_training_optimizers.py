@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 
+from dslr_gan.errors import DslrGanError
 from dslr_gan.training.optimizers import OPTIMIZERS, make_optimizer
 
 
@@ -63,3 +64,13 @@ def test_stopped_and_gone_on_with_is_bit_identical(name, tmp_path):
 def test_another_name_is_refused():
     with pytest.raises(ValueError, match="adam"):
         make_optimizer("sgd", [nn.Parameter(torch.ones(1))], 0.1)
+
+
+def test_a_device_without_decompositions_is_refused(monkeypatch):
+    def missing(*_):
+        raise NotImplementedError("aten::_linalg_eigh.eigenvalues is not implemented here")
+
+    monkeypatch.setattr(torch.linalg, "eigh", missing)
+    with pytest.raises(DslrGanError, match="PyTorch cannot do on cpu; add --cpu"):
+        make_optimizer("soap", [nn.Parameter(torch.ones(1))], 0.1)
+    make_optimizer("adam", [nn.Parameter(torch.ones(1))], 0.1)

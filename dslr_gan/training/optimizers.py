@@ -5,11 +5,16 @@ from collections.abc import Iterable
 import torch
 from torch import nn
 
+from dslr_gan.errors import DslrGanError
+
 OPTIMIZERS = ("adam", "soap")
 
 
 def make_optimizer(
-    name: str, parameters: Iterable[nn.Parameter], learning_rate: float
+    name: str,
+    parameters: Iterable[nn.Parameter],
+    learning_rate: float,
+    device: torch.device | str = "cpu",
 ) -> torch.optim.Optimizer:
     """Make an optimizer without weight decay.
 
@@ -20,11 +25,13 @@ def make_optimizer(
             (``docs/experiments.md``). Its first step only looks.
         parameters: What it moves.
         learning_rate: The rate.
+        device: Where they will be when they are moved.
 
     Returns:
         The optimizer.
 
     Raises:
+        DslrGanError: If the device has not the decompositions that SOAP needs.
         ValueError: If there is no optimizer of that name.
     """
     if name == "adam":
@@ -33,5 +40,17 @@ def make_optimizer(
         # Takes a second to import, and most runs and all of --help do without.
         from pytorch_optimizer import SOAP
 
+        _check_decompositions(torch.device(device))
         return SOAP(parameters, learning_rate, weight_decay=0.0)
     raise ValueError(f"optimizer must be one of {OPTIMIZERS}, got {name!r}")
+
+
+def _check_decompositions(device: torch.device) -> None:
+    """Refuse a device on which the second step would fail."""
+    try:
+        torch.linalg.qr(torch.linalg.eigh(torch.eye(2, device=device)).eigenvectors)
+    except (NotImplementedError, RuntimeError) as error:
+        raise DslrGanError(
+            f"--optimizer soap needs what PyTorch cannot do on {device.type}; add --cpu to "
+            "accelerate launch, or take --optimizer adam."
+        ) from error
