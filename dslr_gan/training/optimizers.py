@@ -37,7 +37,7 @@ def make_optimizer(
     if name == "adam":
         return torch.optim.Adam(parameters, learning_rate)
     if name == "soap":
-        # Takes a second to import, and most runs and all of --help do without.
+        # Takes a second to import, which --help and runs by Adam do without.
         from pytorch_optimizer import SOAP
 
         _check_decompositions(torch.device(device))
