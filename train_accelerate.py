@@ -141,6 +141,7 @@ class Trainer:
         )
         self.device = self.accelerator.device
         self.ema = copy.deepcopy(network).to(self.device).eval().requires_grad_(False)
+        self.ema.stored_as = getattr(torch, self.args.stored_as)
         self.generator, self.optimizer = self._prepare(network, args.optimizer, args.learning_rate)
         self.discriminator = None
         if self.weights.texture:

@@ -306,8 +306,8 @@ def detail_maps(image: Tensor) -> Tensor:
 def _changes(image: Tensor, step: int) -> Tensor:
     """How much a picture changes over some pixels, to the right and down."""
     changes = torch.zeros_like(image)
-    changes[..., :-step] += (image[..., step:] - image[..., :-step]).abs()
-    changes[..., :-step, :] += (image[..., step:, :] - image[..., :-step, :]).abs()
+    changes[..., :-step] = (image[..., step:] - image[..., :-step]).abs_()
+    changes[..., :-step, :] += (image[..., step:, :] - image[..., :-step, :]).abs_()
     return changes
 
 

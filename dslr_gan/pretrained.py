@@ -71,6 +71,9 @@ class Pretrained(nn.Module):
     """Files of the pictures that the facts name; of a network from the Hub none are fetched."""
     origin: Origin | None = None
     """Where the weights came from; ``None`` for a network made here."""
+    stored_as: torch.dtype = torch.float32
+    """What the numbers are rounded to in a file: ``torch.float32``, or ``torch.float16`` for half
+    the size. The network itself stays as it is. One that is loaded remembers it of its file."""
 
     @property
     def receptive_radius(self) -> int | None:
@@ -137,7 +140,10 @@ class Pretrained(nn.Module):
         architecture, settings = _read_config(folder / CONFIG)
         _check_config(folder / CONFIG, architecture, settings, cls)
         network = cls(**settings)
-        network.load_strictly(read_weights(folder / WEIGHTS), str(folder / WEIGHTS))
+        weights = read_weights(folder / WEIGHTS)
+        network.load_strictly(weights, str(folder / WEIGHTS))
+        if all(value.dtype == torch.float16 for value in weights.values()):
+            network.stored_as = torch.float16
         network.facts = _read_facts(folder / FACTS)
         network.pictures = _read_pictures(folder, network.facts)
         return network.eval()
@@ -178,20 +184,25 @@ class Pretrained(nn.Module):
     def save_pretrained(self, folder: str | Path, *, repository: str | None = None) -> None:
         """Write weights, settings, facts and card into a folder, each file whole.
 
-        Pictures that the facts name go with them; the card leaves out those that are not here.
+        The weights are rounded to :attr:`stored_as`. Pictures that the facts name go with them; the
+        card leaves out those that are not here.
 
         Args:
             folder: Is made where it does not exist; the files in it are replaced.
             repository: Hub id that the card names in its example.
 
         Raises:
-            DslrGanError: If the folder cannot be written to, or a weight is not finite.
+            DslrGanError: If the folder cannot be written to, or a weight is not finite, or too
+                large for float16 where that is asked for.
         """
         folder = Path(folder)
         weights = {
-            key: value.detach().cpu().contiguous() for key, value in self.state_dict().items()
+            key: value.detach().to("cpu", self.stored_as).contiguous()
+            for key, value in self.state_dict().items()
         }
         if not all(torch.isfinite(value).all() for value in weights.values()):
+            if all(torch.isfinite(value).all() for value in self.state_dict().values()):
+                raise DslrGanError("a weight is too large for float16; store it as float32.")
             raise DslrGanError("the network holds NaN or infinity and was not saved.")
         facts = self.facts or unknown_facts(type(self).__name__)
         if facts.pictures:

@@ -96,6 +96,38 @@ def test_a_network_in_another_memory_format_is_saved_all_the_same(tmp_path):
     assert all(torch.equal(state[key], value) for key, value in generator.state_dict().items())
 
 
+def test_half_the_file_for_a_network_stored_as_float16_and_it_stays_so(tmp_path):
+    generator = tiny()
+    generator.save_pretrained(tmp_path / "whole")
+    generator.stored_as = torch.float16
+    generator.save_pretrained(tmp_path / "half")
+    assert all(value.dtype == torch.float32 for value in generator.state_dict().values())
+    sizes = [
+        sum(value.nbytes for value in load_file(tmp_path / name / "model.safetensors").values())
+        for name in ("whole", "half")
+    ]
+    assert sizes == [2 * sizes[1], sizes[1]]
+    again = Generator.from_pretrained(tmp_path / "half")
+    for key, value in generator.state_dict().items():
+        assert again.state_dict()[key].dtype == torch.float32
+        # float16 has eleven binary digits: the nearest is at most 2**-11 of the value away.
+        assert torch.allclose(again.state_dict()[key], value, rtol=2**-11, atol=2**-24)
+    again.save_pretrained(tmp_path / "again")
+    assert content(tmp_path / "again") == content(tmp_path / "half")
+    whole = Generator.from_pretrained(tmp_path / "whole")
+    assert whole.stored_as == torch.float32
+
+
+def test_a_weight_too_large_for_float16_is_refused_and_not_stored_as_infinity(tmp_path):
+    generator = tiny(bias=70_000.0)
+    generator.save_pretrained(tmp_path)
+    before = content(tmp_path)
+    generator.stored_as = torch.float16
+    with pytest.raises(DslrGanError, match="too large for float16; store it as float32"):
+        generator.save_pretrained(tmp_path)
+    assert content(tmp_path) == before
+
+
 def test_the_facts_travel_and_the_card_says_them(tmp_path):
     generator = tiny()
     generator.facts = FACTS

@@ -257,6 +257,15 @@ def test_what_a_network_started_from_stays_in_its_card(whole_run, pairs, tmp_pat
     assert facts.steps is None and len(facts.data) == 1
 
 
+def test_the_generator_is_stored_as_it_was_asked_for(pairs, tmp_path):
+    run = trainer(pairs, tmp_path, "--stored_as", "float16")
+    run._begin()
+    run._save(tmp_path / "half", run.scores)
+    saved = load_file(tmp_path / "half/model.safetensors")
+    assert {value.dtype for value in saved.values()} == {torch.float16}
+    assert {value.dtype for value in run.ema.state_dict().values()} == {torch.float32}
+
+
 def test_the_content_loss_runs_on_given_vgg_weights_and_stands_in_the_card(pairs, tmp_path):
     widths = [3, 64, 64, 128, 128, 256, 256, 256]
     layers = [0, 2, 5, 7, 10, 12, 14]

@@ -25,8 +25,9 @@ def test_presets_are_defaults_that_a_flag_overrides():
     assert (paper.max_train_steps, paper.train_batch_size) == (30_000, 30)
     assert loss_weights(paper).active() == {"content": 1, "texture": 0.3, "color": 0.2}
     assert parse("--preset", "paper", "--train_batch_size", 8).train_batch_size == 8
-    shipped = loss_weights(parse("--preset", "shipped")).active()
-    assert shipped == {"l1": 1, "ssim": 0.5, "ms_ssim": 0.3}
+    shipped = parse("--preset", "shipped")
+    assert loss_weights(shipped).active() == {"l1": 1, "ssim": 0.5, "ms_ssim": 0.3}
+    assert (shipped.stored_as, paper.stored_as) == ("float16", "float32")
 
 
 @pytest.mark.parametrize("preset", PRESETS)

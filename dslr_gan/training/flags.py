@@ -50,6 +50,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "l1_weight": 1.0,
         "ssim_weight": 0.5,
         "ms_ssim_weight": 0.3,
+        "stored_as": "float16",
     },
 }
 
@@ -68,6 +69,7 @@ FREE_FLAGS = frozenset(
         "push_to_hub",
         "hub_model_id",
         "report_to",
+        "stored_as",
         "card",
         "dataloader_num_workers",
         "train_batch_size",
@@ -219,6 +221,12 @@ def _add_records(parser: argparse.ArgumentParser) -> None:
         "--report_to",
         metavar="TRACKER",
         help="an Accelerate tracker, several with commas, or none (default: tensorboard)",
+    )
+    add(
+        "--stored_as",
+        choices=("float32", "float16"),
+        default="float32",
+        help="what the saved generator's numbers are rounded to; float16 halves the file",
     )
     add(
         "--card",
