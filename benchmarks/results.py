@@ -119,7 +119,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--pairs", required=True, help="DPED's iphone folder, or any pairs")
     parser.add_argument("--published", type=Path, required=True, help="folder of their files")
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=9)
     options = parser.parse_args()
     names = {name: options.published / file for name, file in PUBLISHED.items()}
     enhancers = {name: PhotoEnhancer.from_pretrained(file) for name, file in names.items()}
