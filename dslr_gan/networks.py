@@ -47,7 +47,7 @@ ARCHITECTURES: dict[str, Callable[[], Pretrained]] = {
     "vdsr": VDSR,
 }
 """What can be trained. The paper's generator, DPED's, and ours with context: ``detail``, ``light``
-with a third of its arithmetic, and ``swift``, folded deeper, in half of that one's time; ``srcnn``
+with a third of its arithmetic, and ``swift``, folded deeper, in two thirds of its time; ``srcnn``
 and ``vdsr`` are what the paper compares itself with."""
 
 _CLASSES: dict[str, type[Pretrained]] = {each.__name__: each for each in (Generator, SRCNN, VDSR)}
