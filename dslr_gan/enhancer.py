@@ -46,6 +46,9 @@ CHECKED = 256
 SUMMARY_PIXELS = 2**19
 """Pixels that are looked at together for the description of a photo."""
 
+KEPT = 2**25 - 2**13
+"""Bytes of the block by whose release glibc learns to keep memory: just below 32 MiB, its limit."""
+
 
 class PhotoEnhancer:
     """Enhances photos of any size, tile by tile.
@@ -86,6 +89,7 @@ class PhotoEnhancer:
             )
         self.tile = tile
         self.device = _device(device)
+        _keep_freed_memory()
         generator.to(self.device)
         # Convolutions on a CPU are faster with the channels innermost.
         generator.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -371,6 +375,17 @@ def _lacks_memory(error: BaseException) -> bool:
         return True
     # The latter is how oneDNN, which convolves on processors, says that it got no memory.
     return any(words in str(error) for words in ("can't allocate memory", "create a primitive"))
+
+
+def _keep_freed_memory() -> None:
+    """Let each layer have the memory that the one before gave back, not new pages from the system.
+
+    glibc takes blocks of over 128 KiB from the system one by one, until one is freed: from then on
+    it keeps blocks of up to that size, and twice as much in all (``mallopt(3)``, dynamic mmap
+    threshold; at most 32 MiB). A layer's pages cost about as much as its arithmetic. Other
+    allocators take no notice, and the block is never touched.
+    """
+    torch.empty(KEPT, dtype=torch.uint8)
 
 
 def _device(wanted: str | torch.device | None) -> torch.device:

@@ -3,6 +3,9 @@
 import functools
 import io
 import logging
+import platform
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -583,3 +586,31 @@ def test_a_configured_repository_over_http(bundled, tmp_path):
                 load(**asked)
         with pytest.raises(DslrGanError, match="no revision 'v2' of me/model"):
             load(revision="v2")
+
+
+LAYERS = """
+import resource, torch
+from dslr_gan import Generator, PhotoEnhancer
+
+{made}
+
+def new_pages():
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    layers = [torch.zeros(2**24, dtype=torch.uint8) for _ in range(3)]
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+print([new_pages() for _ in range(4)][-1])
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="glibc's malloc alone learns it")
+def test_a_layer_gets_the_memory_that_the_one_before_gave_back(monkeypatch):
+    for name in ("MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_", "GLIBC_TUNABLES"):
+        monkeypatch.delenv(name, raising=False)
+
+    def new_pages(made):
+        run = [sys.executable, "-c", LAYERS.format(made=made)]
+        return int(subprocess.run(run, check=True, capture_output=True, text=True).stdout)
+
+    made = 'PhotoEnhancer(Generator(channels=4, blocks=1), device="cpu")'
+    assert 10 * new_pages(made) < new_pages("")
