@@ -18,9 +18,9 @@ import pyarrow as pa
 from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
+from dslr_gan.context import summarize
 from dslr_gan.decoding import Rows, check_room, pair_tensors, read_pair, undecoded
 from dslr_gan.errors import DslrGanError
-from dslr_gan.generator import summarize
 from dslr_gan.image import PHOTO_SUFFIXES, to_tensor
 from hub_card import Source
 

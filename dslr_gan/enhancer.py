@@ -12,9 +12,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from dslr_gan.catalogue import PHONES, Phone
+from dslr_gan.context import SUMMARY_SIDE, SUMMARY_STEPS, detail_maps
 from dslr_gan.discriminator import grayscale
 from dslr_gan.errors import DslrGanError
-from dslr_gan.generator import SUMMARY_SIDE, SUMMARY_STEPS, detail_maps
 from dslr_gan.image import (
     Canvas,
     Painting,

@@ -35,9 +35,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from dslr_gan.context import SUMMARY_SIDE, SUMMARY_STEPS, summarize
 from dslr_gan.errors import DslrGanError
 from dslr_gan.files import written_whole
-from dslr_gan.generator import SUMMARY_SIDE, SUMMARY_STEPS, summarize
 from dslr_gan.pretrained import Pretrained
 
 TOLERANCE = 1e-4

@@ -14,14 +14,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from dslr_gan.context import context_encoder, summarize
 from dslr_gan.errors import DslrGanError
 from dslr_gan.pretrained import Pretrained, read_weights
-
-SUMMARY_SIDE = 32
-"""A photo is summarised over a grid of this many rows and columns."""
-
-SUMMARY_STEPS = (1, 4)
-"""How far apart, in pixels, the neighbours lie whose differences tell of fine detail."""
 
 EDGE = 4
 """Pixels by which a residual generator continues a picture to the right and below.
@@ -100,7 +95,7 @@ class Generator(Pretrained):
         folded = 3 * downscale**2
         self.head = _FoldedConvolution(channels, end_kernel, downscale)
         self.coarse = _CoarseBranch(coarse_channels, channels) if coarse_channels else None
-        self.describe = _context_encoder(context_channels, context_width)
+        self.describe = context_encoder(context_channels, context_width)
         self.blocks = nn.ModuleList(
             _ResidualBlock(channels, dilation, norm) for dilation in self.dilations
         )
@@ -290,45 +285,6 @@ class Generator(Pretrained):
         return generator.eval()
 
 
-def detail_maps(image: Tensor) -> Tensor:
-    """Colours, and how much they change over one pixel and over four.
-
-    Args:
-        image: ``(N, 3, H, W)``, sRGB in [0, 1].
-
-    Returns:
-        ``(N, 9, H, W)``: the image, then for each step the absolute differences to the pixels
-        that far right and down, added; a neighbour outside counts as no difference.
-    """
-    return torch.cat([image, *(_changes(image, step) for step in SUMMARY_STEPS)], dim=1)
-
-
-def _changes(image: Tensor, step: int) -> Tensor:
-    """How much a picture changes over some pixels, to the right and down."""
-    changes = torch.zeros_like(image)
-    changes[..., :-step] = (image[..., step:] - image[..., :-step]).abs_()
-    changes[..., :-step, :] += (image[..., step:, :] - image[..., :-step, :]).abs_()
-    return changes
-
-
-def summarize(image: Tensor) -> Tensor:
-    """Average a photo's :func:`detail_maps` over a grid: what its context is taken from.
-
-    Colours alone would not do: what a network with instance norm makes of a photo, and so what
-    a student of it has to know, hangs on how much fine detail there is.
-
-    Args:
-        image: ``(N, 3, H, W)``, sRGB in [0, 1].
-
-    Returns:
-        ``(N, 9, 32, 32)``.
-    """
-    # One map at a time: all nine of a photo's pixels together take twice as long.
-    image = image.contiguous()
-    maps = (image, *(_changes(image, step) for step in SUMMARY_STEPS))
-    return torch.cat([F.adaptive_avg_pool2d(each, SUMMARY_SIDE) for each in maps], dim=1)
-
-
 class _FoldedConvolution(nn.Conv2d):
     """A convolution over a picture folded by ``downscale`` that takes the picture itself."""
 
@@ -429,58 +385,6 @@ class _CoarseBranch(nn.Module):
         for convolution in self.convolutions:
             cells = F.relu(convolution(cells))
         return F.interpolate(self.unfold(cells), size=size, mode="bilinear", align_corners=False)
-
-
-class _ContextEncoder(nn.Module):
-    """From a photo's summary to a vector: means and deviations of small features."""
-
-    def __init__(self, size: int, width: int = 32) -> None:
-        super().__init__()
-        self.convolutions = nn.ModuleList(
-            nn.Conv2d(incoming, width, 3, stride=2, padding=1)
-            for incoming in (3 * (1 + len(SUMMARY_STEPS)), width)
-        )
-        self.project = nn.Linear(2 * width, size)
-
-    def forward(self, summary: Tensor) -> Tensor:
-        features = summary
-        for convolution in self.convolutions:
-            features = F.relu(convolution(features))
-        return F.relu(self.project(_moments(features)))
-
-
-class _WideContextEncoder(nn.Module):
-    """The same of features on two scales, and a layer more behind them."""
-
-    def __init__(self, size: int, width: int) -> None:
-        super().__init__()
-        self.convolutions = nn.ModuleList(
-            nn.Conv2d(incoming, width, 3, stride=2, padding=1)
-            for incoming in (3 * (1 + len(SUMMARY_STEPS)), width)
-        )
-        self.more = nn.Conv2d(width, width, 3, padding=1)
-        self.hidden = nn.Linear(4 * width, 2 * width)
-        self.project = nn.Linear(2 * width, size)
-
-    def forward(self, summary: Tensor) -> Tensor:
-        fine = F.relu(self.convolutions[0](summary))
-        coarse = F.relu(self.more(F.relu(self.convolutions[1](fine))))
-        moments = torch.cat([_moments(fine), _moments(coarse)], dim=1)
-        return F.relu(self.project(F.relu(self.hidden(moments))))
-
-
-def _context_encoder(size: int, width: int) -> nn.Module | None:
-    if not size:
-        return None
-    return _WideContextEncoder(size, width) if width else _ContextEncoder(size)
-
-
-def _moments(features: Tensor) -> Tensor:
-    """Mean and deviation of each channel, ``(N, 2 * C)``."""
-    mean = features.mean(dim=(2, 3))
-    # The floor keeps the slope of the square root finite on a flat picture.
-    deviation = (features.var(dim=(2, 3), unbiased=False) + 1e-6).sqrt()
-    return torch.cat([mean, deviation], dim=1)
 
 
 def _added(features: Tensor, more: Tensor) -> Tensor:

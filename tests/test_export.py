@@ -17,9 +17,10 @@ from skimage import data
 
 from dslr_gan import export as module
 from dslr_gan.baselines import SRCNN
+from dslr_gan.context import summarize
 from dslr_gan.errors import DslrGanError
 from dslr_gan.export import context_file, export_onnx
-from dslr_gan.generator import Generator, summarize
+from dslr_gan.generator import Generator
 
 SIZES = ((1, 1, 1), (1, 8, 8), (3, 64, 50), (1, 7, 301), (2, 129, 40))
 

@@ -8,8 +8,9 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch.nn import functional as F
 
+from dslr_gan.context import detail_maps, summarize
 from dslr_gan.errors import DslrGanError
-from dslr_gan.generator import Generator, detail_maps, summarize
+from dslr_gan.generator import Generator
 
 REFERENCES = Path(__file__).parents[2] / "shared/reference_models"
 SETTINGS = [

@@ -16,6 +16,7 @@ FLOORS = [
     ["dslr_gan.image"],
     [
         "dslr_gan.alignment",
+        "dslr_gan.context",
         "dslr_gan.tiling",
         "dslr_gan.metrics",
         "dslr_gan.flaws",

@@ -14,8 +14,8 @@ import dslr_gan.running
 from dslr_gan import Generator, PhotoEnhancer
 from dslr_gan.baselines import SRCNN
 from dslr_gan.catalogue import PHONES
+from dslr_gan.context import summarize
 from dslr_gan.errors import DslrGanError
-from dslr_gan.generator import summarize
 from dslr_gan.image import to_tensor
 from dslr_gan.networks import load_network
 from dslr_gan.running import has_bf16, in_bf16
