@@ -27,7 +27,8 @@ from torch.utils.data import DataLoader
 
 import dslr_gan.data
 from dslr_gan.data import BatchNumbers, PatchPairs
-from dslr_gan.sources import hold_out, open_pairs
+from dslr_gan.division import hold_out
+from dslr_gan.sources import open_pairs
 from dslr_gan.streams import StreamedPairs
 
 SIDE, BATCH = 100, 30

@@ -1,5 +1,6 @@
 """Fixtures of several test files."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -40,3 +41,12 @@ def photos(tmp_path) -> Path:
     (folder / "notes.txt").write_text("no photo")
     (folder / ".hidden.jpg").write_text("no photo")
     return folder
+
+
+@pytest.fixture(scope="module")
+def datasets_cache(tmp_path_factory) -> Iterator[None]:
+    """Keeps what the datasets library writes out of the user's own cache."""
+    patch = pytest.MonkeyPatch()
+    patch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path_factory.mktemp("cache"))
+    yield
+    patch.undo()

@@ -10,9 +10,10 @@ from PIL import Image
 from skimage import data
 
 from benchmarks.cross_validation import HeldOut, difference, main, values
+from dslr_gan.division import fold
 from dslr_gan.errors import DslrGanError
 from dslr_gan.generator import Generator
-from dslr_gan.sources import fold, open_pairs
+from dslr_gan.sources import open_pairs
 from hub_card import unknown_facts
 
 

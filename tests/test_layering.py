@@ -44,6 +44,7 @@ FLOORS = [
     ["dslr_gan.enhancer", "dslr_gan.data", "dslr_gan.pieces"],
     ["dslr_gan.sources", "dslr_gan.streams", "dslr_gan.batch"],
     [
+        "dslr_gan.division",
         "dslr_gan.evaluation",
         "dslr_gan.preparation",
         "dslr_gan.patch_dataset",

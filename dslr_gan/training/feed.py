@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from torch.utils.data import DataLoader
 
 from dslr_gan.data import BatchNumbers, PatchPairs, Provenance, Rows
-from dslr_gan.sources import PairSource, fold, hold_out, open_pairs, sample_rows
+from dslr_gan.division import fold, hold_out, sample_rows
+from dslr_gan.sources import PairSource, open_pairs
 from dslr_gan.streams import StreamedPairs
 from dslr_gan.training.flags import pairs_flags
 from dslr_gan.training.stopping import leave_the_group
