@@ -58,7 +58,7 @@ def test_the_tree_names_every_module():
 
 
 def test_ci_runs_the_readme_s_test_command():
-    command = "pip install -r requirements-dev.txt && pytest"
+    command = "pip install -r requirements-dev.txt && pytest -n 2 --dist worksteal"
     assert f"\n{command}\n" in README
     assert f"\n{command}\n" in (ROOT / ".ci/run").read_text()
 
