@@ -26,7 +26,8 @@ from dslr_gan.image import (
 )
 from dslr_gan.image.modes import no_memory
 from dslr_gan.networks import load_network, load_published
-from dslr_gan.pretrained import Origin, Pretrained
+from dslr_gan.origin import Origin
+from dslr_gan.pretrained import Pretrained
 from dslr_gan.running import PRECISIONS, Part, compiled, has_bf16, in_bf16
 from dslr_gan.tiling import Tile, plan_tiles, split_tile
 

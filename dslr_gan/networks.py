@@ -7,7 +7,8 @@ from pathlib import Path
 from dslr_gan.baselines import SRCNN, VDSR
 from dslr_gan.errors import DslrGanError
 from dslr_gan.generator import Generator
-from dslr_gan.pretrained import CONFIG, Pretrained, locate, read_architecture, read_weights
+from dslr_gan.origin import CONFIG, locate
+from dslr_gan.pretrained import Pretrained, read_architecture, read_weights
 
 ARCHITECTURES: dict[str, Callable[[], Pretrained]] = {
     "default": Generator,

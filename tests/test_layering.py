@@ -13,7 +13,7 @@ FLOORS = [
     ["dslr_gan.image.modes"],
     ["dslr_gan.image.canvas", "dslr_gan.image.reading"],
     ["dslr_gan.image.writing"],
-    ["dslr_gan.image"],
+    ["dslr_gan.image", "dslr_gan.origin"],
     [
         "dslr_gan.alignment",
         "dslr_gan.context",

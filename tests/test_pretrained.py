@@ -320,24 +320,6 @@ def test_each_class_loads_its_own(tmp_path):
     assert SRCNN.from_pretrained(tmp_path).config == {}
 
 
-@pytest.mark.parametrize("name", ["no-such-folder", "a/b/c", "./model", "me/", "me/mo del"])
-def test_what_is_neither_folder_nor_hub_id_is_a_sentence(name, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    with pytest.raises(DslrGanError, match="there is no folder .* owner/name"):
-        Generator.from_pretrained(name)
-
-
-def test_a_name_too_long_for_any_folder_is_a_sentence():
-    with pytest.raises(DslrGanError, match=r"cannot be loaded \(File name too long\)"):
-        Generator.from_pretrained("x" * 300)
-
-
-def test_a_folder_has_no_revisions(tmp_path):
-    tiny().save_pretrained(tmp_path)
-    with pytest.raises(DslrGanError, match="is a folder and has no revision 'v1.0'"):
-        Generator.from_pretrained(tmp_path, revision="v1.0")
-
-
 # Saving that fails ---------------------------------------------------------------------------
 
 

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from dslr_gan.data import Provenance
-from dslr_gan.errors import DslrGanError
+from dslr_gan.errors import DslrGanError, first_line
 from dslr_gan.evaluation import MetricScores, Scores
-from dslr_gan.pretrained import Pretrained, first_line
+from dslr_gan.pretrained import Pretrained
 from dslr_gan.training.records import library_versions
 from dslr_gan.vgg import VGGFeatures
 from hub_card import THIS_MODEL, ModelFacts, Score, Source, unknown_facts

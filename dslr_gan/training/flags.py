@@ -13,10 +13,9 @@ from accelerate.tracking import get_available_trackers
 from huggingface_hub.errors import HFValidationError
 from huggingface_hub.utils import validate_repo_id
 
-from dslr_gan.errors import DslrGanError
+from dslr_gan.errors import DslrGanError, first_line
 from dslr_gan.losses import LossWeights
 from dslr_gan.networks import ARCHITECTURES
-from dslr_gan.pretrained import first_line
 from dslr_gan.training.optimizers import OPTIMIZERS
 
 SCHEDULES = ("cosine", "linear", "constant")
