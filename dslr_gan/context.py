@@ -28,6 +28,30 @@ def detail_maps(image: Tensor) -> Tensor:
     return torch.cat([image, *(_changes(image, step) for step in SUMMARY_STEPS)], dim=1)
 
 
+def column_means(seen: Tensor, height: int, width: int) -> Tensor:
+    """Average the :func:`detail_maps` of a part of a photo over its rows.
+
+    Args:
+        seen: ``(N, 3, H, W)``, sRGB in [0, 1]: the part, and to the right and below as many more
+            pixels as the widest of the steps, or as there are.
+        height: Rows of the part.
+        width: Columns of the part.
+
+    Returns:
+        ``(N, 9, width)``: the same as of the whole photo's maps, without making any.
+    """
+    part = seen[..., :height, :width]
+    sums = [part.sum(dim=2)]
+    for step in SUMMARY_STEPS:
+        right = seen[..., :height, step : step + width]
+        below = seen[..., step : step + height, :width]
+        changes = (below - part[..., : below.shape[-2], :]).abs_().sum(dim=2)
+        across = (right - part[..., : right.shape[-1]]).abs_().sum(dim=2)
+        changes[..., : across.shape[-1]] += across
+        sums.append(changes)
+    return torch.cat(sums, dim=1) / height
+
+
 def _changes(image: Tensor, step: int) -> Tensor:
     """How much a picture changes over some pixels, to the right and down."""
     changes = torch.zeros_like(image)

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from dslr_gan.catalogue import PHONES, Phone
-from dslr_gan.context import SUMMARY_SIDE, SUMMARY_STEPS, detail_maps
+from dslr_gan.context import SUMMARY_SIDE, SUMMARY_STEPS, column_means
 from dslr_gan.discriminator import grayscale
 from dslr_gan.errors import DslrGanError
 from dslr_gan.image import (
@@ -248,7 +248,8 @@ class PhotoEnhancer:
         strength: float,
     ) -> None:
         """Enhance one tile, in smaller ones where memory does not suffice for it."""
-        delivered = self._run(part, to_tensor(canvas.read(*tile.outer)), tile.inner, context)
+        seen = to_tensor(canvas.read(*tile.outer), channels_last=True)
+        delivered = self._run(part, seen, tile.inner, context)
         if delivered is not None:
             if canvas.colourless:  # no tone of what the network takes for a tinted light
                 delivered = grayscale(delivered).expand_as(delivered)
@@ -340,8 +341,7 @@ def _column_means(canvas: Canvas, top: int, bottom: int) -> Tensor:
     for left in range(0, canvas.width, step):
         right = min(left + step, canvas.width)
         seen = canvas.read(rows, slice(left, min(right + reach, canvas.width)))
-        maps = detail_maps(to_tensor(seen))
-        means.append(maps[:, :, : bottom - top, : right - left].mean(dim=2))
+        means.append(column_means(to_tensor(seen), bottom - top, right - left))
     return torch.cat(means, dim=2)
 
 

@@ -1,12 +1,14 @@
 """The summary of a whole photo, and what encodes it."""
 
+import itertools
+
 import numpy as np
 import pytest
 import torch
 from skimage import data
 from skimage.measure import block_reduce
 
-from dslr_gan.context import context_encoder, detail_maps, summarize
+from dslr_gan.context import column_means, context_encoder, detail_maps, summarize
 
 
 def test_changes_are_those_to_the_pixels_that_far_right_and_down():
@@ -43,6 +45,21 @@ def test_every_photo_has_a_summary_of_the_same_size(size):
     summary = summarize(torch.rand(2, 3, *size))
     assert summary.shape == (2, 9, 32, 32)
     assert torch.isfinite(summary).all()
+
+
+@pytest.mark.parametrize("size", [(40, 50), (7, 9), (1, 3), (3, 1)])
+def test_means_over_the_rows_of_any_part_are_those_of_the_maps(size):
+    height, width = size
+    image = torch.rand(2, 3, height, width, generator=torch.Generator().manual_seed(0))
+    maps = detail_maps(image)
+    for top, left in itertools.product(range(0, height, 3), range(0, width, 4)):
+        bottom, right = min(top + 5, height), min(left + 6, width)
+        seen = image[..., top : bottom + 4, left : right + 4]
+        means = column_means(seen, bottom - top, right - left)
+        # The same few numbers added in another order.
+        torch.testing.assert_close(
+            means, maps[..., top:bottom, left:right].mean(dim=2), atol=1e-6, rtol=0
+        )
 
 
 @pytest.mark.parametrize("width", [0, 12])

@@ -164,8 +164,9 @@ class Painting(ABC):
         """
         canvas = self.canvas
         own, alpha = canvas.read_own(rows, columns)
-        result = _mix(canvas, own, enhanced, strength)
-        levels = np.rint(np.clip(result, 0, 1) * canvas.top).astype(canvas.dtype)
+        result = np.clip(_mix(canvas, own, enhanced, strength), 0, 1)
+        result *= canvas.top
+        levels = np.rint(result, out=result).astype(canvas.dtype)
         if canvas.mode in _GRAY and levels.ndim == 3:
             levels = _luma(levels)
         if alpha is not None:
@@ -211,6 +212,8 @@ class PhotoPainting(Painting):
 
 def _mix(canvas: Canvas, own: np.ndarray, enhanced: np.ndarray, strength: float) -> np.ndarray:
     """The result in the photo's own colour space, nominally in [0, 1]."""
+    if canvas.space is None and strength == 1:
+        return enhanced
     source = own.astype(np.float32) / canvas.top
     if canvas.space is None:
         return _lerp(_three(source), enhanced, strength)
@@ -291,11 +294,18 @@ def from_canvas(canvas: Canvas, pixels: np.ndarray) -> Image.Image:
     return painting.photo()
 
 
-def to_tensor(pixels: np.ndarray) -> torch.Tensor:
-    """Pixels ``(H, W, 3)``, uint8 or uint16, as float32 ``(1, 3, H, W)`` in [0, 1]; a copy."""
-    values = np.ascontiguousarray(pixels.transpose(2, 0, 1), dtype=np.float32)
+def to_tensor(pixels: np.ndarray, *, channels_last: bool = False) -> torch.Tensor:
+    """Pixels ``(H, W, 3)``, uint8 or uint16, as float32 ``(1, 3, H, W)`` in [0, 1]; a copy.
+
+    Args:
+        pixels: The pixels.
+        channels_last: Whether they keep their order in memory, ``torch.channels_last``, for which
+            they need not be moved about.
+    """
+    values = pixels.astype(np.float32, order="C")
     values /= np.iinfo(pixels.dtype).max
-    return torch.from_numpy(values)[None]
+    tensor = torch.from_numpy(values).permute(2, 0, 1)[None]
+    return tensor if channels_last else tensor.contiguous()
 
 
 def to_pixels(tensor: torch.Tensor, dtype: np.dtype | type = np.uint8) -> np.ndarray:
