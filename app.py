@@ -23,10 +23,11 @@ import skimage.data
 from gradio.utils import get_upload_folder
 from PIL import Image
 
-from dslr_gan.catalogue import PHONES, camera_hint, camera_of
-from dslr_gan.enhancer import PhotoEnhancer
+from dslr_gan.enhance.enhancer import PhotoEnhancer
 from dslr_gan.errors import DslrGanError
-from dslr_gan.image import (
+from dslr_gan.metrics.similarity import WINDOW, photo_ssim
+from dslr_gan.models.phones import PHONES, camera_hint, camera_of
+from dslr_gan.photo import (
     copy_photo,
     eight_bits,
     format_note,
@@ -37,7 +38,6 @@ from dslr_gan.image import (
     save_photo,
     to_canvas,
 )
-from dslr_gan.metrics import WINDOW, photo_ssim
 
 PREVIEW_SIDE = 2048
 """Longest side of the two pictures under the slider; the download keeps every pixel."""

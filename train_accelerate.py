@@ -35,18 +35,15 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 from tqdm.auto import tqdm
 
-from dslr_gan.data import pair_tensors
-from dslr_gan.discriminator import Discriminator
+from dslr_gan.data.samples import pair_tensors
 from dslr_gan.errors import DslrGanError
-from dslr_gan.evaluation import Scores, measure, summarise
-from dslr_gan.image import to_pixels, to_tensor
-from dslr_gan.losses import discriminator_loss, generator_losses
-from dslr_gan.networks import load_network, make_network
-from dslr_gan.pretrained import Pretrained
-from dslr_gan.training.card import facts_of_run, read_card_facts, score_facts
-from dslr_gan.training.checkpoints import Checkpoints, read_state, step_of
-from dslr_gan.training.feed import open_feed
-from dslr_gan.training.flags import (
+from dslr_gan.evaluation.evaluate import Scores, measure, summarise
+from dslr_gan.metrics.vgg import VGGFeatures
+from dslr_gan.models.discriminator import Discriminator
+from dslr_gan.models.pretrained import Pretrained
+from dslr_gan.models.registry import load_network, make_network
+from dslr_gan.photo import to_pixels, to_tensor
+from dslr_gan.training.arguments import (
     FREE_FLAGS,
     check_arguments,
     loss_weights,
@@ -54,11 +51,14 @@ from dslr_gan.training.flags import (
     rate_factor,
     trackers,
 )
-from dslr_gan.training.guard import CollapseGuard
+from dslr_gan.training.batches import open_feed
+from dslr_gan.training.card import facts_of_run, read_card_facts, score_facts
+from dslr_gan.training.checkpoints import Checkpoints, read_state, step_of
+from dslr_gan.training.collapse import CollapseGuard
+from dslr_gan.training.logbook import Records, command_line
+from dslr_gan.training.losses import discriminator_loss, generator_losses
 from dslr_gan.training.optimizers import make_optimizer
-from dslr_gan.training.records import Records, command_line
-from dslr_gan.training.stopping import StopRequest
-from dslr_gan.vgg import VGGFeatures
+from dslr_gan.training.signals import StopRequest
 from hub_card import ModelFacts
 
 log = logging.getLogger("train_accelerate")

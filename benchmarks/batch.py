@@ -13,8 +13,8 @@ from pathlib import Path
 
 import torch
 
-from dslr_gan.batch import Enhancing, Models, Outcome, enhance_all
-from dslr_gan.folders import find_photos, plan
+from dslr_gan.enhance.batch import Enhancing, Models, Outcome, enhance_all
+from dslr_gan.enhance.inputs import find_photos, plan
 
 ROUNDS = 3
 

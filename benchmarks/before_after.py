@@ -11,7 +11,7 @@ import skimage.data
 from PIL import Image
 
 from dslr_gan import PhotoEnhancer
-from dslr_gan.image import save_photo
+from dslr_gan.photo import save_photo
 
 HEIGHT = 400
 

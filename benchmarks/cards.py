@@ -25,11 +25,11 @@ from tqdm import tqdm
 from benchmarks.inference import LARGE, SMALL, FileToFile, in_turn, ratio, whole
 from benchmarks.memory import peak_megabytes, write_photo
 from dslr_gan import PhotoEnhancer, evaluate
-from dslr_gan.baselines import SRCNN
-from dslr_gan.catalogue import PHONES
-from dslr_gan.evaluation import open_rows
-from dslr_gan.networks import load_network
-from dslr_gan.scores import METRICS, Scores
+from dslr_gan.evaluation.evaluate import open_rows
+from dslr_gan.evaluation.scores import METRICS, Scores
+from dslr_gan.models.baselines import SRCNN
+from dslr_gan.models.phones import PHONES
+from dslr_gan.models.registry import load_network
 from hub_card import THIS_MODEL, Picture, Score
 
 ROUNDS = 3

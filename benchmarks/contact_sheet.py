@@ -18,7 +18,7 @@ import skimage.data
 from PIL import Image, ImageDraw
 
 from dslr_gan import PhotoEnhancer
-from dslr_gan.image import eight_bits, open_photo, to_canvas
+from dslr_gan.photo import eight_bits, open_photo, to_canvas
 
 SHIPPED = ("rocket", "astronaut", "page", "chelsea", "coffee")
 """Photos of scikit-image."""

@@ -24,13 +24,13 @@ from tqdm import tqdm
 
 from benchmarks.results import PUBLISHED
 from dslr_gan import PhotoEnhancer
-from dslr_gan.decoding import Rows, read_pair
-from dslr_gan.division import fold
+from dslr_gan.data.decode import Rows, read_pair
+from dslr_gan.data.pairs import open_pairs
+from dslr_gan.data.splits import fold
 from dslr_gan.errors import DslrGanError
-from dslr_gan.evaluation import Model, evaluate, measure, run_model
-from dslr_gan.image import to_tensor
-from dslr_gan.scores import MAIN, METRICS, average
-from dslr_gan.sources import open_pairs
+from dslr_gan.evaluation.evaluate import Model, evaluate, measure, run_model
+from dslr_gan.evaluation.scores import MAIN, METRICS, average
+from dslr_gan.photo import to_tensor
 from hub_card import ModelFacts
 
 

@@ -20,12 +20,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
-
-import zoo
-
 from dslr_gan.errors import DslrGanError
-from dslr_gan.image import find_format, format_to_write, opened_photo, painted_photo, to_canvas
+from dslr_gan.photo import find_format, format_to_write, opened_photo, painted_photo, to_canvas
+from tests.support import zoo
 
 SECONDS = 10
 """For one input; a whole one takes milliseconds."""

@@ -24,11 +24,11 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.memory import peak_megabytes, write_photo
 from dslr_gan import Generator, PhotoEnhancer
-from dslr_gan.baselines import SRCNN
-from dslr_gan.enhancer import TILE
+from dslr_gan.enhance.enhancer import TILE
 from dslr_gan.files import written_whole
-from dslr_gan.image import open_photo, opened_photo, to_canvas, to_tensor
-from dslr_gan.pretrained import Pretrained
+from dslr_gan.models.baselines import SRCNN
+from dslr_gan.models.pretrained import Pretrained
+from dslr_gan.photo import open_photo, opened_photo, to_canvas, to_tensor
 
 SMALL, LARGE, HUGE = (1280, 720), (4000, 3000), (8000, 6000)
 TILES = (512, 768, 1024, 1536)

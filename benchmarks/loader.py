@@ -25,11 +25,11 @@ import torch
 from PIL import Image
 from torch.utils.data import DataLoader
 
-import dslr_gan.data
-from dslr_gan.data import BatchNumbers, PatchPairs
-from dslr_gan.division import hold_out
-from dslr_gan.sources import open_pairs
-from dslr_gan.streams import StreamedPairs
+import dslr_gan.data.samples
+from dslr_gan.data.pairs import open_pairs
+from dslr_gan.data.samples import BatchNumbers, PatchPairs
+from dslr_gan.data.splits import hold_out
+from dslr_gan.data.streaming import StreamedPairs
 
 SIDE, BATCH = 100, 30
 
@@ -75,7 +75,7 @@ def numbered(
     folder: Path, workers: int, batches: int, *, kept: bool, summary: bool
 ) -> Iterator[dict[str, torch.Tensor]]:
     """Batches of pairs by number; kept ones have been decoded by a pass before."""
-    dslr_gan.data.KEPT_BYTES = 2**30 if kept else 0
+    dslr_gan.data.samples.KEPT_BYTES = 2**30 if kept else 0
     pairs = PatchPairs([open_pairs(folder).train], size=SIDE, with_summary=summary)
     numbers = BatchNumbers(batches, 2 * batches, BATCH)
     if kept:

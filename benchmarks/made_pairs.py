@@ -19,7 +19,7 @@ from PIL import Image
 from skimage.filters import gaussian
 from skimage.transform import ProjectiveTransform, warp
 
-from dslr_gan.image import eight_bits, open_photo, to_canvas
+from dslr_gan.photo import eight_bits, open_photo, to_canvas
 
 PHONE_SCALE = 0.75
 SHIPPED = ("astronaut", "coffee", "chelsea", "rocket")

@@ -19,8 +19,8 @@ import skimage.data
 from PIL import Image
 
 from dslr_gan import Generator, PhotoEnhancer
-from dslr_gan.enhancer import TILE
-from dslr_gan.image import opened_photo
+from dslr_gan.enhance.enhancer import TILE
+from dslr_gan.photo import opened_photo
 
 SIZES = ((1, 1), (4000, 3000), (8000, 6000), (20_000, 10_000), (65_000, 40), (10_000, 1))
 SUFFIXES = ("jpg", "tif")

@@ -19,10 +19,10 @@ from tqdm import tqdm
 from benchmarks.inference import SMALL, Rounds, in_turn, ratio, whole
 from benchmarks.memory import write_photo
 from dslr_gan import PhotoEnhancer, evaluate
-from dslr_gan.catalogue import PHONES
-from dslr_gan.evaluation import open_rows
+from dslr_gan.evaluation.evaluate import open_rows
+from dslr_gan.evaluation.scores import METRICS, NOISE, Scores, shown
 from dslr_gan.files import written_whole
-from dslr_gan.scores import METRICS, NOISE, Scores, shown
+from dslr_gan.models.phones import PHONES
 
 ROOT = Path(__file__).parents[1]
 PLOT = ROOT / "docs/quality_against_time.png"

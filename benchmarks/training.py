@@ -35,12 +35,12 @@ from accelerate.state import AcceleratorState
 from PIL import Image
 from safetensors.torch import save_file
 
-from dslr_gan.discriminator import Discriminator
 from dslr_gan.files import written_whole
-from dslr_gan.losses import discriminator_loss, generator_losses
-from dslr_gan.networks import make_network
-from dslr_gan.training.flags import parse_arguments
-from dslr_gan.vgg import VGGFeatures
+from dslr_gan.metrics.vgg import VGGFeatures
+from dslr_gan.models.discriminator import Discriminator
+from dslr_gan.models.registry import make_network
+from dslr_gan.training.arguments import parse_arguments
+from dslr_gan.training.losses import discriminator_loss, generator_losses
 from train_accelerate import Trainer
 
 PAPER_STEPS = 30_000

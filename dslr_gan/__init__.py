@@ -8,18 +8,18 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from dslr_gan.enhancer import PhotoEnhancer
+    from dslr_gan.enhance.enhancer import PhotoEnhancer
     from dslr_gan.errors import DslrGanError
-    from dslr_gan.evaluation import evaluate
-    from dslr_gan.generator import Generator
+    from dslr_gan.evaluation.evaluate import evaluate
+    from dslr_gan.models.generator import Generator
 
 __all__ = ["DslrGanError", "Generator", "PhotoEnhancer", "evaluate"]
 
 _HOMES = {
     "DslrGanError": "dslr_gan.errors",
-    "Generator": "dslr_gan.generator",
-    "PhotoEnhancer": "dslr_gan.enhancer",
-    "evaluate": "dslr_gan.evaluation",
+    "Generator": "dslr_gan.models.generator",
+    "PhotoEnhancer": "dslr_gan.enhance.enhancer",
+    "evaluate": "dslr_gan.evaluation.evaluate",
 }
 
 

@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from dslr_gan.commands import PROGRAM, complain, enhance, evaluate, export, models, prepare
+from dslr_gan.cli import enhance, evaluate, export, models, prepare
+from dslr_gan.cli.common import PROGRAM, complain
 from dslr_gan.errors import DslrGanError
 
 

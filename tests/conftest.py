@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 from skimage import data
 
-from dslr_gan.generator import Generator
+from dslr_gan.models.generator import Generator
 
 
 @pytest.fixture(scope="session")

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from dslr_gan.data import Provenance
+from dslr_gan.data.samples import Provenance
 from dslr_gan.errors import DslrGanError, first_line
-from dslr_gan.evaluation import MetricScores, Scores
-from dslr_gan.pretrained import Pretrained
-from dslr_gan.training.records import library_versions
-from dslr_gan.vgg import VGGFeatures
+from dslr_gan.evaluation.evaluate import MetricScores, Scores
+from dslr_gan.metrics.vgg import VGGFeatures
+from dslr_gan.models.pretrained import Pretrained
+from dslr_gan.training.logbook import library_versions
 from hub_card import THIS_MODEL, ModelFacts, Score, Source, unknown_facts
 
 _LICENCE = ("licence_name", "licence_text", "licence_link")

@@ -1,0 +1,1 @@
+"""The commands of ``python -m dslr_gan``, a module each, and what they share."""

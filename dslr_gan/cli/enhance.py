@@ -1,0 +1,427 @@
+"""``enhance``: photos in, one enhanced file per photo out."""
+
+import argparse
+import json
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+from tqdm import tqdm
+
+from dslr_gan.cli.common import (
+    KNOWN_MODELS,
+    PROGRAM,
+    Commands,
+    add_command,
+    add_loading,
+    complain,
+    say,
+    shown,
+)
+from dslr_gan.errors import DslrGanError
+
+if TYPE_CHECKING:
+    from dslr_gan.enhance.batch import Models, Outcome
+    from dslr_gan.enhance.inputs import Found, Job
+    from dslr_gan.enhance.processes import Share
+
+STANDARD = "-"
+"""What stands for standard input or output."""
+
+WORKERS = 2
+"""Photos at a time unless ``--workers`` says otherwise. Two, each with half of the cores, took
+0.81 of the time of one with all of them: four photos of 3 megapixels, bundled model, two cores,
+three rounds (``python -m benchmarks.batch``)."""
+
+
+def add(commands: Commands) -> None:
+    """Add the command."""
+    command = add_command(
+        commands,
+        "enhance",
+        _run,
+        "Enhance photos: one file per photo, same name, size, format and metadata.",
+        f"{PROGRAM} enhance holiday/ --recursive --out enhanced/\n"
+        f"  {PROGRAM} enhance - < photo.jpg > enhanced.jpg\n"
+        f"  {PROGRAM} enhance holiday/*.jpg --out enhanced/",
+    )
+    command.set_defaults(show_usage=command.print_usage)
+    command.add_argument(
+        "inputs",
+        nargs="+",
+        metavar="IN",
+        help="a photo, a folder with photos, a pattern such as 'holiday/*/*.jpg', or - for one "
+        "photo from standard input",
+    )
+    command.add_argument(
+        "--out",
+        metavar="DIR",
+        help="folder for the results, which keep their place below the given folder; of results "
+        "that would share a name the second is called cat-2.jpg; - writes one to standard output",
+    )
+    command.add_argument(
+        "--recursive", action="store_true", help="also take the photos of folders inside folders"
+    )
+    command.add_argument(
+        "--model",
+        default="iphone",
+        metavar="NAME",
+        help=f"{KNOWN_MODELS}, or auto: by the maker of each photo's camera, iphone where that is "
+        "of no use (default: iphone)",
+    )
+    command.add_argument(
+        "--strength",
+        type=float,
+        default=1.0,
+        metavar="S",
+        help="from 0, the photo as it is, to 1, all that the model does (default: 1)",
+    )
+    command.add_argument("--format", metavar="F", help="such as png or jpg, instead of the photo's")
+    _add_batch(command)
+    add_loading(command)
+    _add_speed(command)
+
+
+def _add_speed(command: argparse.ArgumentParser) -> None:
+    """Add the options on how the network is run."""
+    command.add_argument(
+        "--precision",
+        choices=("fp32", "bf16"),
+        default="fp32",
+        help="bf16 is faster on processors and GPUs that have it, and is taken for photos of "
+        "which it changes a piece by 1/255 at most (default: fp32)",
+    )
+    command.add_argument(
+        "--compile",
+        action="store_true",
+        help="compile the network for each size of tile: some seconds each, then faster; for many "
+        "photos of one size",
+    )
+
+
+def _add_batch(command: argparse.ArgumentParser) -> None:
+    """Add the options on how many photos are gone through."""
+    command.add_argument(
+        "--overwrite", action="store_true", help="replace results that are there already"
+    )
+    command.add_argument(
+        "--resume",
+        action="store_true",
+        help="leave out photos that are finished, and write down in DIR which are; of results "
+        "without such a note those that are whole and newer than their photo count as finished",
+    )
+    command.add_argument(
+        "--max-megapixels",
+        type=float,
+        metavar="N",
+        help="refuse larger photos before they are decoded (default: 250)",
+    )
+    command.add_argument(
+        "--report", type=Path, metavar="FILE.json", help="write what became of each photo"
+    )
+    command.add_argument(
+        "--workers", type=int, metavar="N", help=f"photos at a time (default: {WORKERS})"
+    )
+
+
+def _run(options: argparse.Namespace) -> int:
+    _check(options)
+    if STANDARD in (options.out, *options.inputs):
+        from dslr_gan.cli.enhance_stream import enhance_stream
+
+        with _terminated_like_interrupted():  # or a half result would stay behind
+            return enhance_stream(options)
+    if options.out is None:
+        options.show_usage(sys.stderr)
+        complain("--out is missing; name a folder for the results.")
+        return 2
+
+    from dslr_gan.enhance.inputs import find_photos, plan
+    from dslr_gan.enhance.processes import Share
+
+    share = Share.from_environment()
+    out = Path(options.out)
+    found = find_photos(options.inputs, recursive=options.recursive, out=out)
+    if share.is_first:
+        for problem in found.problems:
+            complain(problem)
+    jobs = plan(found.photos, out, options.format)
+    if not jobs:
+        if share.is_first:
+            for line in _passed_over(found):
+                complain(line)
+        return 1
+    return _Run(options, share, found, jobs).run()
+
+
+def _check(options: argparse.Namespace) -> None:
+    """Refuse numbers that mean nothing, and a report that would take a photo's place."""
+    if not 0 <= options.strength <= 1:
+        raise DslrGanError(f"--strength must lie between 0 and 1, got {options.strength}.")
+    if options.workers is not None and options.workers < 1:
+        raise DslrGanError(f"--workers must be at least 1, got {options.workers}.")
+    if options.max_megapixels is not None and not options.max_megapixels > 0:
+        raise DslrGanError(f"--max-megapixels must be above 0, got {options.max_megapixels}.")
+    report = options.report
+    if report is not None and (report.suffix.lower() != ".json" or report.is_dir()):
+        raise DslrGanError(f"--report {report} is not the name of a .json file; name one.")
+
+
+def _passed_over(found: "Found") -> Iterator[str]:
+    """What to say of files in folders that were not taken for photos."""
+    from dslr_gan.enhance.inputs import raw_apart
+
+    raw, others = raw_apart(found.passed_over)
+    if raw:
+        yield (
+            f"Passed over, since they are raw files of cameras: {raw}; develop them into TIFF or "
+            "JPEG first, for example with darktable or RawTherapee."
+        )
+    if others:
+        yield f"Passed over, since they are no photos: {others}."
+
+
+class _Run:
+    """One run over many photos: this process's share of them, then the summary of all."""
+
+    def __init__(
+        self, options: argparse.Namespace, share: "Share", found: "Found", jobs: Sequence["Job"]
+    ) -> None:
+        self.options = options
+        self.share = share
+        self.found = found
+        self.total = len(jobs)
+        self.jobs = share.of(jobs)
+        self.numbers = share.of(range(len(jobs)))
+        self.outcomes: dict[int, Outcome] = {}
+        self.started = time.perf_counter()
+
+    def run(self) -> int:
+        """Enhance, sum up, and say by the exit status how it went."""
+        models = self._models()
+        folders = [folder for folder in self._folders() if not folder.exists()]
+        try:
+            with _terminated_like_interrupted():
+                self._enhance(models)
+        except KeyboardInterrupt:
+            self._interrupted()
+            raise
+        finally:
+            for folder in folders:  # from the inside out; one that holds a result stays
+                with suppress(OSError):
+                    folder.rmdir()
+        gathered = self.share.gather({n: _as_json(each) for n, each in self.outcomes.items()})
+        if gathered is None:  # the first process speaks for all
+            return 0
+        photos = {int(number): each for part in gathered for number, each in part.items()}
+        return self._sum_up([photos[number] for number in sorted(photos)])
+
+    def _models(self) -> "Models":
+        from dslr_gan.enhance.batch import Models
+
+        device = self.options.device
+        if device is None and self.share.world > 1:
+            import torch
+
+            if torch.cuda.is_available():  # each process on the machine has a GPU of its own
+                device = f"cuda:{self.share.local_rank % torch.cuda.device_count()}"
+        return Models(
+            self.options.model,
+            revision=self.options.revision,
+            tile=self.options.tile,
+            device=device,
+            precision=self.options.precision,
+            compile=self.options.compile,
+        )
+
+    def _folders(self) -> list[Path]:
+        """Every folder that a result may lie in, the innermost first."""
+        folders = {parent for job in self.jobs for parent in job.destination.parents}
+        return sorted(folders, key=lambda folder: len(folder.parts), reverse=True)
+
+    def _enhance(self, models: "Models") -> None:
+        from dslr_gan.enhance.batch import Enhancing, Outcome, enhance_all
+        from dslr_gan.enhance.resume import Record
+        from dslr_gan.photo import MAX_MEGAPIXELS
+
+        out = Path(self.options.out)
+        bar = _Bar(len(self.jobs), silent=not self.share.is_first)
+        enhancing = Enhancing(
+            models,
+            strength=self.options.strength,
+            format=self.options.format,
+            overwrite=self.options.overwrite,
+            max_megapixels=self.options.max_megapixels or MAX_MEGAPIXELS,
+            record=Record(out, self.share.rank) if self.options.resume else None,
+            say=lambda photo, sentence: bar.complain(f"{photo}: {sentence}"),
+        )
+        workers = min(self.options.workers or WORKERS, max(1, len(self.jobs)))
+        if models.device.type == "cpu" and workers > 1:
+            _divide_cores(workers)
+
+        def finished(number: int, outcome: Outcome) -> None:
+            self.outcomes[self.numbers[number]] = outcome
+            if outcome.error:
+                bar.complain(outcome.error)
+            bar.finish(self.jobs[number])
+
+        with bar:
+            enhance_all(self.jobs, enhancing, finished, workers=workers, progress=bar.advance)
+
+    def _interrupted(self) -> None:
+        """Write down and say how far it came."""
+        outcomes = [_as_json(self.outcomes[number]) for number in sorted(self.outcomes)]
+        if self.share.is_first:
+            self._report(outcomes, interrupted=True)
+        good = sum(not each["error"] for each in outcomes)
+        complain(f"{good} of {len(self.jobs)} photos were finished; --resume goes on from there.")
+
+    def _sum_up(self, photos: list[dict[str, Any]]) -> int:
+        report = self._report(photos, interrupted=False)
+        failed = report["counts"]["failed"]
+        if failed < len(photos):
+            for line in self._summary(report):
+                say(line)
+        return 1 if failed or self.found.problems else 0
+
+    def _summary(self, report: dict[str, Any]) -> Iterator[str]:
+        """What to say at the end, line by line."""
+        counts, out = report["counts"], self.options.out
+        made = counts["enhanced"] + counts["copied"]
+        if made:
+            source = " and ".join(report["models"])
+            yield f"{_photos(made)} enhanced into {out}, with {source}."
+            if made > 1:
+                yield (
+                    f"{report['seconds_per_photo']:.2f} s per photo, "
+                    f"{report['seconds']:.1f} s in all."
+                )
+        if counts["copied"]:
+            yield f"Of these {counts['copied']} copied, since a strength of 0 changes nothing."
+        before = counts["finished"] + counts["by date"]
+        if before:
+            yield f"{_photos(before)} finished before."
+        if counts["by date"]:
+            yield (
+                f"Of these {counts['by date']} by date alone: nothing tells with which settings "
+                "they were made."
+            )
+        yield from _passed_over(self.found)
+        if counts["failed"]:
+            yield f"{_photos(counts['failed'])} failed:"
+            yield from (f"  {each['source']}" for each in report["photos"] if each["error"])
+
+    def _report(self, photos: list[dict[str, Any]], *, interrupted: bool) -> dict[str, Any]:
+        """All that is known at the end; written where ``--report`` says."""
+        from dslr_gan.enhance.batch import STATES
+        from dslr_gan.files import written_whole
+
+        counts = {state: sum(each["state"] == state for each in photos) for state in STATES}
+        made = counts["enhanced"] + counts["copied"]
+        seconds = time.perf_counter() - self.started
+        report = {
+            "interrupted": interrupted,
+            "planned": self.total,
+            "counts": counts,
+            "seconds": round(seconds, 3),
+            "seconds_per_photo": round(seconds / made, 3) if made else None,
+            "models": list(dict.fromkeys(each["model"] for each in photos if each["model"])),
+            "strength": self.options.strength,
+            "format": self.options.format,
+            "problems": self.found.problems,
+            "passed_over": dict(sorted(self.found.passed_over.items())),
+            "photos": photos,
+        }
+        if self.options.report:
+            with written_whole(self.options.report) as unfinished:
+                unfinished.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+        return report
+
+
+def _as_json(outcome: "Outcome") -> dict[str, Any]:
+    return {
+        "source": str(outcome.source),
+        "destination": str(outcome.destination),
+        "state": outcome.state,
+        "seconds": round(outcome.seconds, 3),
+        "model": outcome.model,
+        "error": outcome.error,
+        "notes": list(outcome.notes),
+    }
+
+
+def _photos(count: int) -> str:
+    return f"{count} photo" if count == 1 else f"{count} photos"
+
+
+def _divide_cores(workers: int) -> None:
+    """Let the workers' networks share the cores instead of getting in each other's way."""
+    import torch
+
+    torch.set_num_threads(max(1, torch.get_num_threads() // workers))
+
+
+@contextmanager
+def _terminated_like_interrupted() -> Iterator[None]:
+    """Take a polite end by the system or a batch scheduler as an interrupt, to clean up after."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def interrupt(signal_number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+class _Bar:
+    """A progress bar that several workers move, and past which sentences are said."""
+
+    LAYOUT = "{percentage:3.0f}% |{bar}| {n:.1f} of {total} photos [{elapsed}<{remaining}] {desc}"
+
+    def __init__(self, photos: int, *, silent: bool) -> None:
+        self._lock = threading.Lock()
+        self._moving: dict[Job, float] = {}
+        self._finished = 0
+        self._bar = tqdm(total=photos, delay=1, bar_format=self.LAYOUT, disable=silent)
+        self._silent = silent
+
+    def __enter__(self) -> "_Bar":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.close()
+
+    def advance(self, job: "Job", done: int, tiles: int) -> None:
+        """Part of one photo is done; the last hundredth is for saving it."""
+        with self._lock:
+            self._moving[job] = 0.99 * done / tiles
+            self._bar.set_description_str(shown(job.source.name), refresh=False)
+            self._move()
+
+    def finish(self, job: "Job") -> None:
+        """One photo is finished, well or not."""
+        with self._lock:
+            self._moving.pop(job, None)
+            self._finished += 1
+            self._move()
+
+    def complain(self, sentence: str) -> None:
+        """Say something on a line of its own."""
+        with self._lock:
+            if not self._silent and self._bar.last_print_t >= self._bar.start_t + self._bar.delay:
+                self._bar.clear()  # it has been shown
+            complain(sentence)
+
+    def _move(self) -> None:
+        self._bar.update(self._finished + sum(self._moving.values()) - self._bar.n)

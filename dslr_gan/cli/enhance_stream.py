@@ -1,0 +1,84 @@
+"""``enhance`` with ``-``: one photo from standard input, or to standard output, or both."""
+
+import argparse
+import sys
+import tempfile
+from pathlib import Path
+
+from dslr_gan.cli.common import complain
+from dslr_gan.errors import DslrGanError
+
+LARGEST = 2 << 30
+"""Bytes that are read from standard input at most: whoever pipes a disk gets a sentence."""
+
+
+def enhance_stream(options: argparse.Namespace) -> int:
+    """Enhance one photo; standard output gets all of the result, or nothing.
+
+    Raises:
+        DslrGanError: If there is more than one photo, an option that needs a folder, or anything
+            wrong with the photo.
+    """
+    _check(options)
+
+    from dslr_gan.enhance.batch import Enhancing, Models
+    from dslr_gan.enhance.inputs import Job
+    from dslr_gan.photo import MAX_MEGAPIXELS
+
+    with tempfile.TemporaryDirectory(prefix="dslr_gan-") as folder:
+        given = options.inputs[0]
+        source = Path(given) if given != "-" else Path(folder) / "standard input"
+        if given == "-":
+            source.write_bytes(_read())
+        models = Models(
+            options.model,
+            revision=options.revision,
+            tile=options.tile,
+            device=options.device,
+            precision=options.precision,
+            compile=options.compile,
+        )
+        enhancing = Enhancing(
+            models,
+            strength=options.strength,
+            format=options.format,
+            max_megapixels=options.max_megapixels or MAX_MEGAPIXELS,
+            say=lambda _, sentence: complain(sentence),
+        )
+        job = Job(source, Path(folder) / "result")
+        outcome = enhancing(job, lambda done, tiles: None)
+        if outcome.error:
+            # By the names that whoever called knows.
+            named = outcome.error.replace(str(job.destination), "standard output")
+            raise DslrGanError(named.replace(f"{folder}/", ""))
+        sys.stdout.buffer.write(job.destination.read_bytes())
+    return 0
+
+
+def _check(options: argparse.Namespace) -> None:
+    if len(options.inputs) != 1 or Path(options.inputs[0]).is_dir():
+        raise DslrGanError("- stands for one photo; give one photo, or a folder with --out DIR.")
+    if options.out not in (None, "-"):
+        raise DslrGanError(
+            "a photo from standard input goes to standard output; leave out --out, and send the "
+            "result to a file, as in < photo.jpg > enhanced.jpg."
+        )
+    for flag in ("recursive", "resume", "overwrite", "report", "workers"):
+        if getattr(options, flag):
+            raise DslrGanError(f"--{flag} has no meaning with -; leave it out.")
+    if sys.stdout.isatty():
+        raise DslrGanError(
+            "standard output is a terminal, which cannot show a photo; send it to a file, as in "
+            "> enhanced.jpg."
+        )
+
+
+def _read() -> bytes:
+    if sys.stdin.isatty():
+        raise DslrGanError("standard input is a terminal; send a photo to it, as in < photo.jpg.")
+    data = sys.stdin.buffer.read(LARGEST + 1)
+    if len(data) > LARGEST:
+        raise DslrGanError(
+            f"standard input holds more than {LARGEST >> 30} GiB, which is no photo; give a file."
+        )
+    return data

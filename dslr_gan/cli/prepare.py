@@ -1,0 +1,334 @@
+"""``prepare``: training pairs made from photos."""
+
+import argparse
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tqdm import tqdm
+
+from dslr_gan.cli.common import PROGRAM, Commands, add_command, complain, find_photos
+from dslr_gan.errors import DslrGanError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from dslr_gan.prepare.pipeline import Prepared
+    from hub_card import Source
+
+
+_ALIGNED = """\
+With --phone the result is a dataset for datasets.load_dataset, with a report.html to look at.
+Interrupted or killed, the same command goes on with the pairs that are done. Photos that cannot
+be read are told of and left out, and the exit status is then 1; pairs that cannot be aligned are
+left out and stand in the report."""
+
+
+def add(commands: Commands) -> None:
+    """Add the command."""
+    command = add_command(
+        commands,
+        "prepare",
+        _run,
+        "Make training pairs from photos: by aligning a phone's with a DSLR's (--phone, --dslr), "
+        "with a published generator as the teacher, or with targets made patch by patch on a grid.",
+        f"{PROGRAM} prepare --phone phone/ --dslr camera/ --out pairs/mine\n"
+        f"  {PROGRAM} prepare photos/ --teacher dped_sony_12_64.safetensors --out pairs/sony\n"
+        f"  {PROGRAM} prepare photos/ --targets enhanced/ --grid 100 --out pairs/grid",
+    )
+    command.description = f"{command.description}\n\n{_ALIGNED}"
+    command.add_argument(
+        "inputs", nargs="*", metavar="IN", help="a photo, or a folder with photos directly inside"
+    )
+    command.add_argument(
+        "--out", type=Path, required=True, metavar="DIR", help="new folder for the pairs"
+    )
+    kind = command.add_mutually_exclusive_group(required=True)
+    kind.add_argument("--phone", type=Path, metavar="DIR", help="folder with a phone's photos")
+    kind.add_argument("--teacher", type=Path, metavar="FILE", help="published generator")
+    kind.add_argument(
+        "--targets", type=Path, metavar="DIR", help="folder with a target of each photo's name"
+    )
+    _add_aligned(command.add_argument_group("with --phone"))
+    _add_teacher(command.add_argument_group("with --teacher"))
+    _add_targets(command.add_argument_group("with --targets"))
+    command.add_argument(
+        "--seed",
+        type=int,
+        metavar="N",
+        help="of the choice of crops, or of the photos for the test (default: 0)",
+    )
+    for flag, text in (
+        ("--name", "what the model card calls the photos"),
+        ("--terms", "their terms of use"),
+        ("--url", "where they can be found"),
+        ("--teacher-name", "what the card calls the network that made the targets"),
+        ("--teacher-terms", "its terms of use"),
+        ("--teacher-url", "where it can be found"),
+    ):
+        command.add_argument(flag, metavar="TEXT", help=text)
+    command.set_defaults(misunderstood=command.error)
+
+
+def _add_aligned(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--dslr",
+        type=Path,
+        metavar="DIR",
+        help="folder with the DSLR's photos, of the same names but for the suffix",
+    )
+    group.add_argument(
+        "--csv",
+        type=Path,
+        metavar="FILE",
+        help="table with the columns phone and dslr, paths in the folders; instead of equal names",
+    )
+    group.add_argument("--patch", type=int, metavar="N", help="side of the patches (default: 100)")
+    group.add_argument(
+        "--stride", type=int, metavar="N", help="from patch to patch (default: the side)"
+    )
+    group.add_argument(
+        "--min-ncc",
+        type=float,
+        metavar="C",
+        help="keep patches from this normalised cross-correlation on (default: 0.9, as DPED)",
+    )
+    group.add_argument(
+        "--max-shift",
+        type=int,
+        metavar="N",
+        help="move a patch by up to N pixels to where it correlates best (default: 5, as DPED)",
+    )
+    group.add_argument(
+        "--test-share",
+        type=float,
+        metavar="S",
+        help="part of the photos whose patches are the test split (default: 0.1)",
+    )
+    group.add_argument("--workers", type=int, metavar="N", help="processes (default: one per core)")
+    group.add_argument(
+        "--push_to_hub", metavar="OWNER/NAME", help="put the dataset on the Hugging Face Hub, too"
+    )
+    group.add_argument(
+        "--private", action="store_true", default=None, help="there as a private dataset"
+    )
+
+
+def _add_teacher(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--crop", type=int, metavar="N", help="side of the teacher's crops (default: 512)"
+    )
+    group.add_argument(
+        "--per-photo", type=int, metavar="N", help="take that many crops of a photo (default: all)"
+    )
+    group.add_argument(
+        "--vary",
+        action="store_true",
+        default=None,
+        help="take squares of any size and place, scaled down to the crop's, and change their "
+        "light; with --per-photo",
+    )
+    group.add_argument(
+        "--whole",
+        action="store_true",
+        default=None,
+        help="show the teacher whole photos; one of 4 megapixels takes some GB",
+    )
+
+
+def _add_targets(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--grid", type=int, metavar="N", help="side of the targets' patches (default: 100)"
+    )
+    group.add_argument(
+        "--blend-with",
+        type=Path,
+        metavar="FILE",
+        help="published generator, whose enhancement of each patch is mixed into its target",
+    )
+
+
+_ALIGNED_ONLY = ("dslr", "csv", "patch", "stride", "min_ncc", "max_shift", "test_share", "workers",
+                 "push_to_hub", "private")  # fmt: skip
+_MEANT_FOR = {
+    "--phone": (*_ALIGNED_ONLY, "seed"),
+    "--teacher": (
+        *("crop", "per_photo", "vary", "whole", "seed"),
+        *("teacher_name", "teacher_terms", "teacher_url"),
+    ),
+    "--targets": ("grid", "blend_with", "teacher_name", "teacher_terms", "teacher_url"),
+}
+_COUNTS = ("crop", "per_photo", "grid")
+
+
+def _run(options: argparse.Namespace) -> int:
+    kind = next(flag for flag in _MEANT_FOR if getattr(options, flag[2:]) is not None)
+    _check_meant(options, kind)
+    if kind == "--phone":
+        return _run_aligned(options)
+    if not options.inputs:
+        with suppress(SystemExit):  # argparse's own complaint; main() gives the status
+            options.misunderstood("the following arguments are required: IN")
+        return 2
+    return _run_with_targets(options)
+
+
+def _check_meant(options: argparse.Namespace, kind: str) -> None:
+    """Refuse numbers that mean nothing, and options that only another kind has."""
+    if kind == "--phone" and options.inputs:
+        raise DslrGanError(
+            f"{options.inputs[0]} has no meaning with --phone, whose folder holds the photos; "
+            "leave it out."
+        )
+    every = {name for names in _MEANT_FOR.values() for name in names}
+    for name in sorted(every):
+        value = getattr(options, name)
+        flag = f"--{name if name == 'push_to_hub' else name.replace('_', '-')}"
+        if value is None:
+            continue
+        if name not in _MEANT_FOR[kind]:
+            raise DslrGanError(f"{flag} has no meaning with {kind}; leave it out.")
+        least = 1 if name in _COUNTS else 0
+        if name in (*_COUNTS, "seed") and value < least:
+            raise DslrGanError(f"{flag} must be at least {least}, got {value}.")
+    crops = [flag for flag in ("crop", "per_photo", "vary") if getattr(options, flag) is not None]
+    if options.whole and crops:
+        flag = crops[0].replace("_", "-")
+        raise DslrGanError(f"--{flag} has no meaning with --whole; leave one of them out.")
+    if kind == "--phone" and options.dslr is None:
+        raise DslrGanError("--phone needs --dslr, the folder with the DSLR's photos; name it.")
+    if options.private and options.push_to_hub is None:
+        raise DslrGanError("--private has no meaning without --push_to_hub; leave it out.")
+
+
+# Phone and DSLR ------------------------------------------------------------------------------
+
+
+def _run_aligned(options: argparse.Namespace) -> int:
+    from dslr_gan.prepare.dataset import check_repository, push_dataset
+    from dslr_gan.prepare.matching import pairs_by_name, pairs_by_table
+    from dslr_gan.prepare.one_pair import Settings
+    from dslr_gan.prepare.pipeline import prepare_photos, work_folder
+
+    if options.push_to_hub is not None:  # before the work, not after it
+        check_repository(options.push_to_hub)
+    patch = 100 if options.patch is None else options.patch
+    settings = Settings(
+        patch=patch,
+        stride=patch if options.stride is None else options.stride,
+        min_ncc=0.9 if options.min_ncc is None else options.min_ncc,
+        max_shift=5 if options.max_shift is None else options.max_shift,
+    )
+    if options.csv is None:
+        pairs = pairs_by_name(options.phone, options.dslr)
+    else:
+        pairs = pairs_by_table(options.csv, options.phone, options.dslr)
+    try:
+        with _bar(len(pairs), "pair") as progress:
+            prepared = prepare_photos(
+                pairs,
+                options.out,
+                sources=(options.phone, options.dslr),
+                settings=settings,
+                test_share=0.1 if options.test_share is None else options.test_share,
+                seed=options.seed or 0,
+                workers=options.workers,
+                source=_source("photos", options.name, options.terms, options.url),
+                progress=progress,
+            )
+    except KeyboardInterrupt:
+        if work_folder(options.out).is_dir():
+            complain(
+                f"the pairs that are done are kept in {work_folder(options.out)}; the same command "
+                "goes on from there."
+            )
+        raise
+    _tell(prepared, options.out)
+    if options.push_to_hub is not None:
+        address = push_dataset(options.out, options.push_to_hub, private=options.private)
+        sys.stdout.write(f"pushed to {address}\n")
+    return 1 if any(each.unreadable for each in prepared.facts) else 0
+
+
+def _tell(prepared: "Prepared", out: Path) -> None:
+    """Complain of photos that could not be read, and say what was written."""
+    for each in prepared.facts:
+        if each.unreadable:
+            complain(f"pair {each.name} is left out: {each.reason}")
+    parts = " and ".join(f"{count} {split}" for split, count in prepared.counts.items())
+    used = sum(1 for each in prepared.facts if each.kept)
+    lost = len(prepared.facts) - used
+    left_out = f"; {lost} left out" if lost else ""
+    sys.stdout.write(
+        f"{parts} patches in {out}, from {used} pairs of photos{left_out}; "
+        f"{out / 'report.html'} shows them\n"
+    )
+
+
+@contextmanager
+def _bar(total: int, unit: str) -> "Iterator[Callable[[int, int], None]]":
+    """A progress bar, and the function that moves it."""
+    with tqdm(total=total, delay=1, unit=unit, desc="preparing") as bar:
+
+        def advance(done: int, _: int) -> None:
+            bar.update(done - bar.n)
+
+        yield advance
+
+
+# Photos and targets --------------------------------------------------------------------------
+
+
+def _run_with_targets(options: argparse.Namespace) -> int:
+    photos, failed = find_photos(options.inputs)
+    if failed:
+        return 1
+
+    from dslr_gan.prepare.teacher import prepare_grid, prepare_teacher
+
+    source = _source("photos", options.name, options.terms, options.url)
+    teacher = _source(
+        f"enhancements by {options.teacher.stem}" if options.teacher else "whatever made them",
+        options.teacher_name,
+        options.teacher_terms,
+        options.teacher_url,
+    )
+    with _bar(len(photos), "photo") as progress:
+        if options.teacher is not None:
+            count = prepare_teacher(
+                photos,
+                options.teacher,
+                options.out,
+                crop=None if options.whole else options.crop or 512,
+                per_photo=options.per_photo,
+                vary=bool(options.vary),
+                seed=options.seed or 0,
+                source=source,
+                teacher=teacher,
+                progress=progress,
+            )
+        else:
+            count = prepare_grid(
+                photos,
+                options.targets,
+                options.out,
+                grid=100 if options.grid is None else options.grid,
+                blend_with=options.blend_with,
+                source=source,
+                teacher=teacher,
+                progress=progress,
+            )
+    sys.stdout.write(f"{count} pairs in {options.out}\n")
+    return 0
+
+
+def _source(default: str, name: str | None, terms: str | None, url: str | None) -> "Source | None":
+    """What the card says of photos or of a teacher; None where nothing was given."""
+    from hub_card import Source
+
+    if not (name or terms or url):
+        return None
+    # What they gave is counted when it is there.
+    return Source(name=name or default, gave="", terms=terms, url=url, dataset_id=None)

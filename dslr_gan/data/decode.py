@@ -1,0 +1,165 @@
+"""Pairs as pixels: rows with two encoded pictures, decoded fast where they are plain."""
+
+import io
+import os
+import stat
+from collections.abc import Mapping, Sequence
+from typing import Any, BinaryIO, TypeAlias
+
+import datasets
+import fsspec
+import numpy as np
+from PIL import Image
+from torch import Tensor
+
+from dslr_gan.errors import DslrGanError
+from dslr_gan.metrics.similarity import WINDOW
+from dslr_gan.photo import eight_bits, open_photo, to_canvas, to_tensor
+
+MAX_PLAIN_PIXELS = 16_000_000
+"""Larger pictures go the long way, whose own limit comes with a sentence."""
+
+# What Pillow tells of a picture without any bearing on its pixels.
+_PLAIN_INFO = frozenset(
+    ("jfif", "jfif_version", "jfif_unit", "jfif_density", "dpi", "aspect", "comment", "adobe")
+).union(("adobe_transform", "progressive", "progression", "interlace", "gamma", "srgb"))
+
+Rows: TypeAlias = datasets.Dataset | Sequence[Mapping[str, Any]]
+"""Pairs by number: each a mapping with the pictures ``phone`` and ``dslr``."""
+
+
+def undecoded(source: datasets.Dataset) -> datasets.Dataset:
+    """Let a dataset hand out its pictures as files, so that :func:`read_pair` can name them."""
+    for column in ("phone", "dslr"):
+        source = source.cast_column(column, datasets.Image(decode=False))
+    return source
+
+
+def read_pair(source: Rows, row: int) -> tuple[np.ndarray, np.ndarray]:
+    """Decode a pair as a user's photos are decoded: upright, sRGB, 8 bits.
+
+    Args:
+        source: Rows with ``phone`` and ``dslr``; best what :func:`undecoded` gave.
+        row: Which pair.
+
+    Returns:
+        Phone and DSLR picture, each ``(H, W, 3)`` uint8, of one size.
+
+    Raises:
+        DslrGanError: If a picture cannot be decoded, or their sizes differ.
+    """
+    return decode_pair(source[row], f"pair {row}")
+
+
+def decode_pair(
+    stored: Mapping[str, Image.Image | Mapping[str, Any]], name: str
+) -> tuple[np.ndarray, np.ndarray]:
+    """Decode one row of pairs; ``name`` is what an error calls it. See :func:`read_pair`."""
+    phone, dslr = (_decode(stored[column], name) for column in ("phone", "dslr"))
+    if phone.shape != dslr.shape:
+        raise DslrGanError(
+            f"{name}: the phone picture has {phone.shape[1]}x{phone.shape[0]} pixels and the "
+            f"DSLR picture {dslr.shape[1]}x{dslr.shape[0]}; both must be of one size."
+        )
+    return phone, dslr
+
+
+def pair_tensors(source: Rows, row: int) -> tuple[Tensor, Tensor]:
+    """Read a pair as it stands, for validation.
+
+    Args:
+        source: Rows with ``phone`` and ``dslr``; best what :func:`undecoded` gave.
+        row: Which pair.
+
+    Returns:
+        Phone and DSLR picture, each ``(1, 3, H, W)`` in [0, 1].
+
+    Raises:
+        DslrGanError: As :func:`read_pair`, or if a side is too short for SSIM.
+    """
+    phone, dslr = read_pair(source, row)
+    if min(phone.shape[:2]) < WINDOW:
+        raise DslrGanError(
+            f"pair {row} has {phone.shape[1]}x{phone.shape[0]} pixels; to be scored, a pair needs "
+            f"{WINDOW}x{WINDOW}."
+        )
+    return to_tensor(phone), to_tensor(dslr)
+
+
+def _decode(stored: Image.Image | Mapping[str, Any], name: str) -> np.ndarray:
+    try:
+        if isinstance(stored, Image.Image):
+            return eight_bits(to_canvas(stored).pixels)
+        path, encoded = stored["path"], stored["bytes"]
+        if encoded is None:
+            encoded = _encoded(path)
+        pixels = plain_pixels(encoded) if encoded else None
+        if pixels is not None:
+            return pixels
+        # The way of a user's photos: any kind of file, and a sentence for all that can be wrong.
+        photo = open_photo(path if encoded is None else _named(encoded, path))
+        return eight_bits(to_canvas(photo).pixels)
+    except DslrGanError as error:
+        raise DslrGanError(f"{name}: {error}") from error
+
+
+def plain_pixels(encoded: bytes) -> np.ndarray | None:
+    """Decode a plain picture, as nearly all patches are, at half the cost of a user's photo.
+
+    Args:
+        encoded: The bytes of a file.
+
+    Returns:
+        The pixels ``(H, W, 3)`` that ``to_canvas(open_photo(file))`` has, uint8, read-only; None
+        where the file is no 8-bit RGB JPEG or PNG, may be turned, has a colour profile or
+        transparency, or is damaged: those go the long way.
+    """
+    try:
+        photo = Image.open(io.BytesIO(encoded), formats=("JPEG", "PNG"))
+        if photo.mode != "RGB" or photo.width * photo.height > MAX_PLAIN_PIXELS:
+            return None
+        pixels = np.asarray(photo)
+    except Exception:  # Pillow's decoders raise nearly anything on damaged files
+        return None
+    # Only now: what a PNG says of itself may stand behind its pixels.
+    return None if photo.info.keys() - _PLAIN_INFO else pixels
+
+
+def _encoded(path: str) -> bytes | None:
+    """The bytes of a file, or of a stream's remote one; None where it cannot be read like that."""
+    if "://" in path:
+        return _fetched(path)
+    try:
+        if not stat.S_ISREG(os.stat(path).st_mode):  # noqa: PTH116
+            return None
+        with open(path, "rb") as stream:  # noqa: PTH123
+            return stream.read()
+    except OSError:
+        return None
+
+
+def _fetched(address: str) -> bytes:
+    try:
+        with fsspec.open(address) as stream:
+            return stream.read()
+    except Exception as error:  # anything that a network or a protocol's library raises
+        raise DslrGanError(
+            f"{address} could not be fetched ({error}); check the network and try again."
+        ) from error
+
+
+def _named(encoded: bytes, path: str | None) -> BinaryIO:
+    """An open file that errors call by its path."""
+    stream = io.BytesIO(encoded)
+    if path:
+        stream.name = path
+    return stream
+
+
+def check_room(picture: np.ndarray, size: int, name: str) -> None:
+    """Refuse a picture that no patch can be cut out of."""
+    if min(picture.shape[:2]) < size:
+        raise DslrGanError(
+            f"{name} has {picture.shape[1]}x{picture.shape[0]} pixels, less than a patch of "
+            f"{size}; take smaller patches (--resolution)."
+        )

@@ -1,0 +1,1 @@
+"""Photos enhanced by a network: one, a file, or many."""

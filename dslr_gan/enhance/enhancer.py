@@ -1,0 +1,455 @@
+"""PhotoEnhancer: a photo in, the enhanced photo out, tile by tile."""
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Self
+
+import torch
+from PIL import Image
+from torch import Tensor
+from torch.nn import functional as F
+
+from dslr_gan.enhance.precision import PRECISIONS, Part, compiled, has_bf16, in_bf16
+from dslr_gan.enhance.tiling import Tile, plan_tiles, split_tile
+from dslr_gan.errors import DslrGanError
+from dslr_gan.hub import Origin
+from dslr_gan.models.context import SUMMARY_SIDE, SUMMARY_STEPS, column_means
+from dslr_gan.models.discriminator import grayscale
+from dslr_gan.models.phones import PHONES, Phone
+from dslr_gan.models.pretrained import Pretrained
+from dslr_gan.models.registry import load_network, load_published
+from dslr_gan.photo import (
+    Canvas,
+    Painting,
+    PhotoPainting,
+    notes,
+    painted_photo,
+    to_canvas,
+    to_tensor,
+)
+from dslr_gan.photo.modes import no_memory
+
+log = logging.getLogger(__name__)
+
+WHOLE_LIMIT = 4_000_000
+"""Pixels up to which a network that needs the whole picture at once is run."""
+
+TILE = 768
+"""Side of a tile where none is given; ``benchmarks/inference.py`` compares others."""
+
+SMALLEST_TILE = 16
+
+CHECKED = 256
+"""Side of the piece of a photo on which bfloat16 is compared with float32."""
+
+SUMMARY_PIXELS = 2**19
+"""Pixels that are looked at together for the description of a photo."""
+
+KEPT = 2**25 - 2**13
+"""Bytes of the block by whose release glibc learns to keep memory: just below 32 MiB, its limit."""
+
+
+class PhotoEnhancer:
+    """Enhances photos of any size, tile by tile.
+
+    The network's memory depends on the tile; the photo's own pixels come on top: 8 bytes each
+    for the photo and its result, 16 where its colours have 16 bits.
+
+    Args:
+        generator: The network; a ``Generator``, or a baseline.
+        tile: Largest side in pixels that the network delivers at once, from 16. Larger tiles
+            are faster and take more memory; the pixels stay the same.
+        device: Where to compute, such as ``"cpu"`` or ``"cuda:1"``; ``None`` takes a GPU where
+            there is one.
+        precision: ``"fp32"``, or ``"bf16"``: the wide convolutions in bfloat16 where the device
+            has it, and in each photo as long as a piece of its middle comes out the same to
+            1/255; elsewhere float32 after all, with a warning in the log.
+        compile: Whether ``torch.compile`` makes code for each size of tile, which takes seconds
+            and pays off over several photos of one size.
+
+    Raises:
+        DslrGanError: If the tile is too small, the device is not there, there is no such
+            precision, or nothing can be compiled here.
+    """
+
+    def __init__(
+        self,
+        generator: Pretrained,
+        tile: int = TILE,
+        device: str | torch.device | None = None,
+        precision: str = "fp32",
+        compile: bool = False,
+    ) -> None:
+        if tile < SMALLEST_TILE:
+            raise DslrGanError(f"tile must be at least {SMALLEST_TILE} pixels, got {tile}.")
+        if precision not in PRECISIONS:
+            raise DslrGanError(
+                f"precision must be one of {', '.join(PRECISIONS)}, got {precision!r}."
+            )
+        self.tile = tile
+        self.device = _device(device)
+        _keep_freed_memory()
+        generator.to(self.device)
+        # Convolutions on a CPU are faster with the channels innermost.
+        generator.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.generator = generator.eval()
+        self.source = "weights handed over in memory"
+        self._half: Pretrained | None = None
+        if precision == "bf16" and has_bf16(self.device):
+            self._half = in_bf16(self.generator)
+        elif precision == "bf16":
+            log.warning("%s has no bfloat16 of its own; going on with float32", self.device)
+        self.precision = "fp32" if self._half is None else "bf16"
+        """What most of the arithmetic is done in."""
+        self._part: Part = self.generator.part
+        self._half_part: Part | None = self._half and self._half.part
+        if compile:
+            self._part = compiled(self._part, self.device)
+            self._half_part = self._half_part and compiled(self._half_part, self.device)
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        name: str | Path,
+        *,
+        revision: str | None = None,
+        tile: int = TILE,
+        device: str | torch.device | None = None,
+        precision: str = "fp32",
+        compile: bool = False,
+    ) -> Self:
+        """Load an enhancer by a name of the catalogue, a Hub id, a folder, or a file.
+
+        ``"iphone"`` and ``"sony"`` ask the Hub when their repository is configured
+        (``DSLR_GAN_IPHONE_REPO``, ``DSLR_GAN_SONY_REPO``); when that fails, its local copy is
+        taken, then the bundled weights, with a warning in the log. A Hub id or a revision that
+        was asked for is never replaced by something else. ``source`` says what was taken.
+
+        Args:
+            name: ``"iphone"``, ``"sony"``, a Hub id ``owner/name``, a folder that a network of
+                any class was saved to, or the safetensors file of a published DPED generator or
+                SRCNN.
+            revision: Branch, tag or commit on the Hub.
+            tile: See the class.
+            device: See the class.
+            precision: See the class.
+            compile: See the class.
+
+        Returns:
+            The enhancer.
+
+        Raises:
+            DslrGanError: If nothing can be loaded under that name.
+        """
+        generator: Pretrained
+        if str(name) in PHONES:
+            generator, source = _load_phone(PHONES[str(name)], revision)
+        else:
+            generator = _load_named(name, revision)
+            source = _describe(str(name), generator.origin)
+        enhancer = cls(generator, tile, device, precision, compile)
+        enhancer.source = source
+        return enhancer
+
+    def enhance(
+        self,
+        photo: Image.Image,
+        strength: float = 1.0,
+        *,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> Image.Image:
+        """Enhance one photo.
+
+        Args:
+            photo: Any Pillow photo from 1x1; its orientation is applied, its metadata kept.
+            strength: 0 returns the photo's own pixels, 1 the network's, between them a mixture.
+            progress: Called with (tiles done, tiles in all) after each tile.
+
+        Returns:
+            A photo of the same displayed size, mode and depth, with EXIF, colour profile and
+            alpha; black and white where ``photo`` is.
+
+        Raises:
+            DslrGanError: If the photo's mode cannot be enhanced, ``strength`` is outside [0, 1],
+                or the network must see the whole picture and it is too large for that, or
+                memory runs out even with the smallest tiles.
+            TypeError: If ``photo`` is no Pillow image.
+        """
+        _check(photo, strength)
+        canvas = to_canvas(photo)
+        with _memory_sentence(canvas):
+            painting = PhotoPainting(canvas)
+            self._paint(canvas, painting, strength, progress)
+            return painting.photo()
+
+    def enhance_to(
+        self,
+        photo: Image.Image,
+        destination: str | Path,
+        strength: float = 1.0,
+        *,
+        format: str | None = None,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> list[str]:
+        """Enhance one photo into a file, without holding the result in memory where it is a TIFF.
+
+        With a photo that ``dslr_gan.photo.opened_photo`` left in its file, memory depends on the
+        tile alone. The file is whole or not there.
+
+        Args:
+            photo: As in :meth:`enhance`.
+            destination: The file; it is replaced where it exists, missing folders are made.
+            strength: As in :meth:`enhance`.
+            format: A name such as ``"png"``; the suffix of ``destination`` decides where None.
+            progress: As in :meth:`enhance`.
+
+        Returns:
+            Sentences on what of the photo the file does not hold.
+
+        Raises:
+            DslrGanError: As :meth:`enhance` and ``dslr_gan.photo.save_photo``.
+            TypeError: As :meth:`enhance`.
+        """
+        _check(photo, strength)
+        canvas = to_canvas(photo)
+        with (
+            _memory_sentence(canvas),
+            painted_photo(canvas, destination, format=format) as (painting, lost),
+        ):
+            self._paint(canvas, painting, strength, progress)
+        return [*notes(canvas), *lost]
+
+    @torch.inference_mode()
+    def _paint(
+        self,
+        canvas: Canvas,
+        painting: Painting,
+        strength: float,
+        progress: Callable[[int, int], None] | None,
+    ) -> None:
+        margins = self._tile_and_margin(canvas.height, canvas.width)
+        tiles = plan_tiles(canvas.height, canvas.width, *margins)
+        context = self._context(canvas)
+        part = self._part_for(canvas, context)
+        for done, tile in enumerate(tiles, start=1):
+            self._enhance_tile(canvas, painting, tile, part, context, strength)
+            if progress is not None:
+                progress(done, len(tiles))
+
+    def _enhance_tile(
+        self,
+        canvas: Canvas,
+        painting: Painting,
+        tile: Tile,
+        part: Part,
+        context: Tensor | None,
+        strength: float,
+    ) -> None:
+        """Enhance one tile, in smaller ones where memory does not suffice for it."""
+        seen = to_tensor(canvas.read(*tile.outer), channels_last=True)
+        delivered = self._run(part, seen, tile.inner, context)
+        if delivered is not None:
+            if canvas.colourless:  # no tone of what the network takes for a tinted light
+                delivered = grayscale(delivered).expand_as(delivered)
+            pixels = delivered[0].permute(1, 2, 0)
+            painting.paint(*tile.core, pixels.numpy(), strength)
+            return
+        side = max(tile.bottom - tile.top, tile.right - tile.left)
+        smaller = -(-side // 2)
+        radius, multiple = self.generator.receptive_radius, self.generator.multiple
+        if radius is None or smaller < SMALLEST_TILE:
+            raise DslrGanError(
+                f"There is not enough memory on {self.device} for a tile of {side} pixels; "
+                "close other programs or compute elsewhere, for example with --device cpu."
+            )
+        if smaller < self.tile:  # other photos need not fail at it again
+            log.warning("not enough memory on %s; going on with tiles of %d", self.device, smaller)
+            self.tile = smaller
+        for each in split_tile(tile, canvas.height, canvas.width, smaller, radius, multiple):
+            self._enhance_tile(canvas, painting, each, part, context, strength)
+
+    def _part_for(self, canvas: Canvas, context: Tensor | None) -> Part:
+        """How to run the network on a photo: in bfloat16 only where that is as good."""
+        if self._half is None or self._half_part is None:
+            return self._part
+        rows, columns = (_middle(side, CHECKED) for side in (canvas.height, canvas.width))
+        seen = to_tensor(canvas.read(rows, columns))
+        inner = slice(0, rows.stop - rows.start), slice(0, columns.stop - columns.start)
+        results = [
+            self._run(network.part, seen, inner, context)
+            for network in (self.generator, self._half)
+        ]
+        if any(each is None for each in results):
+            return self._half_part  # it takes less memory
+        difference = torch.stack([each.clamp(0, 1) for each in results]).diff(dim=0).abs().max()  # type: ignore[union-attr]
+        if difference <= 1 / 255:
+            return self._half_part
+        log.warning(
+            "bfloat16 is off by %.1f of 255 levels in a photo; going on with float32 there",
+            difference * 255,
+        )
+        return self._part
+
+    def _run(
+        self, part: Part, seen: Tensor, inner: tuple[slice, slice], context: Tensor | None
+    ) -> Tensor | None:
+        """A part of the network's result, on the CPU; None where memory does not suffice."""
+        try:
+            seen = seen.to(self.device, memory_format=torch.channels_last)
+            return part(seen, inner, context).float().cpu()
+        except (RuntimeError, MemoryError) as error:  # torch.OutOfMemoryError is a RuntimeError
+            if not _lacks_memory(error):
+                raise
+        # Only here is the error gone, and with it what it still held of the network's values.
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
+        return None
+
+    def _tile_and_margin(self, height: int, width: int) -> tuple[int, int, int]:
+        radius = self.generator.receptive_radius
+        if radius is not None:
+            return self.tile, radius, self.generator.multiple
+        if height * width > WHOLE_LIMIT:
+            raise DslrGanError(
+                f"the photo has {width}x{height} pixels, and this network's instance norm must "
+                f"see all of them at once, up to {WHOLE_LIMIT // 1_000_000} megapixels; "
+                "scale the photo down or take a model without instance norm."
+            )
+        return max(height, width) + self.generator.multiple, 0, self.generator.multiple
+
+    def _context(self, canvas: Canvas) -> Tensor | None:
+        """The photo's description, from its summary, worked out a band of rows at a time."""
+        if not self.generator.uses_context:
+            return None
+        height = canvas.height
+        bands = []
+        for row in range(SUMMARY_SIDE):
+            # The same cells as adaptive_avg_pool2d over the whole picture.
+            top, bottom = row * height // SUMMARY_SIDE, -(-(row + 1) * height // SUMMARY_SIDE)
+            bands.append(F.adaptive_avg_pool1d(_column_means(canvas, top, bottom), SUMMARY_SIDE))
+        return self.generator.context(torch.stack(bands, dim=2).to(self.device))
+
+
+def _column_means(canvas: Canvas, top: int, bottom: int) -> Tensor:
+    """Means of the detail maps over some rows, ``(1, C, width)``, a few columns at a time."""
+    reach = max(SUMMARY_STEPS)  # of the differences, to the right and down
+    rows = slice(top, min(bottom + reach, canvas.height))
+    step = max(SUMMARY_PIXELS // (bottom - top), 1)
+    means = []
+    for left in range(0, canvas.width, step):
+        right = min(left + step, canvas.width)
+        seen = canvas.read(rows, slice(left, min(right + reach, canvas.width)))
+        means.append(column_means(to_tensor(seen), bottom - top, right - left))
+    return torch.cat(means, dim=2)
+
+
+def _middle(side: int, most: int) -> slice:
+    """The middle of one side, at most so long."""
+    start = max(side - most, 0) // 2
+    return slice(start, min(start + most, side))
+
+
+def _check(photo: Image.Image, strength: float) -> None:
+    if not isinstance(photo, Image.Image):
+        raise TypeError(
+            f"photo must be a PIL.Image.Image, got {type(photo).__name__}; "
+            "use PIL.Image.open or PIL.Image.fromarray."
+        )
+    if not 0 <= strength <= 1:
+        raise DslrGanError(f"strength must lie between 0 and 1, got {strength}.")
+
+
+@contextmanager
+def _memory_sentence(canvas: Canvas) -> Iterator[None]:
+    """Say in a sentence that memory ran out, wherever it did."""
+    try:
+        yield
+    except MemoryError as error:
+        raise DslrGanError(no_memory("a photo", (canvas.width, canvas.height))) from error
+
+
+def _lacks_memory(error: BaseException) -> bool:
+    """Whether an error of PyTorch's or Python's means that memory ran out."""
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+        return True
+    # The latter is how oneDNN, which convolves on processors, says that it got no memory.
+    return any(words in str(error) for words in ("can't allocate memory", "create a primitive"))
+
+
+def _keep_freed_memory() -> None:
+    """Let each layer have the memory that the one before gave back, not new pages from the system.
+
+    glibc takes blocks of over 128 KiB from the system one by one, until one is freed: from then on
+    it keeps blocks of up to that size, and twice as much in all (``mallopt(3)``, dynamic mmap
+    threshold; at most 32 MiB). New pages for every layer were a tenth to a third of a photo's
+    time. Other allocators take no notice, and the block is never touched.
+    """
+    torch.empty(KEPT, dtype=torch.uint8)
+
+
+def _device(wanted: str | torch.device | None) -> torch.device:
+    if wanted is None:
+        wanted = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        device = torch.device(wanted)
+        torch.zeros(1, device=device).item()  # "meta" holds no numbers to give back
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise DslrGanError(f"there is no device {wanted!s} here; cpu always works.") from error
+    return device
+
+
+def _load_named(name: str | Path, revision: str | None) -> Pretrained:
+    try:
+        is_file = Path(name).is_file()
+    except OSError as error:  # too long a name, or a folder that is out of reach
+        raise DslrGanError(
+            f"{name} cannot be loaded ({error.strerror}); check the name and its permissions."
+        ) from error
+    try:
+        if is_file and revision is None:
+            return load_published(name)
+        return load_network(name, revision=revision)
+    except DslrGanError as error:
+        known = ", ".join(PHONES)
+        if Path(name).exists() or "/" in str(name):
+            raise
+        raise DslrGanError(
+            f"there is no model {str(name)!r}; take one of {known}, a Hub id such as owner/name, "
+            "or a folder."
+        ) from error
+
+
+def _load_phone(phone: Phone, revision: str | None) -> tuple[Pretrained, str]:
+    repository = phone.repository
+    if repository is None and revision is not None:
+        raise DslrGanError(
+            f"revision {revision!r} of {phone.name} was asked for, but no Hub repository is "
+            f"configured for it; set {phone.variable} or leave the revision out."
+        )
+    if repository is None:
+        return load_network(phone.folder), f"bundled {phone.name} weights"
+    try:
+        network = load_network(repository, revision=revision)
+        return network, _describe(repository, network.origin)
+    except DslrGanError as error:
+        if revision is not None:
+            raise
+        log.warning("%s; using the bundled %s weights", str(error).rstrip("."), phone.name)
+        return (
+            load_network(phone.folder),
+            f"bundled {phone.name} weights, because {repository} could not be loaded",
+        )
+
+
+def _describe(name: str, origin: Origin | None) -> str:
+    if origin is None:
+        return f"file {name}"
+    if origin.commit is None:
+        return f"folder {name}"
+    text = f"Hub repository {name} at commit {origin.commit[:8]}"
+    if not origin.answered:
+        log.warning("the Hub did not answer; using the local copy of %s", name)
+        text += " (local copy, the Hub did not answer)"
+    return text

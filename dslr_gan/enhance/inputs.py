@@ -1,0 +1,349 @@
+"""Which photos are meant, and where the result of each goes: pure planning, nothing is written.
+
+A photo keeps its place: what lies in ``holiday/day 1/cat.jpg`` under the given folder ``holiday``
+comes out as ``OUT/day 1/cat.jpg``. A file that was given itself comes out as ``OUT/cat.jpg``, and
+what a pattern such as ``holiday/*/cat.jpg`` matches keeps its place below ``holiday``.
+
+Two results never share a name. Of photos whose results would, the first in order keeps it and the
+next are called ``cat-2.jpg``, ``cat-3.jpg`` and so on, by the first number that nobody else's
+result has. Names that differ only in case, or in how an accent is composed, count as the same:
+on many disks they are.
+"""
+
+import glob
+import os
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from fnmatch import fnmatch
+from pathlib import Path
+
+from dslr_gan.errors import DslrGanError
+from dslr_gan.files import shown
+from dslr_gan.photo import BECOMES, PHOTO_SUFFIXES, RAW_SUFFIXES, find_format
+
+
+@dataclass(frozen=True)
+class Photo:
+    """A photo that was found."""
+
+    path: Path
+    """The file, as it can be opened."""
+    place: Path
+    """Where it lies below the folder or pattern it was found by; its name alone where it was
+    given itself."""
+
+
+@dataclass
+class Found:
+    """What the inputs mean."""
+
+    photos: list[Photo] = field(default_factory=list)
+    """Each once, in the order of the inputs; of a folder first its own photos by name, then its
+    folders by name."""
+    problems: list[str] = field(default_factory=list)
+    """A sentence for each input or folder that gave nothing."""
+    passed_over: Counter[str] = field(default_factory=Counter)
+    """How many files in folders were no photos, by their suffix in lower case, dot and all."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One photo to enhance."""
+
+    source: Path
+    destination: Path
+
+
+# Finding -------------------------------------------------------------------------------------
+
+
+def find_photos(
+    inputs: Iterable[str], *, recursive: bool = False, out: Path | None = None
+) -> Found:
+    """Find the photos that are meant by files, folders and patterns.
+
+    In a folder a photo is a file with the suffix of one, not hidden; everything else there is
+    passed over. A file that was given itself is taken for a photo, whatever it is called. A
+    pattern (``*``, ``?``, ``[a-z]``, ``**``) is one only where no file of that name exists.
+
+    Folders that are reached through a link are searched, too, but no folder twice: a link that
+    leads back to where it lies ends there.
+
+    Args:
+        inputs: Paths and patterns.
+        recursive: Also search the folders inside folders; hidden ones are left alone.
+        out: Where results will go: it is not searched when it lies inside a folder.
+
+    Returns:
+        What was found, and a sentence for whatever could not be.
+    """
+    found, seen = Found(), set[Path]()
+
+    def keep(photo: Photo) -> None:
+        if (identity := absolute(photo.path)) not in seen:
+            seen.add(identity)
+            found.photos.append(photo)
+
+    skip = {mark for mark in (_mark(out),) if out and mark}
+    for given in inputs:
+        if not given:
+            found.problems.append("One input is empty; check what the shell made of it.")
+            continue
+        if not os.path.lexists(given) and glob.has_magic(given):
+            photos = _matching(given, recursive, skip, found)
+        elif os.path.isdir(given):  # noqa: PTH112 - False, too, for a name no disk can hold
+            photos = _inside(Path(given), recursive, skip, found)
+        else:
+            photos = [Photo(Path(given), Path(Path(given).name))]
+        for photo in photos:
+            keep(photo)
+    return found
+
+
+def _matching(pattern: str, recursive: bool, skip: set, found: Found) -> list[Photo]:
+    """What a pattern matches, as if a shell had expanded it, without what is no photo."""
+    base = Path(_folder_before(pattern))
+    if "**" in Path(pattern).parts:
+        photos = _matching_deep(pattern, base, skip, found)
+    else:
+        photos = []
+        matches = glob.glob(pattern)  # noqa: PTH207 - Path.glob takes no absolute pattern
+        for match in sorted(map(Path, matches), key=lambda path: path.parts):
+            if any(_mark(folder) in skip for folder in (match, *match.parents)):
+                continue
+            place = match.relative_to(base)
+            if ".." in place.parts:  # it lies elsewhere, and so would its result
+                place = Path(match.name)
+            if os.path.isdir(match):  # noqa: PTH112
+                inside = _walk(match, recursive, skip, found)
+                photos += [Photo(each.path, place / each.place) for each in inside]
+            elif _is_photo(match, found):
+                photos.append(Photo(match, place))
+    if not photos:
+        found.problems.append(f"{shown(pattern)} matches no photos; check the pattern.")
+    return photos
+
+
+def _matching_deep(pattern: str, base: Path, skip: set, found: Found) -> list[Photo]:
+    """What a pattern with ``**`` matches; by a walk, since links may lead round in circles."""
+    walked = Found()
+    photos = _walk(base, True, skip, walked)
+    found.problems += walked.problems
+    wanted = Path(pattern).parts[len(base.parts) :]
+    return [photo for photo in photos if _fits(photo.place.parts, wanted)]
+
+
+def _fits(parts: tuple[str, ...], pattern: tuple[str, ...]) -> bool:
+    if not pattern:
+        return not parts
+    if pattern[0] == "**":  # any number of folders, or all that is left
+        rest = pattern[1:]
+        return not rest or any(_fits(parts[start:], rest) for start in range(len(parts)))
+    return bool(parts) and fnmatch(parts[0], pattern[0]) and _fits(parts[1:], pattern[1:])
+
+
+def _folder_before(pattern: str) -> str:
+    """The folder that a pattern starts in: what stands before its first wildcard."""
+    while glob.has_magic(pattern):
+        pattern = os.path.dirname(pattern)  # noqa: PTH120 - "" where there is none, not "."
+    return pattern
+
+
+def _inside(folder: Path, recursive: bool, skip: set, found: Found) -> list[Photo]:
+    """The photos of a folder; the sentence that it holds none is among the problems."""
+    problems = len(found.problems)
+    photos = _walk(folder, recursive, skip, found)
+    if not photos and len(found.problems) == problems:
+        where = "in it or in the folders inside it" if recursive else "directly inside"
+        hint = "" if recursive else ", or add --recursive"
+        found.problems.append(
+            f"{shown(folder)} holds no photos; give a folder with photos {where}{hint}."
+        )
+    return photos
+
+
+def _walk(folder: Path, recursive: bool, skip: set, found: Found) -> list[Photo]:
+    """The photos of a folder, in order."""
+    photos: list[Photo] = []
+    visited = set(skip) - {_mark(folder)}
+    # Links wait until the folders themselves have been searched, so that a photo is found where
+    # it lies and not where some link leads to it.
+    waiting: list[tuple[Path, Path]] = [(folder, Path())]
+    while waiting:
+        links: list[tuple[Path, Path]] = []
+        for start, place in waiting:
+            _search(start, place, recursive, visited, photos, links, found)
+        waiting = links
+    return sorted(photos, key=lambda photo: _by_folder(photo.place))
+
+
+def _search(
+    start: Path,
+    place: Path,
+    recursive: bool,
+    visited: set,
+    photos: list[Photo],
+    links: list[tuple[Path, Path]],
+    found: Found,
+) -> None:
+    """Search one folder and, where that is wanted, those inside it; put links to folders aside."""
+    waiting = [(start, place)]
+    while waiting:
+        folder, place = waiting.pop()
+        try:
+            mark = _mark(folder)
+            if mark and mark in visited:
+                continue
+            visited.add(mark)
+            with os.scandir(folder) as listing:
+                entries = sorted(listing, key=lambda entry: entry.name)
+        except OSError as error:
+            found.problems.append(
+                f"{shown(folder)} cannot be read ({error.strerror}); check it and its permissions."
+            )
+            continue
+        for entry in entries:
+            if entry.name.startswith("."):
+                continue
+            path, inner = folder / entry.name, place / entry.name
+            if not _is_folder(entry):
+                if _is_photo(path, found):
+                    photos.append(Photo(path, inner))
+            elif recursive:
+                (links if entry.is_symlink() else waiting).append((path, inner))
+
+
+def _is_folder(entry: os.DirEntry) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself
+        return False
+
+
+def _is_photo(path: Path, found: Found) -> bool:
+    """Whether a file in a folder is meant as a photo; counts it where it is not."""
+    suffix = path.suffix.lower()
+    # A pipe or a device is none; a link that leads nowhere is one that is missing.
+    if suffix.removeprefix(".") in PHOTO_SUFFIXES and (path.is_symlink() or path.is_file()):
+        return True
+    found.passed_over[suffix] += 1
+    return False
+
+
+def raw_apart(passed_over: Mapping[str, int]) -> tuple[str, str]:
+    """Tell the raw files of cameras from what else was passed over.
+
+    Args:
+        passed_over: As in :class:`Found`.
+
+    Returns:
+        The raw files, then the others, each as text such as ``"2 .nef, 1 without a suffix"``;
+        empty where there were none.
+    """
+    kinds: dict[bool, list[str]] = {True: [], False: []}
+    for suffix, count in sorted(passed_over.items()):
+        is_raw = suffix.removeprefix(".") in RAW_SUFFIXES
+        kinds[is_raw].append(f"{count} {suffix or 'without a suffix'}")
+    return ", ".join(kinds[True]), ", ".join(kinds[False])
+
+
+def _by_folder(place: Path) -> tuple:
+    """A key that sorts a folder's own files before its folders, and both by name."""
+    return (*((1, part) for part in place.parts[:-1]), (0, place.name))
+
+
+def absolute(path: Path) -> Path:
+    """Where a path itself lies: its folder's links followed, its own not.
+
+    By realpath, which lets a link to itself be; ``Path.resolve`` raises.
+    """
+    return Path(os.path.realpath(path.parent)) / path.name
+
+
+def _mark(folder: Path | None) -> tuple[int, int] | None:
+    """What tells a folder apart, whatever it is called; None where it is not there."""
+    if folder is None:
+        return None
+    with suppress(OSError, ValueError):
+        status = folder.stat()
+        return status.st_dev, status.st_ino
+    return None
+
+
+# Planning ------------------------------------------------------------------------------------
+
+
+def plan(photos: Sequence[Photo], out: Path, format: str | None = None) -> list[Job]:
+    """Decide where each result goes; the same photos in the same order give the same plan.
+
+    Args:
+        photos: In order: of those whose results would share a name, the first keeps it.
+        out: Folder for the results; it need not be there.
+        format: Such as ``"png"``, where results get another format than the photos.
+
+    Returns:
+        A job per photo, in order; no two have one destination.
+
+    Raises:
+        DslrGanError: If ``out`` is a file, the format is unknown, or a result would go into the
+            folder of a photo.
+    """
+    kind = find_format(format) if format else None
+    only_read = {name.lower(): find_format(other) for name, other in BECOMES.items()}
+    if out.exists() and not out.is_dir():
+        raise DslrGanError(f"--out {shown(out)} is a file; name a folder.")
+    wanted = []
+    for photo in photos:
+        place = photo.place
+        suffix = place.suffix.lower().lstrip(".")
+        wanted_kind = kind or only_read.get(suffix)
+        if wanted_kind and suffix not in wanted_kind.suffixes:
+            place = place.with_name(f"{place.stem}.{wanted_kind.suffixes[0]}")
+        wanted.append(place)
+    jobs = [
+        Job(photo.path, out / place)
+        for photo, place in zip(photos, _told_apart(wanted), strict=True)
+    ]
+    _check_places(jobs, out)
+    return jobs
+
+
+def _told_apart(places: Sequence[Path]) -> list[Path]:
+    """Places in the same order, no two of them the same."""
+    taken = {_on_disk(place) for place in places}
+    given: set[str] = set()
+    apart = []
+    for place in places:
+        name = place
+        number = 2
+        while _on_disk(name) in given:
+            name = place.with_name(f"{place.stem}-{number}{place.suffix}")
+            number += 1
+            if _on_disk(name) in taken:  # another photo's own name
+                name = place
+        given.add(_on_disk(name))
+        apart.append(name)
+    return apart
+
+
+def _on_disk(place: Path) -> str:
+    """A name as the least particular disks tell it apart from others."""
+    return unicodedata.normalize("NFC", str(place)).casefold()
+
+
+def _check_places(jobs: Sequence[Job], out: Path) -> None:
+    """Refuse to write into any folder that a photo is read from, by whatever way."""
+    sources: dict[object, Path] = {}
+    for job in jobs:
+        for folder in (absolute(job.source).parent, Path(os.path.realpath(job.source)).parent):
+            sources.setdefault(_mark(folder) or str(folder), job.source)
+    for folder in dict.fromkeys((out, *(job.destination.parent for job in jobs))):
+        source = sources.get(_mark(folder) or os.path.realpath(folder))
+        if source is not None:
+            raise DslrGanError(
+                f"--out {shown(out)} would put results into {shown(folder)}, which is the folder "
+                f"of {shown(source)}; name another folder."
+            )

@@ -1,0 +1,1 @@
+"""Models over pairs of pictures: scores, Table I, the paper's figure."""

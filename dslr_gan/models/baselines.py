@@ -1,0 +1,121 @@
+"""Networks that the paper compares itself with: SRCNN and VDSR.
+
+Papers: Dong et al. 2014, "Image Super-Resolution Using Deep Convolutional Networks"; Kim et al.
+2016, "Accurate Image Super-Resolution Using Very Deep Convolutional Networks". Both enlarge
+pictures there; here, as in Prakash and Phumbhra 2020, they learn to enhance them. Our own code.
+"""
+
+from itertools import pairwise
+from pathlib import Path
+from typing import Self, cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from dslr_gan.models.pretrained import Pretrained, read_weights
+
+
+class SRCNN(Pretrained):
+    """SRCNN 9-5-5 with 64 and 32 channels, ending in DPED's tanh.
+
+    Paper: Dong et al. 2014; trained on DPED by Ignatov et al. for the PIRM 2018 challenge, from
+    where colour in and out, the padded borders and the scaled tanh come.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.config = {}
+        self.conv1 = nn.Conv2d(3, 64, 9, padding="same")
+        self.conv2 = nn.Conv2d(64, 32, 5, padding="same")
+        self.conv3 = nn.Conv2d(32, 3, 5, padding="same")
+
+    @property
+    def receptive_radius(self) -> int:
+        """Half of each kernel."""
+        return 9 // 2 + 5 // 2 + 5 // 2
+
+    @property
+    def last_layer(self) -> nn.Conv2d:
+        """The third convolution, before the tanh."""
+        return self.conv3
+
+    def forward(self, image: Tensor, context: None = None) -> Tensor:
+        """Enhance pictures.
+
+        Args:
+            image: ``(N, 3, H, W)``, sRGB in [0, 1].
+            context: Not used; SRCNN is local.
+
+        Returns:
+            ``(N, 3, H, W)``: the enhanced picture, in [-0.08, 1.08].
+        """
+        features = F.relu(self.conv2(F.relu(self.conv1(image))))
+        return torch.tanh(self.conv3(features)) * 0.58 + 0.5
+
+    @classmethod
+    def from_published(cls, file: str | Path) -> Self:
+        """Load the SRCNN that was published with the PIRM 2018 challenge.
+
+        Args:
+            file: A safetensors file with the keys ``conv1.weight`` ... ``conv3.bias``.
+
+        Returns:
+            The network, in evaluation mode.
+
+        Raises:
+            DslrGanError: If the file is missing, damaged, or of another shape.
+        """
+        network = cls()
+        network.load_strictly(read_weights(Path(file)), str(file))
+        return network.eval()
+
+
+class VDSR(Pretrained):
+    """VDSR: twenty 3x3 convolutions with 64 channels and ReLU between them, added to the input.
+
+    Paper: Kim et al. 2016, section 3: the twenty layers, their width and kernels, zeros around
+    every layer's input so that the size stays, the residual onto the input, and weights drawn
+    after He et al. 2015. Ours: RGB in and out, where the paper enhances luminance alone, and
+    biases that start at 0, which the paper leaves open.
+    """
+
+    LAYERS = 20
+    CHANNELS = 64
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.config = {}
+        widths = [3, *[self.CHANNELS] * (self.LAYERS - 1), 3]
+        layers = [
+            nn.Conv2d(incoming, outgoing, 3, padding=1) for incoming, outgoing in pairwise(widths)
+        ]
+        for layer in layers:
+            nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+            nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
+        self.layers = nn.ModuleList(layers)
+
+    @property
+    def receptive_radius(self) -> int:
+        """A pixel for each layer: the paper's 41x41 pixels are seen."""
+        return self.LAYERS
+
+    @property
+    def last_layer(self) -> nn.Conv2d:
+        """The twentieth convolution, whose output is the correction."""
+        return cast(nn.Conv2d, self.layers[-1])
+
+    def forward(self, image: Tensor, context: None = None) -> Tensor:
+        """Enhance pictures.
+
+        Args:
+            image: ``(N, 3, H, W)``, sRGB in [0, 1].
+            context: Not used; VDSR is local.
+
+        Returns:
+            ``(N, 3, H, W)``: the enhanced picture, nominally in [0, 1], unclamped.
+        """
+        features = image
+        for layer in self.layers[:-1]:
+            features = F.relu(layer(features))
+        return image + self.last_layer(features)

@@ -1,0 +1,469 @@
+"""The generator: a fully convolutional network from a phone photo to a DSLR photo.
+
+Paper: Prakash and Phumbhra 2020, "Image Enhancement using Generative Adversarial Networks",
+section III; its shape follows Ignatov et al. 2017, "DSLR-Quality Photos on Mobile Devices with
+Deep Convolutional Networks" (DPED), figure 3. Our own code; the terms of the weights that were
+trained with it stand in their cards.
+"""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Self
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from dslr_gan.errors import DslrGanError
+from dslr_gan.models.context import context_encoder, summarize
+from dslr_gan.models.pretrained import Pretrained, read_weights
+
+EDGE = 4
+"""Pixels by which a residual generator continues a picture to the right and below.
+
+Patches of 100x100 are continued by 4 to be cut into cells of 8. A photo must be, too, even where
+its sides are multiples already: without it the network meets the zeros around a picture closer
+than it ever did in training, and darkens the last columns and rows.
+"""
+
+PUBLISHED_EPSILON = 1e-3
+"""Epsilon of the instance norm in the published DPED networks."""
+
+
+class Generator(Pretrained):
+    """ReLU residual network with tanh last; one class for ours, the paper's and DPED's shape.
+
+    The picture is folded by ``downscale`` (space to depth), runs through a first convolution,
+    ``blocks`` residual blocks of two 3x3 convolutions, two more 3x3 convolutions and a last one
+    with tanh, and is unfolded again. With ``residual`` the last convolution also sees the
+    picture's fine detail, and the tanh is a correction that is added to the input; without, it is
+    the picture itself, scaled as in the published networks.
+
+    Args:
+        channels: Width of the trunk.
+        blocks: Number of residual blocks.
+        downscale: Space-to-depth factor before the trunk, depth-to-space after it; 1 is the
+            paper's full resolution.
+        norm: ``None``, or ``"instance"`` as in the published DPED networks.
+        dilations: Dilation of each block's convolutions, cycled over the blocks.
+        end_kernel: Side of the first and the last convolution's kernel, odd.
+        residual: Whether the output is added to the input.
+        coarse_channels: Width of a second branch at an eighth of the resolution, whose result
+            is added after the first convolution; 0 for none.
+        context_channels: Length of the vector that describes the whole photo and modulates
+            every block; 0 for none, as in the paper.
+        context_width: Width of an encoder of that vector which looks at the photo on two scales;
+            0 for the plain one. It costs next to nothing: the photo is 32x32 to it.
+
+    Raises:
+        DslrGanError: If a setting is out of range.
+    """
+
+    COARSE = 8
+
+    def __init__(
+        self,
+        channels: int = 32,
+        blocks: int = 4,
+        downscale: int = 2,
+        norm: str | None = None,
+        dilations: tuple[int, ...] | list[int] = (1,),
+        end_kernel: int = 3,
+        residual: bool = True,
+        coarse_channels: int = 0,
+        context_channels: int = 0,
+        context_width: int = 0,
+    ) -> None:
+        super().__init__()
+        self.config = {
+            "channels": channels,
+            "blocks": blocks,
+            "downscale": downscale,
+            "norm": norm,
+            "dilations": list(dilations) if isinstance(dilations, tuple | list) else dilations,
+            "end_kernel": end_kernel,
+            "residual": residual,
+            "coarse_channels": coarse_channels,
+            "context_channels": context_channels,
+            "context_width": context_width,
+        }
+        _check_settings(self.config)
+        self.downscale = downscale
+        self.norm = norm
+        self.residual = residual
+        self.dilations = [dilations[index % len(dilations)] for index in range(blocks)]
+        folded = 3 * downscale**2
+        self.head = _FoldedConvolution(channels, end_kernel, downscale)
+        self.coarse = _CoarseBranch(coarse_channels, channels) if coarse_channels else None
+        self.describe = context_encoder(context_channels, context_width)
+        self.blocks = nn.ModuleList(
+            _ResidualBlock(channels, dilation, norm) for dilation in self.dilations
+        )
+        self.modulate = nn.ModuleList(
+            _Modulation(context_channels, channels)
+            for _ in range(blocks + 1 if context_channels else 0)
+        )
+        self.merge = nn.ModuleList(nn.Conv2d(channels, channels, 3, padding=1) for _ in range(2))
+        # The correction is made of the features and of the picture's own fine detail: denoising
+        # and sharpening are filters, and a narrow trunk should not have to carry every pixel.
+        # Detail has mean zero, so that a step of the filter's weights shifts no brightness.
+        incoming = channels + folded if residual else channels
+        self.tail = nn.Conv2d(incoming, folded, end_kernel, padding="same")
+        if residual:
+            # Start near the identity: an untrained residual generator returns its input, almost.
+            with torch.no_grad():
+                self.tail.weight.mul_(0.1)
+                self.tail.weight[:, channels:].zero_()
+                self.tail.bias.zero_()  # type: ignore[union-attr]
+
+    @property
+    def last_layer(self) -> nn.Conv2d:
+        """The convolution before the tanh."""
+        return self.tail
+
+    @property
+    def multiple(self) -> int:
+        """Tile origins must be multiples of this: the coarser of the two foldings."""
+        return max(self.downscale, self.COARSE) if self.coarse else self.downscale
+
+    @property
+    def receptive_radius(self) -> int | None:
+        """Reach in pixels; ``None`` with instance norm, where the whole picture counts."""
+        if self.norm is not None:
+            return None
+        return self._trunk_radius + (self.coarse.receptive_radius if self.coarse else 0)
+
+    @property
+    def _trunk_radius(self) -> int:
+        """Reach in pixels without the coarse branch, where there is no norm."""
+        ends = 2 * (self.config["end_kernel"] // 2)
+        steps = ends + len(self.merge) + sum(2 * dilation for dilation in self.dilations)
+        # A pixel sits anywhere within its folded cell, hence the rest of a cell of reach.
+        return self.downscale * steps + self.downscale - 1
+
+    @property
+    def uses_context(self) -> bool:
+        """Whether a description of the whole photo steers the network."""
+        return self.describe is not None
+
+    def context(self, summary: Tensor) -> Tensor:
+        """Describe a whole photo by a small vector, to be handed to each of its tiles.
+
+        Args:
+            summary: ``(N, 9, 32, 32)`` from :func:`summarize` of the whole photos.
+
+        Returns:
+            ``(N, context_channels)``.
+
+        Raises:
+            ValueError: If the network uses no context.
+        """
+        return self.describe(summary) if self.describe is not None else super().context(summary)
+
+    def part(
+        self, image: Tensor, inner: tuple[slice, slice], context: Tensor | None = None
+    ) -> Tensor:
+        """See :meth:`forward`."""
+        part: Tensor = self(image, context, inner)
+        return part
+
+    def forward(
+        self,
+        image: Tensor,
+        context: Tensor | None = None,
+        inner: tuple[slice, slice] | None = None,
+    ) -> Tensor:
+        """Enhance pictures or tiles of them.
+
+        Args:
+            image: ``(N, 3, H, W)``, sRGB in [0, 1], any size from 1x1.
+            context: ``(N, context_channels)`` from :meth:`context` of the photo that ``image``
+                is a tile of; ``None`` makes the image its own context. A network without
+                context takes only ``None``.
+            inner: The rows and columns that are wanted, from ``start`` to ``stop`` within the
+                image; ``None`` for all. Around them the trunk works only as far as it reaches,
+                which is often half as far as the coarse branch, and nearly all work is its own.
+
+        Returns:
+            ``(N, 3, H, W)``, or that of ``inner``: the enhanced picture, nominally in [0, 1],
+            unclamped.
+
+        Raises:
+            ValueError: If the image is not ``(N, 3, H, W)``, or a context comes to a network
+                that uses none.
+        """
+        if image.ndim != 4 or image.shape[1] != 3:
+            raise ValueError(f"image must have shape (N, 3, H, W), got {tuple(image.shape)}.")
+        if context is not None and self.describe is None:
+            raise ValueError("this generator uses no context; call it with the image alone.")
+        if context is None and self.describe is not None:
+            context = self.describe(summarize(image))
+        inner = inner or (slice(0, image.shape[-2]), slice(0, image.shape[-1]))
+        padded = _pad(image, self.multiple, EDGE if self.residual else 0)
+        rows, columns = (
+            self._near(part, *sides)
+            for part, *sides in zip(inner, image.shape[-2:], padded.shape[-2:], strict=True)
+        )
+        near = padded[..., rows, columns]
+        features = F.relu(self.head(near), inplace=True)
+        if self.coarse is not None:
+            folded = torch.Size(side // self.downscale for side in padded.shape[-2:])
+            around = self.coarse(padded, folded)
+            around = around[..., self._folded(rows), self._folded(columns)]
+            features = _added(features, around)
+        for index, block in enumerate(self.blocks):
+            features = block(self._modulated(features, index, context))
+        features = self._modulated(features, len(self.blocks), context)
+        for convolution in self.merge:
+            features = F.relu(convolution(features), inplace=True)
+        output = self._corrections(features, near) if self.residual else self.tail(features)
+        output = F.pixel_shuffle(output, self.downscale)
+        output = torch.tanh(output) if torch.is_grad_enabled() else output.tanh_()
+        output = _added(output, near) if self.residual else output * 0.58 + 0.5
+        top, left = inner[0].start - rows.start, inner[1].start - columns.start
+        height, width = (part.stop - part.start for part in inner)
+        return output[..., top : top + height, left : left + width]
+
+    def _corrections(self, features: Tensor, image: Tensor) -> Tensor:
+        """The last convolution, of the features with the picture's fine detail beside them."""
+        parameters: Iterable[Tensor] = self.tail.parameters()
+        if not torch.is_grad_enabled():
+            # On a CPU sixteen channels take four fifths of the time of twelve; the rest is cut.
+            parameters = map(_lengthened, parameters)
+        weight, bias = parameters
+        of_features, of_detail = weight.tensor_split([features.shape[1]], dim=1)
+        detail = image - _local_mean(image)
+        output = _added(
+            F.conv2d(features, of_features, bias, padding="same"),
+            _folded_convolution(detail, of_detail, None, self.downscale),
+        )
+        return output[:, : self.tail.out_channels]
+
+    def _near(self, part: slice, side: int, padded: int) -> slice:
+        """What the trunk must see of one side for a part of it, in whole folded cells."""
+        if self.norm is not None:
+            return slice(0, padded)
+        start = max(part.start - self._trunk_radius, 0) // self.downscale * self.downscale
+        stop = part.stop + self._trunk_radius
+        if stop >= side:  # the end of the picture, perhaps: all that it is continued by counts
+            return slice(start, padded)
+        return slice(start, -(-stop // self.downscale) * self.downscale)
+
+    def _folded(self, pixels: slice) -> slice:
+        return slice(pixels.start // self.downscale, pixels.stop // self.downscale)
+
+    def _modulated(self, features: Tensor, place: int, context: Tensor | None) -> Tensor:
+        return features if context is None else self.modulate[place](features, context)
+
+    @classmethod
+    def from_published(cls, file: str | Path) -> Self:
+        """Load a generator that was published with DPED or the PIRM 2018 challenge.
+
+        The file's tensors are named in the order of use: ``conv1`` is our ``head``, the next two
+        per block are the block's, then the two of ``merge``, then ``tail``; ``norm1``,
+        ``norm2``, ... are the blocks' instance norms.
+
+        Args:
+            file: A safetensors file with the keys ``conv{i}.weight``, ``conv{i}.bias``,
+                ``norm{j}.weight`` and ``norm{j}.bias``.
+
+        Returns:
+            The generator, in evaluation mode.
+
+        Raises:
+            DslrGanError: If the file is missing, damaged, or of another shape.
+        """
+        weights = read_weights(Path(file))
+        norms = sum(name.startswith("norm") for name in weights) // 2
+        if "conv1.weight" not in weights or norms == 0:
+            raise DslrGanError(
+                f"{file} holds no published DPED generator: its keys are not "
+                "conv1.weight ... and norm1.weight ...; name one of the dped_*_12_64 files."
+            )
+        generator = cls(
+            channels=weights["conv1.weight"].shape[0],
+            blocks=norms // 2,
+            downscale=1,
+            norm="instance",
+            end_kernel=weights["conv1.weight"].shape[-1],
+            residual=False,
+        )
+        generator.load_strictly(_rename_published(weights, norms // 2), str(file))
+        return generator.eval()
+
+
+class _FoldedConvolution(nn.Conv2d):
+    """A convolution over a picture folded by ``downscale`` that takes the picture itself."""
+
+    def __init__(self, channels: int, kernel: int, downscale: int) -> None:
+        super().__init__(3 * downscale**2, channels, kernel, padding="same")
+        self.downscale = downscale
+
+    def forward(self, image: Tensor) -> Tensor:
+        return _folded_convolution(image, self.weight, self.bias, self.downscale)
+
+
+def _folded_convolution(
+    image: Tensor, weight: Tensor, bias: Tensor | None, downscale: int
+) -> Tensor:
+    """What a convolution makes of ``F.pixel_unshuffle(image, downscale)``, without making that.
+
+    It is the kernel that is unfolded, and moved on by ``downscale``: the same products with less
+    traffic, in two thirds of the first layer's time and a quarter of the coarse branch's.
+    """
+    padding = downscale * (weight.shape[-1] // 2)
+    return F.conv2d(
+        image, F.pixel_shuffle(weight, downscale), bias, stride=downscale, padding=padding
+    )
+
+
+class _ResidualBlock(nn.Module):
+    """Two 3x3 convolutions with ReLU, each normalised where asked, and a skip around them."""
+
+    def __init__(self, channels: int, dilation: int, norm: str | None) -> None:
+        super().__init__()
+        self.convolutions = nn.ModuleList(
+            nn.Conv2d(channels, channels, 3, padding=dilation, dilation=dilation) for _ in range(2)
+        )
+        self.norms = nn.ModuleList(
+            _InstanceNorm(channels) if norm else nn.Identity() for _ in range(2)
+        )
+
+    def forward(self, features: Tensor) -> Tensor:
+        inner = features
+        for convolution, norm in zip(self.convolutions, self.norms, strict=True):
+            inner = F.relu(norm(convolution(inner)), inplace=True)
+        return _added(inner, features)
+
+
+class _Modulation(nn.Module):
+    """Scale and shift of every channel by the photo's context; at first it changes nothing.
+
+    The features themselves are changed where no gradient is wanted.
+    """
+
+    def __init__(self, context: int, channels: int) -> None:
+        super().__init__()
+        self.project = nn.Linear(context, 2 * channels)
+        nn.init.zeros_(self.project.weight)
+        nn.init.zeros_(self.project.bias)
+
+    def forward(self, features: Tensor, context: Tensor) -> Tensor:
+        scale, shift = self.project(context)[:, :, None, None].chunk(2, dim=1)
+        features = features * (1 + scale) if torch.is_grad_enabled() else features.mul_(1 + scale)
+        return features.add_(shift)
+
+
+class _InstanceNorm(nn.Module):
+    """Instance norm with biased variance; PyTorch's own refuses a picture of one pixel."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(channels))
+        self.bias = nn.Parameter(torch.zeros(channels))
+
+    def forward(self, features: Tensor) -> Tensor:
+        variance, mean = torch.var_mean(features, dim=(2, 3), correction=0, keepdim=True)
+        scale = self.weight[:, None, None] * torch.rsqrt(variance + PUBLISHED_EPSILON)
+        return (features - mean) * scale + self.bias[:, None, None]
+
+
+class _CoarseBranch(nn.Module):
+    """What lies around: 8x8 cells, four 3x3 convolutions, upsampled to the trunk's resolution."""
+
+    DILATIONS = (1, 1, 2, 1)
+
+    def __init__(self, width: int, channels: int) -> None:
+        super().__init__()
+        self.fold = _FoldedConvolution(width, 1, Generator.COARSE)
+        self.convolutions = nn.ModuleList(
+            nn.Conv2d(width, width, 3, padding=dilation, dilation=dilation)
+            for dilation in self.DILATIONS
+        )
+        self.unfold = nn.Conv2d(width, channels, 1)
+
+    @property
+    def receptive_radius(self) -> int:
+        """Reach in pixels: the convolutions' cells, and one and a half for the interpolation."""
+        return Generator.COARSE * sum(self.DILATIONS) + 3 * Generator.COARSE // 2
+
+    def forward(self, image: Tensor, size: torch.Size) -> Tensor:
+        cells = F.relu(self.fold(image))
+        for convolution in self.convolutions:
+            cells = F.relu(convolution(cells))
+        return F.interpolate(self.unfold(cells), size=size, mode="bilinear", align_corners=False)
+
+
+def _added(features: Tensor, more: Tensor) -> Tensor:
+    """The sum of two tensors; in the place of the first where no gradient needs it."""
+    return features + more if torch.is_grad_enabled() else features.add_(more)
+
+
+def _lengthened(parameter: Tensor) -> Tensor:
+    """A convolution's weight or bias with zeros behind it, for a multiple of eight channels."""
+    missing = -parameter.shape[0] % 8
+    return torch.cat([parameter, parameter.new_zeros(missing, *parameter.shape[1:])])
+
+
+def _local_mean(image: Tensor) -> Tensor:
+    """Mean over the 5x5 pixels around each; what lies above it counts as fine detail."""
+    side = 5
+    # Each channel on its own, rows before columns: a fifth of the time of F.avg_pool2d.
+    means = F.pad(image.contiguous(), (side // 2,) * 4, mode="replicate")
+    for dim in (-2, -1):
+        length = means.shape[dim] - side + 1
+        total = means.narrow(dim, 0, length).clone()
+        for start in range(1, side):
+            total += means.narrow(dim, start, length)
+        means = total
+    return means.div_(side**2)
+
+
+def _pad(image: Tensor, multiple: int, least: int) -> Tensor:
+    """Repeat the last row and column, at least so often, until both sides are multiples."""
+    height, width = image.shape[-2:]
+    right, bottom = (least + -(side + least) % multiple for side in (width, height))
+    return F.pad(image, (0, right, 0, bottom), mode="replicate") if right or bottom else image
+
+
+def _check_settings(config: Mapping) -> None:
+    for name in ("channels", "blocks", "downscale"):
+        if not isinstance(config[name], int) or config[name] < 1:
+            raise DslrGanError(f"{name} must be a whole number from 1 up, got {config[name]!r}.")
+    for name in ("coarse_channels", "context_channels", "context_width"):
+        if not isinstance(config[name], int) or config[name] < 0:
+            raise DslrGanError(f"{name} must be a whole number from 0 up, got {config[name]!r}.")
+    if config["context_width"] and not config["context_channels"]:
+        raise DslrGanError("context_width means nothing without context_channels; give both.")
+    if config["norm"] not in (None, "instance"):
+        raise DslrGanError(f'norm must be None or "instance", got {config["norm"]!r}.')
+    kernel = config["end_kernel"]
+    if not isinstance(kernel, int) or kernel < 1 or kernel % 2 != 1:
+        raise DslrGanError(f"end_kernel must be odd and above 0, got {kernel!r}.")
+    dilations = config["dilations"]
+    if not isinstance(dilations, list):
+        raise DslrGanError(f"dilations must be a list of whole numbers, got {dilations!r}.")
+    if not dilations or any(not isinstance(value, int) or value < 1 for value in dilations):
+        raise DslrGanError(f"dilations must be whole numbers from 1 up, got {dilations!r}.")
+    if config["coarse_channels"] and Generator.COARSE % config["downscale"]:
+        raise DslrGanError(
+            f"with a coarse branch, downscale must divide {Generator.COARSE}, "
+            f"got {config['downscale']}."
+        )
+
+
+def _rename_published(weights: Mapping[str, Tensor], blocks: int) -> dict[str, Tensor]:
+    names = {"conv1": "head"}
+    for block in range(blocks):
+        for inner in range(2):
+            place = 2 * block + inner
+            names[f"conv{place + 2}"] = f"blocks.{block}.convolutions.{inner}"
+            names[f"norm{place + 1}"] = f"blocks.{block}.norms.{inner}"
+    last = 2 * blocks + 2
+    names |= {f"conv{last}": "merge.0", f"conv{last + 1}": "merge.1", f"conv{last + 2}": "tail"}
+    renamed = {}
+    for key, value in weights.items():
+        layer, _, kind = key.rpartition(".")
+        # A surplus key keeps its name, and strict loading then reports it.
+        renamed[f"{names.get(layer, layer)}.{kind}"] = value
+    return renamed

@@ -1,0 +1,180 @@
+"""Photos whose pixels stay in their file and are read a part at a time: uncompressed TIFFs.
+
+Such a photo is Pillow's image of the file's header, never decoded, that carries where in the file
+its pixels lie. It holds as long as the file is open. Every other format, and TIFFs that are
+compressed, turned, in separate planes or of rarer kinds of pixels, are decoded as a whole.
+"""
+
+import os
+import threading
+from dataclasses import dataclass, field
+from typing import BinaryIO
+
+import numpy as np
+from PIL import Image, ImageFile
+
+from dslr_gan.errors import DslrGanError
+from dslr_gan.files import reason
+from dslr_gan.photo.metadata import ORIENTATION, orientation_of
+
+_PIXELS_IN_FILE = "dslr_gan_pixels_in_file"
+
+_PHOTOMETRIC = 262
+_STRIPS, _ROWS_PER_STRIP = 273, 278
+_TILE_WIDTH, _TILE_HEIGHT = 322, 323
+
+_PIXELS = {
+    ("L", "L"): ("u1", 1),
+    ("LA", "LA"): ("u1", 2),
+    ("RGB", "RGB"): ("u1", 3),
+    ("RGBA", "RGBA"): ("u1", 4),
+    ("I;16", "I;16"): ("<u2", 1),
+    ("I;16", "I;16N"): ("=u2", 1),
+    ("I;16B", "I;16B"): (">u2", 1),
+    **{
+        (mode, f"{mode};16{order}"): (kind, channels)
+        for mode, channels in (("RGB", 3), ("RGBA", 4))
+        for order, kind in (("L", "<u2"), ("B", ">u2"), ("N", "=u2"))
+    },
+}
+"""By Pillow's mode and raw mode: how a file holds a channel, and how many channels it has."""
+
+
+@dataclass(frozen=True, eq=False)
+class PixelsInFile:
+    """Where an open file holds the pixels of a picture, and how."""
+
+    stream: BinaryIO
+    starts: tuple[int, ...]
+    """Where each piece begins, in bytes: from left to right, then from top to bottom."""
+    piece: tuple[int, int]
+    """Width and height of a piece: a tile, or a strip of whole rows. Those at the right and at the
+    bottom may reach beyond the picture, or the last strip may end with it."""
+    size: tuple[int, int]
+    """Width and height of the picture."""
+    kind: np.dtype
+    """Of a channel, in the file's byte order."""
+    channels: int
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    @property
+    def dtype(self) -> type[np.unsignedinteger]:
+        """Of the pixels that are read: uint8 or uint16."""
+        return np.uint16 if self.kind.itemsize == 2 else np.uint8
+
+    def read(self, rows: slice, columns: slice) -> np.ndarray:
+        """A part of the picture: ``(H, W)`` or ``(H, W, channels)``, of ``dtype``.
+
+        Raises:
+            DslrGanError: If the file was closed, became shorter, or cannot be read.
+        """
+        width = columns.stop - columns.start
+        pixel = self.kind.itemsize * self.channels
+        found = np.empty((rows.stop - rows.start, width * pixel), np.uint8)
+        try:
+            with self._lock:  # a stream has one position
+                for row, line in zip(range(rows.start, rows.stop), found, strict=True):
+                    self._read_row(row, columns, line)
+        except OSError as error:
+            raise DslrGanError(
+                f"The photo cannot be read to its end ({reason(error)}); check its disk."
+            ) from error
+        pixels = found.view(self.kind).astype(self.dtype, copy=False)
+        shape = (len(found), width, self.channels)
+        return pixels.reshape(shape if self.channels > 1 else shape[:2])
+
+    def _read_row(self, row: int, columns: slice, line: np.ndarray) -> None:
+        """Fill ``line`` with the bytes of some columns, piece by piece."""
+        if self.stream.closed:
+            raise DslrGanError(
+                "The photo's file is closed; use the photo inside the with of opened_photo."
+            )
+        wide, high = self.piece
+        pixel = self.kind.itemsize * self.channels
+        first = row // high * -(-self.size[0] // wide)
+        column = columns.start
+        while column < columns.stop:
+            end = min(columns.stop, (column // wide + 1) * wide)
+            inside = row % high * wide + column % wide
+            self.stream.seek(self.starts[first + column // wide] + inside * pixel)
+            part = line[(column - columns.start) * pixel : (end - columns.start) * pixel]
+            if self.stream.readinto(part.data) != part.size:  # type: ignore[attr-defined]
+                raise DslrGanError("The photo's file became shorter while it was read; try again.")
+            column = end
+
+
+def pixels_in_file(photo: Image.Image) -> PixelsInFile | None:
+    """Where a photo's pixels lie, which then are not in memory; None for any other photo."""
+    found = getattr(photo, _PIXELS_IN_FILE, None)
+    # A photo that was decoded after all, or changed, has nothing left to decode.
+    is_left = isinstance(found, PixelsInFile) and getattr(photo, "tile", None)
+    return found if is_left else None
+
+
+def leave_in_file(photo: ImageFile.ImageFile, stream: BinaryIO) -> bool:
+    """Mark a photo as one whose pixels stay in its file, where that is possible.
+
+    Args:
+        photo: An opened file of Pillow's that is not decoded yet.
+        stream: The file, which must stay open as long as the photo is used.
+
+    Returns:
+        Whether it is possible; otherwise the photo is still to be decoded.
+    """
+    found = _find_pixels(photo, stream)
+    if found is not None:
+        setattr(photo, _PIXELS_IN_FILE, found)
+    return found is not None
+
+
+def _find_pixels(photo: ImageFile.ImageFile, stream: BinaryIO) -> PixelsInFile | None:
+    if photo.format != "TIFF" or not photo.tile or "transparency" in photo.info:
+        return None
+    tags = getattr(photo, "tag_v2", {})
+    if tags.get(ORIENTATION, 1) != 1 or orientation_of(photo) != 1:
+        return None
+    raw_mode, strides = _layout(photo)
+    kind, channels = _PIXELS.get((photo.mode, raw_mode), ("u1", 0))
+    if not channels or (photo.mode.startswith("I") and tags.get(_PHOTOMETRIC) == 0):
+        return None
+    piece = _piece(photo)
+    if piece is None:
+        return None
+    wide, pixel = piece[0], channels * np.dtype(kind).itemsize
+    if not strides <= {0, wide * pixel}:  # 0 says that rows follow without a gap
+        return None
+    end = stream.seek(0, os.SEEK_END)
+    for each in photo.tile:
+        left, top, right, bottom = each.extents or (0, 0, 0, 0)
+        if each.offset + ((bottom - top - 1) * wide + right - left) * pixel > end:
+            return None  # cut off: Pillow says so
+    starts = tuple(each.offset for each in photo.tile)
+    return PixelsInFile(stream, starts, piece, photo.size, np.dtype(kind), channels)
+
+
+def _layout(photo: ImageFile.ImageFile) -> tuple[str, set[int]]:
+    """The raw mode of all pieces, empty where they differ or are packed; bytes from row to row."""
+    found = {each.args[:2] if isinstance(each.args, tuple) else ("", 0) for each in photo.tile}
+    modes = {str(raw_mode) for raw_mode, _ in found}
+    if len(modes) > 1 or any(each.codec_name != "raw" for each in photo.tile):
+        return "", set()
+    return modes.pop(), {int(stride) for _, stride in found}
+
+
+def _piece(photo: ImageFile.ImageFile) -> tuple[int, int] | None:
+    """Width and height of the pieces that a photo is stored in, if these form a plain grid."""
+    tags, (width, height) = getattr(photo, "tag_v2", {}), photo.size
+    tiled = _STRIPS not in tags
+    wide = tags.get(_TILE_WIDTH) if tiled else width
+    high = tags.get(_TILE_HEIGHT) if tiled else tags.get(_ROWS_PER_STRIP, height)
+    if not (isinstance(wide, int) and isinstance(high, int) and wide > 0 and high > 0):
+        return None
+    # Counted first: a hostile header may speak of millions of pieces that nobody has stored.
+    if -(-width // wide) * -(-height // high) != len(photo.tile):
+        return None
+    grid = [
+        (left, top, min(left + wide, width), min(top + high, height))
+        for top in range(0, height, high)
+        for left in range(0, width, wide)
+    ]
+    return (wide, high) if [each.extents for each in photo.tile] == grid else None

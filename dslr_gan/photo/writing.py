@@ -1,0 +1,391 @@
+"""Saving photos: whole files with all that the format holds, and a sentence where it holds less."""
+
+import functools
+import io
+import shutil
+import warnings
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from PIL import Image, JpegImagePlugin, PngImagePlugin
+
+from dslr_gan.errors import DslrGanError
+from dslr_gan.files import reason, shown, written_whole
+from dslr_gan.photo.deep import low_bytes
+from dslr_gan.photo.formats import BECOMES, PhotoFormat, find_format
+from dslr_gan.photo.icc import read_space
+from dslr_gan.photo.metadata import (
+    XMP,
+    exif_block,
+    quantization,
+    resolution,
+    subsampling,
+    writable_tags,
+)
+from dslr_gan.photo.modes import check_photo, convert_inks, no_memory, plain_mode, sixteen_bits
+from dslr_gan.photo.pixels import (
+    Canvas,
+    Painting,
+    PhotoPainting,
+    eight_bits,
+    from_canvas,
+    to_canvas,
+)
+from dslr_gan.photo.png16 import begin_tiff, write_deep
+from dslr_gan.photo.reading import register_heif
+from dslr_gan.photo.tiff import pixels_in_file
+
+QUALITY = 95
+"""Of lossy WebP and AVIF files, and of JPEGs whose source's quality is unknown."""
+
+LEAST_QUALITY = 90
+"""Of JPEGs whose source was worse: enhanced detail is not to be lost again."""
+
+HEIC_QUALITY = 90
+"""On libheif's own scale, on which cameras lie near 80."""
+
+_SEGMENT = 65500
+"""Bytes of EXIF or XMP that fit into a JPEG."""
+
+
+def format_to_write(photo: Image.Image) -> PhotoFormat:
+    """The format that a photo of this file comes back in: its own where that is possible.
+
+    A GIF has too few colours to hold an enhanced photo, so it becomes a PNG, as does what its
+    own format cannot hold or is unknown.
+
+    Args:
+        photo: What ``open_photo`` returned.
+    """
+    name = photo.format or ""
+    try:
+        kind = find_format(BECOMES.get(name, name))
+    except DslrGanError:
+        return find_format("png")
+    return kind if plain_mode(photo) in kind.modes else find_format("png")
+
+
+def format_note(photo: Image.Image, kind: PhotoFormat) -> str | None:
+    """Say that a photo comes back in another format than its file had.
+
+    Args:
+        photo: What ``open_photo`` returned.
+        kind: The format its result is written in.
+
+    Returns:
+        A sentence; None where the format stays, or the photo came from no file.
+    """
+    if photo.format is None or is_own_format(photo, kind):
+        return None
+    return (
+        f"{photo.format} does not hold what an enhanced photo needs; the result is a {kind.name}."
+    )
+
+
+def is_own_format(photo: Image.Image, kind: PhotoFormat) -> bool:
+    """Whether a format is the one that a photo's file had; MPO counts as JPEG."""
+    try:
+        return find_format(photo.format or "") == kind
+    except DslrGanError:  # photos are not written in it
+        return False
+
+
+def copy_photo(source: str | Path, destination: str | Path) -> None:
+    """Copy a photo's file byte for byte: what a strength of 0 means for a lossy format.
+
+    The copy is whole or not there; missing folders are made.
+
+    Raises:
+        DslrGanError: If the source cannot be read or the destination cannot be written.
+    """
+    try:
+        with written_whole(destination) as unfinished:
+            shutil.copyfile(source, unfinished)
+    except OSError as error:
+        raise DslrGanError(
+            f"{shown(source)} cannot be copied to {shown(destination)} ({reason(error)}); "
+            "check both folders and their room."
+        ) from error
+
+
+def save_photo(
+    photo: Image.Image, destination: str | Path, *, format: str | None = None
+) -> list[str]:
+    """Write a photo with its EXIF, XMP, profile and resolution; the file is whole or not there.
+
+    A JPEG gets the quantisation tables of the JPEG it came from, made finer where they are
+    coarser than those of quality 90, and its chroma subsampling; quality 95 and 4:4:4 where these
+    are unknown. WebP is lossless where the source was, else of quality 95; AVIF has quality 95,
+    HEIC 90 (in libheif's way of counting) and 4:2:0; every other format is lossless, TIFF
+    uncompressed (compressed ones lose EXIF in Pillow).
+
+    Args:
+        photo: What ``PhotoEnhancer.enhance`` or ``from_canvas`` returned, or any picture.
+        destination: The file; it is replaced where it exists, missing folders are made.
+        format: A name such as ``"png"``; the suffix of ``destination`` decides where None.
+
+    Returns:
+        Sentences on what the photo has and the file does not: 16 bits, metadata. Mostly none.
+
+    Raises:
+        DslrGanError: If the format is unknown or cannot hold the photo (alpha in a JPEG, say),
+            or the file cannot be written.
+    """
+    destination = Path(destination)
+    name = shown(destination)
+    kind = find_format(destination.suffix if format is None else format)
+    check_photo(photo)
+    if pixels_in_file(photo) is not None:
+        canvas = to_canvas(photo)
+        photo = from_canvas(canvas, canvas.pixels)
+    plain = _plain(photo)
+    # The profile of a CMYK or LAB photo speaks of colours that are no longer there.
+    profile = b"" if photo.mode in ("CMYK", "LAB") else photo.info.get("icc_profile") or b""
+    low = low_bytes(photo)
+    lost: list[str] = []
+    gray = plain.mode == "I;16" and "I;16" not in kind.modes
+    if gray or (low is not None and not kind.deep):
+        plain = _shallow(plain)
+        lost.append(f"{kind.name} is written with 8 bits per channel; the photo had 16.")
+    _check_holds(kind, plain.mode, profile, name)
+    options = {"icc_profile": profile, **_metadata(photo, kind, lost), **_quality(photo, kind)}
+    try:
+        with written_whole(destination) as unfinished:
+            if low is not None and kind.deep:
+                with unfinished.open("wb") as stream:
+                    write_deep(stream, plain, low, format=kind.name, **options)
+            else:
+                register_heif()
+                plain.save(unfinished, kind.name, **options)
+    except DslrGanError:
+        raise
+    except MemoryError as error:
+        raise DslrGanError(no_memory(name, photo.size)) from error
+    except Exception as error:  # Pillow's encoders raise nearly anything
+        raise _unwritable(name, kind, error) from error
+    return lost
+
+
+class FilePainting(Painting):
+    """A photo in the making whose pixels go into the file of an uncompressed TIFF.
+
+    Args:
+        canvas: What ``to_canvas`` made of the photo.
+        stream: The file, open for writing.
+        start: Where in it the first pixel belongs.
+        name: The file's name, for sentences.
+    """
+
+    def __init__(self, canvas: Canvas, stream: BinaryIO, start: int, name: str) -> None:
+        super().__init__(canvas)
+        self._stream, self._start, self._name = stream, start, name
+
+    def put(self, rows: slice, columns: slice, levels: np.ndarray) -> None:
+        """See :meth:`Painting.put`.
+
+        Raises:
+            DslrGanError: If the file cannot be written, for want of room above all.
+        """
+        lines = np.ascontiguousarray(levels, levels.dtype.newbyteorder("<"))
+        pixel = lines[0, 0].nbytes
+        with _sentence(self._name, find_format("tiff")):
+            for row, line in zip(range(rows.start, rows.stop), lines, strict=True):
+                self._stream.seek(self._start + (row * self.canvas.width + columns.start) * pixel)
+                self._stream.write(line.data)
+
+
+@contextmanager
+def painted_photo(
+    canvas: Canvas, destination: str | Path, *, format: str | None = None
+) -> Iterator[tuple[Painting, list[str]]]:
+    """Write a photo as it is painted: a TIFF part by part, all other formats at the end.
+
+    The file has what :func:`save_photo` gives it, and is whole or not there: it appears when the
+    ``with`` ends, and not at all when it ends with an exception.
+
+    Args:
+        canvas: What ``to_canvas`` made of the photo.
+        destination: The file; it is replaced where it exists, missing folders are made.
+        format: A name such as ``"png"``; the suffix of ``destination`` decides where None.
+
+    Yields:
+        The painting, and the list of what ``save_photo`` returns, complete at the end.
+
+    Raises:
+        DslrGanError: As :func:`save_photo`.
+    """
+    destination, name = Path(destination), shown(destination)
+    kind = find_format(destination.suffix if format is None else format)
+    profile = canvas.info.get("icc_profile") or b""
+    # Before any work is done. 16-bit gray comes back with 8 bits where need be.
+    held = "L" if canvas.mode == "I;16" and "I;16" not in kind.modes else canvas.mode
+    _check_holds(kind, held, profile, name)
+    lost: list[str] = []
+    # Gray with alpha in 16 bits becomes RGBA there, which save_photo sees to.
+    if kind.name != "TIFF" or (canvas.mode, canvas.dtype) == ("LA", np.uint16):
+        painting = PhotoPainting(canvas)
+        yield painting, lost
+        lost += save_photo(painting.photo(), destination, format=kind.name)
+        return
+    empty = Image.new(canvas.mode, (1, 1))
+    empty.info.update(canvas.info)
+    options = {"icc_profile": profile, **_metadata(empty, kind, lost)}
+    channels = len(canvas.mode.removesuffix(";16"))
+    bits = 8 * np.dtype(canvas.dtype).itemsize
+    head = io.BytesIO()
+    with ExitStack() as whole:
+        with _sentence(name, kind):
+            begin_tiff(head, (canvas.width, canvas.height), channels, bits, **options)
+            unfinished = whole.enter_context(written_whole(destination))
+            stream = unfinished.open("wb")
+            whole.callback(_close_quietly, stream)
+            stream.write(head.getbuffer())
+        # What goes wrong in here is not the file's fault, and stays what it is.
+        yield FilePainting(canvas, stream, head.tell(), name), lost
+        with _sentence(name, kind):
+            stream.close()
+            whole.close()
+
+
+def _close_quietly(stream: BinaryIO) -> None:
+    """Close a file that is not wanted any more; what it still held may find no room."""
+    with suppress(OSError):
+        stream.close()
+
+
+@contextmanager
+def _sentence(name: str, kind: PhotoFormat) -> Iterator[None]:
+    """Say in a sentence why a file cannot be written."""
+    try:
+        yield
+    except (DslrGanError, MemoryError):
+        raise
+    except Exception as error:  # Pillow raises nearly anything on odd tags
+        raise _unwritable(name, kind, error) from error
+
+
+def _unwritable(name: str, kind: PhotoFormat, error: Exception) -> DslrGanError:
+    advice = f"{kind.name} may not hold it: choose another format, such as --format png"
+    if isinstance(error, OSError) and error.errno:
+        advice = "check that the folder can be written to and has room"
+    return DslrGanError(f"{name} cannot be written ({reason(error)}); {advice}.")
+
+
+def _plain(photo: Image.Image) -> Image.Image:
+    """The photo in one of the five modes that files are written in."""
+    if photo.mode == "CMYK":
+        return convert_inks(photo)
+    photo, mode = sixteen_bits(photo), plain_mode(photo)
+    return photo if photo.mode == mode else photo.convert(mode)
+
+
+def _shallow(photo: Image.Image) -> Image.Image:
+    """A photo of 16-bit gray with 8 bits; in colour the high bytes are that already."""
+    if photo.mode != "I;16":
+        return photo
+    result = Image.fromarray(eight_bits(np.asarray(photo)))
+    result.info = photo.info
+    return result
+
+
+def _check_holds(kind: PhotoFormat, mode: str, profile: bytes, name: str) -> None:
+    """Refuse to lose alpha or the meaning of colours without being told to."""
+    lost = ""
+    if mode not in kind.modes:
+        lost = "transparency"
+    elif not kind.profile:
+        space = read_space(profile, mode)
+        lost = "" if space is None or space.is_srgb else "a colour profile"
+    if lost:
+        raise DslrGanError(
+            f"{name} cannot be written: {kind.name} does not hold {lost}, which this photo "
+            "has; choose another format, such as --format png."
+        )
+
+
+def _metadata(photo: Image.Image, kind: PhotoFormat, lost: list[str]) -> dict[str, Any]:
+    """Save options for EXIF, XMP and resolution; what does not fit is told in ``lost``."""
+    options: dict[str, Any] = {}
+    exif, xmp = exif_block(photo) or b"", photo.info.get("xmp")
+    if not isinstance(xmp, bytes):
+        xmp = b""
+    if kind.name == "JPEG" and len(exif) > _SEGMENT:
+        exif = b""
+        lost.append("Its EXIF is larger than a JPEG can hold and was left out.")
+    if kind.name == "JPEG" and len(xmp) > _SEGMENT:
+        xmp = b""
+        lost.append("Its XMP is larger than a JPEG can hold and was left out.")
+    if not kind.metadata and (exif or xmp):
+        lost.append(f"{kind.name} holds no EXIF and no XMP; they were left out.")
+    if (dpi := resolution(photo.info.get("dpi"))) and kind.name != "HEIF":
+        options["dpi"] = dpi
+    if kind.name == "TIFF":
+        options["exif"] = _tiff_tags(exif, xmp, lost)
+    elif kind.metadata:
+        if exif or kind.name != "HEIF":  # where none at all is no empty block
+            options["exif"] = exif
+        if xmp and kind.name == "PNG" and low_bytes(photo) is None:
+            options["pnginfo"] = PngImagePlugin.PngInfo()
+            options["pnginfo"].add_itxt("XML:com.adobe.xmp", xmp.decode("utf-8", "replace"))
+        elif xmp:
+            options["xmp"] = xmp
+    return options
+
+
+def _tiff_tags(exif: bytes, xmp: bytes, lost: list[str]) -> dict[int, Any]:
+    """The tags of a TIFF, which holds XMP as one of them; what is broken is told in ``lost``."""
+    found = Image.Exif()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Pillow warns of what is sorted out here
+            found.load(exif)
+            tags, whole = writable_tags(found)
+    except Exception:  # Pillow raises nearly anything on broken EXIF
+        tags, whole = {}, False
+    if not whole:
+        lost.append("Some of its EXIF is damaged and was left out.")
+    if xmp:
+        tags[XMP] = xmp
+    return tags
+
+
+def _quality(photo: Image.Image, kind: PhotoFormat) -> dict[str, Any]:
+    """Pillow's save options that decide how much is lost, if anything."""
+    match kind.name:
+        case "JPEG":
+            options: dict[str, Any] = {"subsampling": subsampling(photo) or 0}
+            if tables := quantization(photo):
+                return options | {"qtables": _finer(tables)}
+            return options | {"quality": QUALITY}
+        case "WEBP" if photo.info.get("lossless"):
+            return {"lossless": True, "exact": True}
+        case "WEBP":
+            return {"quality": QUALITY}
+        case "AVIF":
+            return {"quality": QUALITY, "subsampling": "4:4:4"}
+        case "HEIF":
+            # Phones decode 4:2:0 alone; Pillow's plugin would otherwise keep marks of the source.
+            return {"quality": HEIC_QUALITY, "chroma": 420}
+    return {}
+
+
+def _finer(tables: list[list[int]]) -> list[list[int]]:
+    """A JPEG's own tables, at least as fine as those of the least quality."""
+    standard = _standard_tables(LEAST_QUALITY)
+    return [
+        [min(own, limit, 255) for own, limit in zip(table, standard[min(i, 1)], strict=True)]
+        for i, table in enumerate(tables)
+    ]
+
+
+@functools.cache
+def _standard_tables(quality: int) -> list[list[int]]:
+    """Tables for luma and chroma (ITU-T T.81, annex K), as the library scales them."""
+    file = io.BytesIO()
+    Image.new("RGB", (8, 8)).save(file, "JPEG", quality=quality)
+    file.seek(0)
+    found = JpegImagePlugin.JpegImageFile(file).quantization
+    return [list(found[0]), list(found[1])]

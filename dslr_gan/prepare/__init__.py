@@ -1,0 +1,1 @@
+"""Phone and DSLR photos turned into aligned pairs of patches."""

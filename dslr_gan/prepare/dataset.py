@@ -1,0 +1,240 @@
+"""Prepared patches as a dataset: Parquet shards with the pictures inside, a card, the Hub.
+
+The folder is what ``datasets.load_dataset`` reads, from the disk as from the Hub.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import datasets
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from httpx2 import HTTPError
+from huggingface_hub import DatasetCardData, HfApi
+from huggingface_hub.errors import HfHubHTTPError, HFValidationError, OfflineModeIsEnabled
+from huggingface_hub.utils import validate_repo_id
+
+from dslr_gan.errors import DslrGanError
+from dslr_gan.files import written_whole
+from dslr_gan.prepare.one_pair import read_piece
+from hub_card import Source
+
+FEATURES = datasets.Features(
+    {
+        "phone": datasets.Image(),
+        "dslr": datasets.Image(),
+        "photo": datasets.Value("string"),
+        "top": datasets.Value("int32"),
+        "left": datasets.Value("int32"),
+        "correlation": datasets.Value("float32"),
+    }
+)
+"""The columns: a patch of both photos (PNG), the pair it is from, its first row and column in the
+phone photo, and the normalised cross-correlation of the two."""
+
+SHARD_BYTES = 400_000_000
+"""A shard holds about so much, so that many machines can share the reading."""
+
+ROWS = 100
+"""Of a row group: what a stream reads at once."""
+
+
+def split_photos(names: Sequence[str], share: float, seed: int) -> dict[str, list[str]]:
+    """Deal photos, never patches, to training and test.
+
+    Args:
+        names: Of the pairs of photos.
+        share: Part of the photos for the test, from 0 to below 1.
+        seed: Of the choice.
+
+    Returns:
+        ``train`` and, where the share is above 0 and there are two photos or more, ``test``; each
+        sorted and with at least one photo.
+    """
+    ordered = sorted(names)
+    count = min(max(1, round(share * len(ordered))), len(ordered) - 1) if share > 0 else 0
+    if count <= 0:
+        return {"train": ordered}
+    chosen = np.random.default_rng(seed).permutation(len(ordered))[:count]
+    test = {ordered[index] for index in chosen}
+    return {"train": [name for name in ordered if name not in test], "test": sorted(test)}
+
+
+def write_shards(
+    folder: Path,
+    splits: Mapping[str, Sequence[str]],
+    pieces: Mapping[str, Path],
+    shard_bytes: int = SHARD_BYTES,
+) -> dict[str, int]:
+    """Write the kept patches of pieces as ``data/SPLIT-00000-of-0000N.parquet``.
+
+    Args:
+        folder: The dataset's folder.
+        splits: The pairs' names for each split, in the order of the rows.
+        pieces: Their files by name.
+        shard_bytes: About how many bytes of pictures a shard holds.
+
+    Returns:
+        How many patches each split has.
+
+    Raises:
+        OSError: If a shard cannot be written.
+    """
+    (folder / "data").mkdir(parents=True)
+    counts = {}
+    for split, names in splits.items():
+        files = [(name, pieces[name]) for name in names]
+        sizes = [(len(table), table.nbytes) for table in _tables(files)]
+        counts[split] = sum(rows for rows, _ in sizes)
+        shards = max(1, -(-sum(size for _, size in sizes) // shard_bytes))
+        _write_split(
+            folder / "data", split, _tables(files), counts[split], min(shards, counts[split])
+        )
+    return counts
+
+
+def _write_split(
+    folder: Path, split: str, tables: Iterator[pa.Table], rows: int, shards: int
+) -> None:
+    """Deal the rows of one table after another to shards of equal length."""
+    edges = [rows * shard // shards for shard in range(shards + 1)]
+    waiting = next(tables)
+    for shard, (first, last) in enumerate(zip(edges[:-1], edges[1:], strict=True)):
+        file = folder / f"{split}-{shard:05d}-of-{shards:05d}.parquet"
+        with pq.ParquetWriter(file, FEATURES.arrow_schema) as writer:
+            wanted = last - first
+            while wanted:
+                if not len(waiting):
+                    waiting = next(tables)
+                taken = waiting.slice(0, wanted)
+                writer.write_table(taken, row_group_size=ROWS)
+                wanted -= len(taken)
+                waiting = waiting.slice(len(taken))
+
+
+def _tables(files: Sequence[tuple[str, Path]]) -> Iterator[pa.Table]:
+    """The kept patches of pieces with the columns of the dataset."""
+    for name, file in files:
+        piece = read_piece(file)
+        if piece is None:
+            raise DslrGanError(f"{file} has been damaged since it was written; run prepare again.")
+        kept = piece[0].filter(pc.field("kept"))
+        tops, lefts = kept.column("top").to_pylist(), kept.column("left").to_pylist()
+        stem = name.rpartition("/")[2]
+        paths = pa.array(
+            [f"{stem}_{top}_{left}.png" for top, left in zip(tops, lefts, strict=True)], pa.string()
+        )
+        pictures = {
+            side: pa.StructArray.from_arrays(
+                [kept.column(side).combine_chunks(), paths], names=["bytes", "path"]
+            )
+            for side in ("phone", "dslr")
+        }
+        plain = {each: kept.column(each) for each in ("top", "left", "correlation")}
+        photo = pa.array([name] * len(kept), pa.string())
+        yield pa.table({**pictures, "photo": photo, **plain}).cast(FEATURES.arrow_schema)
+
+
+def write_card(folder: Path, source: Source, counts: Mapping[str, int], made: str) -> None:
+    """Write the dataset's card, README.md, which also says where the splits lie.
+
+    Args:
+        folder: The dataset's folder.
+        source: What is known of the photos.
+        counts: Patches of each split.
+        made: A sentence on how the patches were cut.
+
+    Raises:
+        OSError: If the card cannot be written.
+    """
+    total = sum(counts.values())
+    data = DatasetCardData(
+        pretty_name=source.name,
+        license="other",
+        task_categories=["image-to-image"],
+        tags=["image-enhancement", "dslr"],
+        configs=[
+            {
+                "config_name": "default",
+                "data_files": [{"split": each, "path": f"data/{each}-*"} for each in counts],
+            }
+        ],
+    )
+    parts = ", ".join(f"{count} in {split}" for split, count in counts.items())
+    found_at = f" Found at: {source.url}" if source.url else ""
+    text = f"""---
+{data.to_yaml()}
+---
+
+# {source.name}
+
+{total} pairs of patches ({parts}): what a phone's photo shows, and
+what a DSLR's shows there.
+
+```python
+import datasets
+
+pairs = datasets.load_dataset("OWNER/NAME")  # or this folder
+pairs["train"][0]["phone"], pairs["train"][0]["dslr"]
+```
+
+- `phone`, `dslr`: the patch in both photos, PNG. The phone's pixels are as they were in the photo;
+  the DSLR's are resampled onto them.
+- `photo`: the pair of photos it was cut from. All patches of a pair of photos are in one split.
+- `top`, `left`: its first row and column in the phone's photo.
+- `correlation`: normalised cross-correlation of the two, of their luma.
+
+{made}
+
+Terms of use of the photos: {source.terms or "not stated"}.{found_at}
+
+`report.html` shows what was kept and what was rejected; `source.json` says where the photos are
+from.
+"""
+    with written_whole(folder / "README.md") as path:
+        path.write_text(text.rstrip() + "\n", encoding="utf-8")
+
+
+def check_repository(repository: str) -> None:
+    """Raise DslrGanError where a text is not a Hub id ``owner/name``."""
+    try:
+        validate_repo_id(repository)
+    except HFValidationError as error:
+        raise DslrGanError(f"{repository!r} is not a Hub id such as me/my-pairs.") from error
+    if "/" not in repository:
+        raise DslrGanError(f"{repository!r} has no owner; give a Hub id such as me/my-pairs.")
+
+
+def push_dataset(folder: Path, repository: str, *, private: bool | None = None) -> str:
+    """Put a dataset's folder on the Hub, in one commit.
+
+    Args:
+        folder: What ``prepare`` wrote.
+        repository: Hub id ``owner/name``; made where it does not exist.
+        private: Whether a new repository is private; ``None`` leaves it to the owner's default.
+
+    Returns:
+        The dataset's address.
+
+    Raises:
+        DslrGanError: If the Hub cannot be reached or refuses.
+    """
+    api = HfApi()
+    try:
+        address = api.create_repo(repository, repo_type="dataset", private=private, exist_ok=True)
+        api.upload_folder(
+            repo_id=repository,
+            folder_path=folder,
+            repo_type="dataset",
+            commit_message="Upload the patches",
+        )
+    except (HfHubHTTPError, HTTPError, HFValidationError, OfflineModeIsEnabled) as error:
+        reason = str(error).strip().partition("\n")[0].rstrip(".")
+        raise DslrGanError(
+            f"the Hub did not take {repository} ({reason}); check the name, the network, and that "
+            "`hf auth login` has a token that may write there. The dataset is whole in "
+            f"{folder}: `hf upload {repository} {folder} --repo-type dataset` sends it."
+        ) from error
+    return str(address)

@@ -1,0 +1,281 @@
+"""From pairs of full-size photos to a dataset of patches, over many processes and interruptions.
+
+Each pair's piece is kept in a hidden folder beside the result until that is complete. Whatever
+ends a run before, a kill included, the same call goes on from the pieces that are there.
+"""
+
+import dataclasses
+import multiprocessing
+import os
+import shutil
+import signal
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from dslr_gan.data.samples import SOURCE_FILE, Provenance, provenance_json
+from dslr_gan.errors import DslrGanError
+from dslr_gan.files import written_whole
+from dslr_gan.prepare.dataset import split_photos, write_card, write_shards
+from dslr_gan.prepare.matching import PhotoPair
+from dslr_gan.prepare.one_pair import Facts, Settings, make_piece, piece_name, read_piece
+from dslr_gan.prepare.report import write_report
+from hub_card import Source
+
+Progress = Callable[[int, int], None]
+
+
+@dataclasses.dataclass(frozen=True)
+class Prepared:
+    """What :func:`prepare_photos` wrote."""
+
+    counts: dict[str, int]
+    """Patches of each split."""
+    facts: list[Facts]
+    """What became of each pair of photos, in their order."""
+
+
+def prepare_photos(
+    pairs: Sequence[PhotoPair],
+    out: Path,
+    *,
+    sources: Sequence[Path] = (),
+    settings: Settings | None = None,
+    test_share: float = 0.1,
+    seed: int = 0,
+    workers: int | None = None,
+    source: Source | None = None,
+    progress: Progress | None = None,
+) -> Prepared:
+    """Align pairs of photos, cut them into patches, and write the patches as a dataset.
+
+    The paper's section IV. The rows do not depend on the number of workers, nor on how often the
+    work was interrupted. A pair that cannot be aligned or read is left out and told of in the
+    report.
+
+    Args:
+        pairs: The photos; see :mod:`dslr_gan.prepare.matching`.
+        out: The folder to write; must not exist, or be empty.
+        sources: Folders that ``out`` must not lie in, besides those of the photos.
+        settings: How patches are cut; ``None`` for the paper's.
+        test_share: Part of the pairs of photos, from 0 to below 1, whose patches are the test
+            split: at least one where it is above 0 and two pairs or more gave patches.
+        seed: Of that choice.
+        workers: Processes, each with one thread; ``None`` for one per core.
+        source: What the card says of the photos, but for their number, which is counted.
+        progress: Called with (pairs done, pairs in all).
+
+    Returns:
+        How many patches there are, and what became of each pair.
+
+    Raises:
+        DslrGanError: If there are no pairs, ``out`` is taken or lies in a source folder, a number
+            means nothing, no pair gives a patch (then nothing is left behind), or something cannot
+            be written.
+    """
+    settings = settings or Settings()
+    if not 0 <= test_share < 1:
+        raise DslrGanError(f"--test-share must lie from 0 to below 1, got {test_share}.")
+    if workers is not None and workers < 1:
+        raise DslrGanError(f"--workers must be at least 1, got {workers}.")
+    if not pairs:
+        raise DslrGanError("there are no pairs of photos to prepare; name folders with photos.")
+    out = Path(os.path.abspath(out))  # noqa: PTH100 - resolve() would follow a link that is out
+    _check_out(
+        out, {*sources, *(file.parent for pair in pairs for file in (pair.phone, pair.dslr))}
+    )
+    with _work_folder(out) as work:
+        pieces = {pair.name: work / "pieces" / piece_name(pair, settings) for pair in pairs}
+        facts = _make_all(pairs, pieces, settings, workers or _cores(), progress)
+        used = [name for name in pieces if facts[name].kept]
+        if not used:
+            shutil.rmtree(work)
+            raise DslrGanError(_nothing(facts))
+        splits = split_photos(used, test_share, seed)
+        counts = _assemble(work, pairs, facts, pieces, splits, settings, source)
+        if out.exists():
+            out.rmdir()
+        (work / "dataset").rename(out)
+        shutil.rmtree(work, ignore_errors=True)
+    return Prepared(counts, [facts[pair.name] for pair in pairs])
+
+
+def _assemble(
+    work: Path,
+    pairs: Sequence[PhotoPair],
+    facts: Mapping[str, Facts],
+    pieces: Mapping[str, Path],
+    splits: Mapping[str, Sequence[str]],
+    settings: Settings,
+    source: Source | None,
+) -> dict[str, int]:
+    """Write the dataset into the work folder; how many patches each split has."""
+    folder = work / "dataset"
+    if folder.exists():  # of a run that was killed
+        shutil.rmtree(folder)
+    counts = write_shards(folder, splits, pieces)
+    photos = sum(map(len, splits.values()))
+    source = source or Source(name="photos", gave="", terms=None, url=None, dataset_id=None)
+    gave = f"{sum(counts.values())} pairs from {photos} pairs of photos"
+    source = dataclasses.replace(source, gave=gave)
+    with written_whole(folder / SOURCE_FILE) as path:
+        path.write_text(provenance_json(Provenance(source, [])), encoding="utf-8")
+    made = (
+        f"Cut by `python -m dslr_gan prepare` from {photos} pairs of photos: aligned by SIFT, "
+        f"RANSAC and correlation, cut into {settings.patch}x{settings.patch} patches every "
+        f"{settings.stride} pixels, each moved by up to {settings.max_shift} pixels to where it "
+        f"correlates best, and kept from a normalised cross-correlation of {settings.min_ncc} on."
+    )
+    write_card(folder, source, counts, made)
+    whole = {name: file for name, file in pieces.items() if not facts[name].unreadable}
+    write_report(folder, pairs, facts, whole, splits, settings)
+    return counts
+
+
+def _nothing(facts: Mapping[str, Facts]) -> str:
+    """The sentence on pairs none of which gave a patch."""
+    reasons = [f"{name}: {each.reason}".rstrip(".") for name, each in facts.items()]
+    more = f"; and {len(reasons) - 3} more" if len(reasons) > 3 else ""
+    noun = (
+        "the pair gave no patch"
+        if len(reasons) == 1
+        else f"none of {len(reasons)} pairs gave a patch"
+    )
+    return f"{noun} ({'; '.join(reasons[:3])}{more}); check that the photos belong together."
+
+
+# Folders -------------------------------------------------------------------------------------
+
+
+def work_folder(out: Path) -> Path:
+    """Where the pieces of an unfinished result are kept."""
+    out = Path(os.path.abspath(out))  # noqa: PTH100
+    return out.with_name(f".{out.name}.unfinished")
+
+
+def _check_out(out: Path, sources: set[Path]) -> None:
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise DslrGanError(f"{out} exists already; name a new folder, nothing is overwritten.")
+    for folder in (out, *out.parents):
+        for source in sorted(sources):
+            with suppress(OSError):  # it does not exist yet
+                if folder.samefile(source):
+                    raise DslrGanError(
+                        f"--out {out} lies in {source}, where photos are read from; name a folder "
+                        "elsewhere."
+                    )
+
+
+@contextmanager
+def _work_folder(out: Path) -> Iterator[Path]:
+    """Give the folder for what is unfinished; folders that stay empty are removed at the end."""
+    new_folders = [folder for folder in out.parents if not folder.exists()]
+    work = work_folder(out)
+    try:
+        (work / "pieces").mkdir(parents=True, exist_ok=True)
+        for file in (work / "pieces").glob(".unfinished-*"):  # of a run that was killed
+            file.unlink()
+        yield work
+    except OSError as error:
+        raise DslrGanError(
+            f"cannot write the pairs to {out} ({error.strerror or error}); check the folder and "
+            "the room there, or name another one."
+        ) from error
+    finally:
+        for folder in (work / "pieces", work, *new_folders):  # from the inside out
+            with suppress(OSError):
+                folder.rmdir()
+
+
+# Processes -----------------------------------------------------------------------------------
+
+
+def _make_all(
+    pairs: Sequence[PhotoPair],
+    pieces: Mapping[str, Path],
+    settings: Settings,
+    workers: int,
+    progress: Progress | None,
+) -> dict[str, Facts]:
+    """Make the pieces that are not there yet; what became of each pair, in their order."""
+    facts: dict[str, Facts] = {}
+    for pair in pairs:
+        piece = read_piece(pieces[pair.name])
+        if piece is not None:
+            facts[pair.name] = piece[1]
+    waiting = [pair for pair in pairs if pair.name not in facts]
+    if progress is not None and facts:
+        progress(len(facts), len(pairs))
+    if waiting:
+        with _pool(min(workers, len(waiting))) as pool:
+            try:
+                running = [
+                    pool.submit(make_piece, pair, pieces[pair.name], settings) for pair in waiting
+                ]
+                for future in as_completed(running):
+                    done = future.result()
+                    facts[done.name] = done
+                    if progress is not None:
+                        progress(len(facts), len(pairs))
+            except (BrokenProcessPool, MemoryError) as error:
+                raise DslrGanError(
+                    "a worker ended early, most likely for want of memory; run the same again with "
+                    "fewer --workers: it goes on with the pairs that are done."
+                ) from error
+    return {pair.name: facts[pair.name] for pair in pairs}
+
+
+@contextmanager
+def _pool(workers: int) -> Iterator[ProcessPoolExecutor]:
+    """Processes of one thread each; whatever ends the block early ends them at once."""
+    others = set(multiprocessing.active_children())
+    context = multiprocessing.get_context("spawn")  # a fork of threads that run may hang
+    with _one_thread_each():
+        pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_begin_worker)
+        try:
+            yield pool
+            pool.shutdown()
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            for process in set(multiprocessing.active_children()) - others:
+                process.terminate()
+            raise
+
+
+@contextmanager
+def _one_thread_each() -> Iterator[None]:
+    """New processes calculate with one thread: as many workers as cores, and the same sums."""
+    names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+    before = {name: os.environ.get(name) for name in names}
+    os.environ.update(dict.fromkeys(names, "1"))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+def _begin_worker() -> None:
+    """Leave Ctrl-C to the parent, and end with it, even where it is killed."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = multiprocessing.parent_process()
+
+    def follow() -> None:
+        if parent is not None:
+            parent.join()
+            os._exit(1)
+
+    threading.Thread(target=follow, daemon=True).start()
+
+
+def _cores() -> int:
+    """Cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

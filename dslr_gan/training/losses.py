@@ -1,0 +1,222 @@
+"""The generator's and the discriminator's losses, each a pure function first.
+
+Paper: Prakash and Phumbhra 2020, section III.A: ``alpha * content + 0.3 * texture + 0.2 *
+colour``, alpha left open (1 here). Total variation, L1, SSIM and MS-SSIM are our answer to what
+the paper confesses: amplified noise and excessive colour. Every term is a mean over samples and
+elements.
+"""
+
+from dataclasses import dataclass, fields
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from dslr_gan.metrics.similarity import ms_ssim, ssim, ssim_and_ms_ssim
+from dslr_gan.metrics.vgg import VGGFeatures
+
+BLUR_SIDE = 21
+BLUR_SIGMA = 3.0
+
+
+@dataclass(frozen=True)
+class LossWeights:
+    """What each term counts; a term with weight 0 is not computed."""
+
+    content: float = 1.0
+    """VGG-16 distance; the paper's alpha."""
+    texture: float = 0.3
+    """Adversarial term."""
+    color: float = 0.2
+    """Distance of the blurred pictures."""
+    total_variation: float = 0.0
+    """Roughness of the result: against amplified noise."""
+    l1: float = 0.0
+    """Mean absolute distance."""
+    ssim: float = 0.0
+    """1 - SSIM."""
+    ms_ssim: float = 0.0
+    """1 - MS-SSIM."""
+
+    def total(self, terms: dict[str, Tensor]) -> Tensor:
+        """Weighted sum of terms, by the names of the fields."""
+        return torch.stack([getattr(self, name) * term for name, term in terms.items()]).sum()
+
+    def active(self) -> dict[str, float]:
+        """The terms that count, with their weights."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {name: value for name, value in values.items() if value}
+
+
+def generator_losses(
+    enhanced: Tensor,
+    target: Tensor,
+    weights: LossWeights,
+    *,
+    logits: Tensor | None = None,
+    vgg: VGGFeatures | None = None,
+) -> dict[str, Tensor]:
+    """Work out every term of the generator's loss that has a weight.
+
+    Args:
+        enhanced: Generator output ``(N, 3, H, W)``, sRGB, nominally in [0, 1], unclamped.
+        target: DSLR patch, same shape, dtype and device.
+        weights: Says which terms to compute.
+        logits: The discriminator's ``(N, 1)`` for ``enhanced``; needed for ``texture``.
+        vgg: Needed for ``content``.
+
+    Returns:
+        Scalars ``()`` by the names of :class:`LossWeights`, unweighted.
+
+    Raises:
+        ValueError: If a term lacks what it needs, or the shapes differ.
+    """
+    _check_pair(enhanced, target)
+    terms = {}
+    if weights.content:
+        if vgg is None:
+            raise ValueError("the content loss needs VGG-16; pass vgg, or set its weight to 0.")
+        terms["content"] = content_loss(vgg, enhanced, target)
+    if weights.texture:
+        if logits is None:
+            raise ValueError("the texture loss needs the discriminator's logits.")
+        terms["texture"] = texture_loss(logits)
+    if weights.color:
+        terms["color"] = color_loss(enhanced, target)
+    if weights.total_variation:
+        terms["total_variation"] = total_variation_loss(enhanced)
+    if weights.l1:
+        terms["l1"] = F.l1_loss(enhanced, target)
+    if weights.ssim and weights.ms_ssim:
+        both = ssim_and_ms_ssim(enhanced, target)
+        terms |= {
+            name: 1 - each.mean() for name, each in zip(("ssim", "ms_ssim"), both, strict=True)
+        }
+    elif weights.ssim:
+        terms["ssim"] = 1 - ssim(enhanced, target).mean()
+    elif weights.ms_ssim:
+        terms["ms_ssim"] = 1 - ms_ssim(enhanced, target).mean()
+    return terms
+
+
+def color_loss(enhanced: Tensor, target: Tensor) -> Tensor:
+    """Colour loss: distance of the Gaussian-blurred images.
+
+    Blurring (21x21, sigma 3, zeros around the border as in DPED) removes texture and forgives
+    small misalignment; brightness, contrast and hue remain to be compared.
+
+    Args:
+        enhanced: Generator output ``(N, 3, H, W)``, sRGB, nominally in [0, 1], unclamped.
+        target: DSLR patch, same shape, dtype and device.
+
+    Returns:
+        Scalar ``()``: mean squared difference over N, C, H and W.
+
+    Raises:
+        ValueError: If the shapes differ or are not ``(N, 3, H, W)``.
+
+    References:
+        Prakash and Phumbhra 2020, III.A.1; kernel of Ignatov et al. 2017, section 3.1.
+    """
+    _check_pair(enhanced, target)
+    # The blur is linear, so the blurred difference is the difference of the blurred.
+    return blur(enhanced - target).square().mean()
+
+
+def blur(image: Tensor) -> Tensor:
+    """Gaussian blur, 21x21, sigma 3, zeros around the border.
+
+    Args:
+        image: ``(N, C, H, W)``.
+
+    Returns:
+        The same shape.
+    """
+    offsets = torch.arange(BLUR_SIDE, dtype=image.dtype, device=image.device) - BLUR_SIDE // 2
+    window = torch.exp(-offsets.square() / (2 * BLUR_SIGMA**2))
+    window = (window / window.sum()).repeat(image.shape[1], 1, 1, 1)
+    half = BLUR_SIDE // 2
+    rows = F.conv2d(image, window, padding=(0, half), groups=image.shape[1])
+    return F.conv2d(rows, window.mT, padding=(half, 0), groups=image.shape[1])
+
+
+def texture_loss(logits: Tensor) -> Tensor:
+    """Texture loss: -log D(G(phone)), the generator's side of the game.
+
+    Args:
+        logits: The discriminator's ``(N, 1)`` for enhanced patches; the sigmoid is in here.
+
+    Returns:
+        Scalar ``()``: mean over N.
+
+    References:
+        Prakash and Phumbhra 2020, III.A.2.
+    """
+    return F.softplus(-logits).mean()
+
+
+def discriminator_loss(real: Tensor, generated: Tensor) -> Tensor:
+    """Binary cross-entropy of the discriminator: DSLR patches are 1, enhanced ones 0.
+
+    Args:
+        real: Logits ``(N, 1)`` for DSLR patches.
+        generated: Logits ``(N, 1)`` for enhanced patches, cut off from the generator.
+
+    Returns:
+        Scalar ``()``: mean over both halves.
+    """
+    return (
+        F.binary_cross_entropy_with_logits(real, torch.ones_like(real))
+        + F.binary_cross_entropy_with_logits(generated, torch.zeros_like(generated))
+    ) / 2
+
+
+def content_loss(vgg: VGGFeatures, enhanced: Tensor, target: Tensor) -> Tensor:
+    """Content loss: squared distance of VGG-16 features at relu2_2 and relu3_3, summed.
+
+    Args:
+        vgg: Frozen features; inputs are normalised by ImageNet's mean and deviation inside.
+        enhanced: Generator output ``(N, 3, H, W)``, sRGB, nominally in [0, 1], unclamped.
+        target: DSLR patch, same shape, dtype and device.
+
+    Returns:
+        Scalar ``()``: for each layer the mean over N, C, H and W, then the sum.
+
+    Raises:
+        ValueError: If the shapes differ or are not ``(N, 3, H, W)``.
+
+    References:
+        Prakash and Phumbhra 2020, III.A.3.
+    """
+    _check_pair(enhanced, target)
+    with torch.no_grad():
+        wanted = vgg(target)
+    terms = [F.mse_loss(got, wanted[layer]) for layer, got in vgg(enhanced).items()]
+    return torch.stack(terms).sum()
+
+
+def total_variation_loss(image: Tensor) -> Tensor:
+    """Total variation: mean squared difference of neighbours, across plus down.
+
+    Args:
+        image: ``(N, 3, H, W)``, sRGB.
+
+    Returns:
+        Scalar ``()``.
+
+    References:
+        Ignatov et al. 2017, section 3.1.4.
+    """
+    across = (image[..., :, 1:] - image[..., :, :-1]).square().mean()
+    down = (image[..., 1:, :] - image[..., :-1, :]).square().mean()
+    return across + down
+
+
+def _check_pair(enhanced: Tensor, target: Tensor) -> None:
+    if enhanced.shape != target.shape:
+        raise ValueError(
+            f"enhanced and target must have one shape, got {tuple(enhanced.shape)} "
+            f"and {tuple(target.shape)}."
+        )
+    if enhanced.ndim != 4 or enhanced.shape[1] != 3:
+        raise ValueError(f"enhanced must have shape (N, 3, H, W), got {tuple(enhanced.shape)}.")

@@ -1,0 +1,108 @@
+"""The short way of decoding gives what the long way gives, or stands back."""
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image, ImageCms, PngImagePlugin
+from skimage import data
+
+from dslr_gan.data.decode import decode_pair, plain_pixels
+from dslr_gan.errors import DslrGanError
+from dslr_gan.photo import eight_bits, open_photo, to_canvas
+
+PHOTO = Image.fromarray(data.coffee()).resize((90, 60))
+
+
+PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+
+
+def encoded(photo=PHOTO, kind="JPEG", **options):
+    stream = io.BytesIO()
+    photo.save(stream, kind, **options)
+    return stream.getvalue()
+
+
+def long_way(content):
+    return eight_bits(to_canvas(open_photo(io.BytesIO(content))).pixels)
+
+
+def exif(orientation):
+    tags = Image.Exif()
+    tags[0x0112] = orientation
+    return tags
+
+
+def late_exif():
+    """A PNG whose EXIF stands behind its pixels."""
+    content = encoded(kind="PNG", exif=exif(6))
+    start = content.index(b"eXIf") - 4
+    stop = start + 12 + int.from_bytes(content[start : start + 4], "big")
+    end = content.index(b"IEND") - 4
+    return content[:start] + content[stop:end] + content[start:stop] + content[end:]
+
+
+PLAIN = {
+    "jpeg": encoded(),
+    "4:4:4": encoded(subsampling=0, quality=95),
+    "progressive": encoded(progressive=True),
+    "resolution": encoded(dpi=(300, 300), comment=b"hello"),
+    "png": encoded(kind="PNG"),
+}
+NOT_PLAIN = {
+    "turned": encoded(exif=exif(6)),
+    "upright, but says so": encoded(exif=exif(1)),
+    "turned png": encoded(kind="PNG", exif=exif(3)),
+    "turned at the end": late_exif(),
+    "xmp": encoded(xmp=b'<x tiff:Orientation="6"/>'),
+    "profile": encoded(icc_profile=PROFILE),
+    "transparent colour": encoded(kind="PNG", transparency=(1, 2, 3)),
+    "alpha": encoded(PHOTO.convert("RGBA"), "PNG"),
+    "gray": encoded(PHOTO.convert("L")),
+    "palette": encoded(PHOTO.convert("P"), "PNG"),
+    "cmyk": encoded(PHOTO.convert("CMYK")),
+    "16 bits": encoded(Image.fromarray(np.full((9, 9), 0x4000, np.uint16)), "PNG"),
+    "webp": encoded(kind="WEBP"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", PLAIN)
+def test_plain_pictures_are_byte_for_byte_the_same(kind):
+    pixels = plain_pixels(PLAIN[kind])
+    assert pixels.dtype == np.uint8
+    assert np.array_equal(pixels, long_way(PLAIN[kind]))
+
+
+@pytest.mark.parametrize("kind", NOT_PLAIN)
+def test_all_others_go_the_long_way(kind, tmp_path):
+    content = NOT_PLAIN[kind]
+    assert plain_pixels(content) is None
+    (tmp_path / "file").write_bytes(content)
+    stored = {"bytes": content, "path": None}, {"bytes": None, "path": str(tmp_path / "file")}
+    for pixels in decode_pair(dict(zip(("phone", "dslr"), stored, strict=True)), "pair 0"):
+        assert np.array_equal(pixels, long_way(content))
+
+
+def test_a_text_that_says_orientation_turns_a_png():
+    text = PngImagePlugin.PngInfo()
+    text.add_itxt("XML:com.adobe.xmp", '<x tiff:Orientation="6"/>')
+    assert plain_pixels(encoded(kind="PNG", pnginfo=text)) is None
+
+
+@pytest.mark.parametrize("content", [b"", b"no picture", PLAIN["jpeg"][:900], PLAIN["png"][:900]])
+def test_damaged_pictures_are_sentences_that_name_the_file(content, tmp_path):
+    (tmp_path / "bad.jpg").write_bytes(content)
+    good = {"bytes": PLAIN["png"], "path": "good.png"}
+    for bad in ({"bytes": content, "path": "bad.jpg"},
+                {"bytes": None, "path": str(tmp_path / "bad.jpg")}):  # fmt: skip
+        with pytest.raises(DslrGanError, match=r"pair 7: .*bad\.jpg"):
+            decode_pair({"phone": good, "dslr": bad}, "pair 7")
+
+
+def test_what_is_no_file_is_a_sentence(tmp_path):
+    good = {"bytes": PLAIN["png"], "path": None}
+    for path, sentence in ((tmp_path / "none.png", "does not exist"), (tmp_path, "is a folder")):
+        with pytest.raises(DslrGanError, match=f"pair 1: .*{sentence}"):
+            decode_pair({"phone": {"bytes": None, "path": str(path)}, "dslr": good}, "pair 1")
+    with pytest.raises(DslrGanError, match="memory://none could not be fetched"):
+        decode_pair({"phone": {"bytes": None, "path": "memory://none"}, "dslr": good}, "pair 1")

@@ -1,0 +1,144 @@
+"""Metrics against scikit-image, and against scores of the published PIRM evaluation."""
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from skimage import data
+from skimage.metrics import peak_signal_noise_ratio, structural_similarity
+
+from dslr_gan.errors import DslrGanError
+from dslr_gan.metrics.similarity import ms_ssim, photo_ssim, psnr, ssim, ssim_and_ms_ssim
+from tests.support.paths import SHARED
+
+DPED_TEST = SHARED / "dped/iphone/test_data/patches"
+
+
+def as_tensor(pixels):
+    return torch.from_numpy(np.ascontiguousarray(pixels)).permute(2, 0, 1)[None].double() / 255
+
+
+@pytest.fixture(scope="module")
+def pictures():
+    """A photo and a noisier, darker copy of it, uint8."""
+    first = data.astronaut()[40:240, 100:331]
+    noise = np.random.default_rng(0).normal(0, 12, first.shape)
+    return first, np.clip(first * 0.9 + noise, 0, 255).astype(np.uint8)
+
+
+def test_psnr_is_scikit_images(pictures):
+    first, second = pictures
+    got = psnr(as_tensor(first), as_tensor(second))
+    assert got.shape == (1,)
+    assert got.item() == pytest.approx(peak_signal_noise_ratio(first, second), abs=1e-9)
+
+
+def test_psnr_of_identical_pictures_is_infinite(pictures):
+    assert psnr(as_tensor(pictures[0]), as_tensor(pictures[0])).item() == float("inf")
+
+
+def test_ssim_is_scikit_images(pictures):
+    first, second = pictures
+    expected = structural_similarity(
+        first,
+        second,
+        channel_axis=2,
+        gaussian_weights=True,
+        sigma=1.5,
+        use_sample_covariance=False,
+        data_range=255,
+    )
+    # 2e-5: the library keeps its window in float32; 5e-6 was seen.
+    assert ssim(as_tensor(first), as_tensor(second)).item() == pytest.approx(expected, abs=2e-5)
+
+
+def test_ms_ssim_falls_with_damage_and_is_one_for_the_same(pictures):
+    first, second = (as_tensor(picture) for picture in pictures)
+    worse = (second + 0.1 * torch.randn(second.shape, dtype=second.dtype)).clamp(0, 1)
+    assert ms_ssim(first, first).item() == pytest.approx(1, abs=1e-9)
+    assert ms_ssim(first, worse) < ms_ssim(first, second) < 1
+
+
+def test_ms_ssim_of_large_pictures_is_the_library_s():
+    # The library scores only pictures whose coarsest scale holds its window; sides are
+    # multiples of 16, where its way of halving odd sides and ours do not differ.
+    from pytorch_msssim import ms_ssim as library
+
+    first = as_tensor(data.astronaut()[:256, :320])
+    second = (first * 0.8 + 0.02).clamp(0, 1)
+    expected = library(first, second, data_range=1.0)
+    # 1e-6: the library keeps its window in float32; 1.4e-7 was seen.
+    assert ms_ssim(first, second).item() == pytest.approx(expected.item(), abs=1e-6)
+
+
+@pytest.mark.parametrize("side", [100, 37])
+def test_both_at_once_are_each_alone(side):
+    first = as_tensor(data.astronaut()[:side, :120])
+    second = (first * 0.8 + 0.02).clamp(0, 1)
+    both = [value.item() for value in ssim_and_ms_ssim(first, second)]
+    # 2e-5: the library behind ssim keeps its window in float32.
+    assert both == pytest.approx([ssim(first, second).item(), ms_ssim(first, second).item()], 2e-5)
+
+
+def test_ms_ssim_counts_opposite_contrast_as_nothing(pictures):
+    first = as_tensor(pictures[0])
+    assert 0 <= ms_ssim(first, 1 - first).item() < 0.01
+
+
+@pytest.mark.parametrize("metric", [psnr, ssim, ms_ssim])
+def test_metrics_score_each_sample_and_give_slopes(metric):
+    generator = torch.Generator().manual_seed(0)
+    image = torch.rand(3, 3, 100, 100, generator=generator, requires_grad=True)
+    target = torch.rand(3, 3, 100, 100, generator=generator)
+    values = metric(image, target)
+    assert values.shape == (3,)
+    alone = torch.stack([metric(image[i : i + 1], target[i : i + 1])[0] for i in range(3)])
+    assert torch.allclose(values, alone, atol=1e-6)
+    values.sum().backward()
+    assert torch.isfinite(image.grad).all() and image.grad.abs().max() > 0
+
+
+@pytest.mark.parametrize("metric", [psnr, ssim, ms_ssim])
+def test_wrong_shapes_are_told(metric):
+    image = torch.zeros(1, 3, 20, 20)
+    with pytest.raises(ValueError, match="one shape"):
+        metric(image, torch.zeros(1, 3, 20, 21))
+    with pytest.raises(ValueError, match=r"\(N, 3, H, W\)"):
+        metric(image[0], image[0])
+
+
+def test_ssim_needs_its_window():
+    with pytest.raises(ValueError, match="at least 11"):
+        ssim(torch.zeros(1, 3, 10, 40), torch.zeros(1, 3, 10, 40))
+
+
+@pytest.mark.parametrize("height", [11, 200, 522, 523, 1100])
+def test_photo_ssim_in_strips_is_ssim_of_the_whole(height):
+    rng = np.random.default_rng(height)
+    first = rng.integers(0, 256, (height, 40, 3), dtype=np.uint8)
+    second = np.clip(first + rng.normal(0, 20, first.shape), 0, 255).astype(np.uint8)
+    expected = ssim(as_tensor(first), as_tensor(second)).item()
+    got = photo_ssim(Image.fromarray(first), Image.fromarray(second))
+    # 1e-5: strips are float32.
+    assert got == pytest.approx(expected, abs=1e-5)
+
+
+def test_photo_ssim_refuses_other_sizes_in_a_sentence():
+    with pytest.raises(DslrGanError, match="20x30 and 30x20"):
+        photo_ssim(Image.new("RGB", (20, 30)), Image.new("RGB", (30, 20)))
+    with pytest.raises(DslrGanError, match="at least 11x11"):
+        photo_ssim(Image.new("RGB", (10, 30)), Image.new("RGB", (10, 30)))
+
+
+@pytest.mark.skipif(not DPED_TEST.is_dir(), reason="the real DPED pairs are not beside the project")
+def test_scores_of_the_dped_test_pairs_are_the_published_evaluation_s():
+    names = sorted(path.name for path in (DPED_TEST / "canon").iterdir())
+    phone, canon = (
+        torch.cat([as_tensor(np.array(Image.open(DPED_TEST / side / name))) for name in names])
+        for side in ("iphone", "canon")
+    )
+    decibels = psnr(phone, canon)
+    # The challenge's own code gave 18.46 / 0.8504 / 0.7037 for these 51 pairs as they are.
+    assert decibels[decibels.isfinite()].mean().item() == pytest.approx(18.46, abs=0.005)
+    assert ms_ssim(phone, canon).mean().item() == pytest.approx(0.8504, abs=1e-4)
+    assert ssim(phone, canon).mean().item() == pytest.approx(0.7037, abs=1e-4)

@@ -1,0 +1,148 @@
+"""The dataset of patches: splits, shards, card, and the Hub."""
+
+import subprocess
+import sys
+
+import datasets
+import numpy as np
+import pytest
+from huggingface_hub import DatasetCard
+
+from dslr_gan.errors import DslrGanError
+from dslr_gan.prepare.dataset import (
+    FEATURES,
+    check_repository,
+    split_photos,
+    write_card,
+    write_shards,
+)
+from dslr_gan.prepare.matching import pairs_by_name
+from dslr_gan.prepare.one_pair import Settings, make_piece, read_piece
+from hub_card import Source
+from tests.support.hub_server import HubServer, hub_environment
+from tests.support.made_photos import write_pairs
+
+SOURCE = Source(name="my: photos", gave="", terms="CC0", url="https://a.b", dataset_id=None)
+
+
+@pytest.fixture(scope="module")
+def pieces(tmp_path_factory):
+    """Files of three pairs, by name."""
+    folder = tmp_path_factory.mktemp("pieces")
+    found = {}
+    for pair in pairs_by_name(*write_pairs(folder, ["astronaut", "chelsea", "coffee"])):
+        found[pair.name] = folder / f"{pair.name}.parquet"
+        make_piece(pair, found[pair.name], Settings(patch=64, stride=64))
+    return found
+
+
+def load(folder, cache):
+    return datasets.load_dataset(str(folder), cache_dir=str(cache))
+
+
+@pytest.mark.parametrize(
+    ("photos", "share", "tested"),
+    [(1, 0.5, 0), (2, 0.1, 1), (2, 0.99, 1), (10, 0.1, 1), (10, 0.34, 3), (10, 0, 0), (3, 0.9, 2)],
+)
+def test_photos_are_dealt_to_the_splits(photos, share, tested):
+    names = [f"photo{number}" for number in range(photos)]
+    splits = split_photos(names[::-1], share, seed=1)
+    assert list(splits) == (["train", "test"] if tested else ["train"])
+    assert len(splits.get("test", [])) == tested
+    assert sorted([*splits["train"], *splits.get("test", [])]) == names
+    assert split_photos(names, share, seed=1) == splits
+
+
+def test_the_seed_deals():
+    names = [f"{number}" for number in range(40)]
+    assert split_photos(names, 0.1, 0) != split_photos(names, 0.1, 1)
+
+
+@pytest.mark.parametrize("shard_bytes", [10**9, 200_000])
+def test_what_is_written_is_what_load_dataset_reads(pieces, tmp_path, shard_bytes):
+    splits = {"train": ["astronaut", "coffee"], "test": ["chelsea"]}
+    counts = write_shards(tmp_path / "out", splits, pieces, shard_bytes)
+    write_card(tmp_path / "out", SOURCE, counts, "Made so.")
+    names = sorted(file.name for file in (tmp_path / "out/data").iterdir())
+    shards = sum(name.startswith("train") for name in names)
+    assert names[-1] == f"train-{shards - 1:05d}-of-{shards:05d}.parquet"
+    assert shards == 1 if shard_bytes == 10**9 else shards > 2
+    loaded = load(tmp_path / "out", tmp_path / "cache")
+    assert {split: len(rows) for split, rows in loaded.items()} == counts
+    for split, photos in splits.items():
+        rows = loaded[split]
+        assert rows.features == FEATURES
+        assert list(dict.fromkeys(rows["photo"])) == photos
+        expected = [
+            row for name in photos for row in read_piece(pieces[name])[0].to_pylist() if row["kept"]
+        ]
+        raw = rows.cast_column("phone", datasets.Image(decode=False))
+        assert [row["phone"]["bytes"] for row in raw] == [row["phone"] for row in expected]
+        assert [row["top"] for row in raw] == [row["top"] for row in expected]
+        assert min(rows["correlation"]) >= np.float32(0.9)
+        assert rows[0]["phone"].size == rows[0]["dslr"].size == (64, 64)
+
+
+def test_the_card_says_what_it_is_whose_it_is_and_where_the_splits_lie(tmp_path):
+    write_card(tmp_path, SOURCE, {"train": 5}, "Made so.")
+    card = DatasetCard.load(tmp_path / "README.md")
+    assert card.data.pretty_name == "my: photos"
+    assert card.data.to_dict()["configs"] == [
+        {"config_name": "default", "data_files": [{"split": "train", "path": "data/train-*"}]}
+    ]
+    assert "5 pairs of patches (5 in train)" in card.text
+    assert "Terms of use of the photos: CC0. Found at: https://a.b" in card.text
+    assert "Made so." in card.text
+
+
+PUSH = """
+import sys
+from pathlib import Path
+from dslr_gan.errors import DslrGanError
+from dslr_gan.patch_dataset import push_dataset
+try:
+    print(push_dataset(Path(sys.argv[1]), sys.argv[2]))
+except DslrGanError as error:
+    print("sentence:", error)
+"""
+
+
+def test_the_hub_gets_the_folder_and_its_refusal_is_a_sentence(pieces, tmp_path):
+    folder = tmp_path / "out"
+    counts = write_shards(folder, {"train": ["chelsea"]}, pieces)
+    write_card(folder, SOURCE, counts, "Made so.")
+
+    def push(hub, token):
+        done = subprocess.run(
+            [sys.executable, "-c", PUSH, str(folder), "me/pairs"],
+            env=hub_environment(hub, tmp_path / "home") | {"HF_TOKEN": token},
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+    with HubServer() as hub:
+        said = push(hub, "hf_wrong")
+        assert said.startswith("sentence: the Hub did not take me/pairs (")
+        assert f"`hf upload me/pairs {folder} --repo-type dataset` sends it." in said
+        assert hub.repositories == {}
+        assert push(hub, hub.token).endswith("me/pairs")
+        stored = hub.repositories["datasets/me/pairs"].files("main")
+        for file in (path for path in folder.rglob("*") if path.is_file()):
+            assert stored[file.relative_to(folder).as_posix()].content == file.read_bytes()
+
+
+@pytest.mark.parametrize("name", ["pairs", "a/b/c", "me/", "me/pa irs"])
+def test_what_is_no_hub_id_is_refused(name):
+    with pytest.raises(DslrGanError, match="a Hub id such as me/my-pairs"):
+        check_repository(name)
+
+
+def test_a_piece_damaged_meanwhile_is_a_sentence(pieces, tmp_path):
+    damaged = tmp_path / "x.parquet"
+    damaged.write_bytes(b"")
+    with pytest.raises(DslrGanError, match=r"x\.parquet has been damaged since"):
+        write_shards(tmp_path / "out", {"train": ["chelsea"]}, {"chelsea": damaged})

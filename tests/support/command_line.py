@@ -1,0 +1,47 @@
+"""Running ``python -m dslr_gan`` in this process or in its own, for its tests."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from dslr_gan.__main__ import main
+from tests.support.paths import ROOT
+
+
+def run(*arguments: str | Path) -> int:
+    return main([str(each) for each in arguments])
+
+
+def start(*arguments: str | Path, **options) -> subprocess.Popen:
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", **options.pop("env", {})}
+    return subprocess.Popen(
+        [sys.executable, "-m", "dslr_gan", *map(str, arguments)],
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        **options,
+    )
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(each.name for each in folder.iterdir())
+
+
+def complaints(text: str) -> list[str]:
+    """The sentences on stderr; anything else there fails."""
+    lines = text.splitlines()
+    assert all(line.startswith("dslr_gan: ") and line.endswith(".") for line in lines), text
+    return lines
+
+
+def refused(capsys, *arguments: str | Path) -> str:
+    """Run a command that must fail with one sentence; return it."""
+    capsys.readouterr()
+    assert run(*arguments) == 1
+    output = capsys.readouterr()
+    assert output.out == ""
+    (sentence,) = complaints(output.err)
+    return sentence

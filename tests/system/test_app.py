@@ -1,0 +1,313 @@
+"""The app through its endpoint: `python app.py` and a Gradio client."""
+
+import ast
+import threading
+from collections import Counter
+from pathlib import Path
+
+import httpx
+import numpy as np
+import pytest
+from gradio_client import Client, handle_file
+from gradio_client.exceptions import AppError
+from PIL import ExifTags, Image
+
+import app
+from dslr_gan.photo import open_photo
+from tests.support.app_server import APP, MAKER, coffee, difference, running_app, save_phone_photo
+from tests.support.hub_server import HubServer, hub_environment
+
+PHONES = ("iphone", "sony")
+ABSENT = "nobody/no-such-model"
+
+
+@pytest.fixture(scope="module")
+def client(tmp_path_factory):
+    """The app with no repository for iphone, and for sony one that its Hub does not have."""
+    folder = tmp_path_factory.mktemp("app")
+    with HubServer() as hub:
+        whole = hub_environment(hub, folder / "hub")
+        hub_only = {key: whole[key] for key in whole if key.startswith(("HF_", "NO_PROXY"))}
+        with running_app(folder, DSLR_GAN_SONY_REPO=ABSENT, **hub_only) as address:
+            yield Client(address, verbose=False, download_files=folder / "downloads")
+
+
+@pytest.fixture
+def photo(tmp_path):
+    return save_phone_photo(tmp_path / "walk.jpg", 160, 120)
+
+
+def enhance(client, photo, phone="iphone", strength=1.0, **others):
+    others = {name: handle_file(file) for name, file in others.items()}
+    file, details = client.predict(
+        photo=handle_file(photo), phone=phone, strength=strength, api_name="/enhance", **others
+    )
+    return Path(file), details
+
+
+def refusal(client, photo, **values):
+    with pytest.raises(AppError) as caught:
+        enhance(client, photo, **values)
+    text = str(caught.value)
+    assert "Traceback" not in text and "gradio" not in text and "/" not in text
+    return text
+
+
+def test_app_does_not_import_torch():
+    names = set()
+    for node in ast.walk(ast.parse(APP.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            names.add(node.module)
+    assert "gradio" in names
+    assert not [name for name in names if name.split(".")[0] == "torch"]
+
+
+def test_one_endpoint_with_its_parameters_in_order(client):
+    endpoints = client.view_api(return_format="dict", print_info=False)["named_endpoints"]
+    assert list(endpoints) == ["/enhance"]
+    parameters = endpoints["/enhance"]["parameters"]
+    names = [parameter["parameter_name"] for parameter in parameters]
+    assert names == ["photo", "phone", "strength", "reference"]
+    assert [parameter["parameter_has_default"] for parameter in parameters] == [
+        False, True, True, True,
+    ]  # fmt: skip
+    assert parameters[1]["type"]["enum"] == list(PHONES)
+    assert len(endpoints["/enhance"]["returns"]) == 2
+
+
+@pytest.mark.parametrize("named", [{}, {"url": None}, {"meta": {"_type": "gradio.FileData"}}])
+def test_no_other_file_of_the_server_can_be_read(client, tmp_path, named):
+    secret = tmp_path / "secret.png"
+    Image.new("RGB", (40, 30)).save(secret)
+    request = httpx.post(
+        f"{client.src}gradio_api/call/enhance",
+        json={"data": [{"path": str(secret), **named}, "iphone", 1.0, None]},
+    )
+    answer = httpx.get(
+        f"{client.src}gradio_api/call/enhance/{request.json()['event_id']}", timeout=60
+    )
+    assert "event: error" in answer.text and "secret_enhanced" not in answer.text
+
+
+def test_enhances_a_phone_photo_and_keeps_what_it_carries(client, tmp_path):
+    photo = save_phone_photo(tmp_path / "walk in town.jpg", 160, 120, orientation=6)
+    before = photo.read_bytes()
+    file, details = enhance(client, photo)
+    assert file.name == "walk in town_enhanced.jpg"
+    with Image.open(file) as enhanced:
+        assert (enhanced.format, enhanced.size) == ("JPEG", (120, 160))  # orientation 6 applied
+        exif = enhanced.getexif()
+        assert exif[ExifTags.Base.Make] == MAKER
+        assert exif.get(ExifTags.Base.Orientation, 1) == 1
+        upright = Image.open(photo).transpose(Image.Transpose.ROTATE_270)
+        changed = difference(upright, enhanced)
+        assert 0.5 < changed < difference(upright.transpose(Image.Transpose.ROTATE_180), enhanced)
+    assert photo.read_bytes() == before
+    assert (details["width"], details["height"]) == (120, 160)
+    assert (details["phone"], details["strength"]) == ("iphone", 1.0)
+    assert 0 < details["change_ssim"] < 1
+    assert details["quality_ssim"] is None and details["note"] is None
+    assert details["seconds"] > 0
+
+
+@pytest.mark.parametrize(
+    ("maker", "model", "phone", "words"),
+    [
+        ("Apple", "iPhone 3GS", "iphone", None),
+        ("Apple", "iPhone 3GS", "sony", "iPhone model may suit it better"),
+        ("Canon", "Canon EOS 70D", "sony", "a camera called Canon EOS 70D"),
+        (None, None, "iphone", None),
+    ],
+)
+def test_a_camera_that_the_model_did_not_learn_from_is_a_hint(
+    client, tmp_path, maker, model, phone, words
+):
+    photo, exif = tmp_path / "walk.jpg", Image.Exif()
+    if maker:
+        exif[ExifTags.Base.Make], exif[ExifTags.Base.Model] = maker, model
+    coffee(60, 40).save(photo, exif=exif)
+    hint = enhance(client, photo, phone=phone)[1]["hint"]
+    assert hint is None if words is None else words in hint and hint.endswith(".")
+
+
+def test_each_phone_has_its_own_model(client, photo):
+    results = [Image.open(enhance(client, photo, phone=phone)[0]) for phone in PHONES]
+    assert difference(*results) > 0.1
+
+
+def test_says_where_the_weights_came_from(client, photo):
+    assert enhance(client, photo, phone="iphone")[1]["source"] == "bundled iphone weights"
+    source = enhance(client, photo, phone="sony")[1]["source"]
+    assert "bundled sony weights" in source and ABSENT in source
+
+
+def test_strength_leads_from_the_photo_to_the_models(client, tmp_path):
+    photo = tmp_path / "walk.png"
+    coffee(120, 90).save(photo)
+    file, details = enhance(client, photo, strength=0)
+    assert difference(Image.open(photo), Image.open(file)) == 0
+    assert details["change_ssim"] == 1
+    changes = [enhance(client, photo, strength=strength)[1]["change_ssim"] for strength in (0.5, 1)]
+    assert 1 > changes[0] > changes[1]
+
+
+def test_quality_against_a_reference_of_the_same_size(client, photo, tmp_path):
+    itself = enhance(client, photo, reference=photo)[1]
+    assert itself["quality_ssim"] == pytest.approx(itself["change_ssim"])
+    other = tmp_path / "dslr.png"
+    coffee(160, 120).transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(other)
+    assert enhance(client, photo, reference=other)[1]["quality_ssim"] < itself["quality_ssim"]
+
+
+def test_a_reference_that_cannot_be_used_is_told_and_does_no_harm(client, photo, tmp_path):
+    larger, text = tmp_path / "larger.png", tmp_path / "text.jpg"
+    coffee(320, 240).save(larger)
+    text.write_text("not a photo")
+    for reference, part in ((larger, "320×240"), (text, "text.jpg")):
+        file, details = enhance(client, photo, reference=reference)
+        assert Image.open(file).size == (160, 120)
+        assert details["change_ssim"] < 1 and details["quality_ssim"] is None
+        assert part in details["note"] and str(reference.parent) not in details["note"]
+
+
+def test_files_that_are_no_photos_end_in_a_sentence(client, photo, tmp_path):
+    contents = {
+        "text.jpg": b"These are words.",
+        "empty.jpg": b"",
+        "half.jpg": photo.read_bytes()[:1500],
+    }
+    for name, content in contents.items():
+        (tmp_path / name).write_bytes(content)
+        assert name in refusal(client, tmp_path / name)
+
+
+def test_values_outside_the_controls_end_in_a_sentence(client, photo):
+    assert "iphone or sony" in refusal(client, photo, phone="nokia")
+    assert "0 to 1" in refusal(client, photo, strength=1.5)
+    assert "0 to 1" in refusal(client, photo, strength="much")
+    with pytest.raises(AppError, match="no photo yet"):
+        client.predict(photo=None, phone="iphone", strength=1.0, api_name="/enhance")
+
+
+def test_alpha_and_depth_survive(client, tmp_path):
+    clear, deep = tmp_path / "clear.png", tmp_path / "deep.png"
+    photo = coffee(90, 70)
+    alpha = Image.linear_gradient("L").resize(photo.size)
+    photo.putalpha(alpha)
+    photo.save(clear)
+    ramp = np.linspace(0, 65535, 90 * 70).reshape(70, 90).astype(np.uint16)
+    Image.fromarray(ramp).save(deep)
+    enhanced = Image.open(enhance(client, clear)[0])
+    assert enhanced.mode == "RGBA"
+    assert enhanced.getchannel("A").tobytes() == alpha.tobytes()
+    enhanced = Image.open(enhance(client, deep)[0])
+    assert enhanced.mode == "I;16"
+    assert len(np.unique(np.asarray(enhanced))) > 1000
+
+
+def test_formats_come_back_as_they_were(client, tmp_path):
+    for name, expected in {
+        "a.webp": "a_enhanced.webp",
+        "b.JPEG": "b_enhanced.JPEG",
+        "c.gif": "c_enhanced.png",  # read, but not written
+        "d.jpg": "d_enhanced.png",  # a PNG in spite of its name
+    }.items():
+        photo = tmp_path / name
+        coffee(60, 40).save(photo, format="PNG" if name == "d.jpg" else None)
+        file, _ = enhance(client, photo)
+        assert file.name == expected
+        kind = "PNG" if expected.endswith(".png") else Image.open(photo).format
+        assert Image.open(file).format == kind
+
+
+def test_what_the_result_has_not_is_told(client, photo, tmp_path):
+    assert enhance(client, photo)[1]["notes"] == []
+    film = tmp_path / "film.gif"
+    coffee(60, 40).save(film, save_all=True, append_images=[Image.new("RGB", (60, 40))])
+    notes = enhance(client, film)[1]["notes"]
+    assert len(notes) == 2 and "2 frames" in notes[0] and "the result is a PNG" in notes[1]
+
+
+def test_at_strength_nothing_a_lossy_file_is_copied(client, photo, tmp_path):
+    source = tmp_path / "lossy.jpg"
+    coffee(60, 40).save(source, quality=50)
+    file, details = enhance(client, source, strength=0)
+    assert file.read_bytes() == source.read_bytes()
+    assert details["change_ssim"] == 1 and details["notes"] == []
+
+
+def test_one_pixel_is_enhanced_without_a_score(client, tmp_path):
+    photo = tmp_path / "dot.png"
+    coffee(1, 1).save(photo)
+    file, details = enhance(client, photo)
+    assert Image.open(file).size == (1, 1)
+    assert details["change_ssim"] is None and details["note"] is None
+    details = enhance(client, photo, reference=photo)[1]
+    assert details["quality_ssim"] is None and "at least 11×11" in details["note"]
+
+
+def test_a_model_is_loaded_once(monkeypatch):
+    loads = Counter()
+
+    class Slow:
+        @staticmethod
+        def from_pretrained(name):
+            loads[name] += 1
+            threading.Event().wait(0.05)
+            return name
+
+    monkeypatch.setattr(app, "PhotoEnhancer", Slow)
+    app._load.cache_clear()
+    try:
+        threads = [threading.Thread(target=app.enhancer_for, args=(phone,)) for phone in PHONES * 3]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        app._load.cache_clear()
+    assert loads == {"iphone": 1, "sony": 1}
+
+
+def test_calls_of_the_model_wait_for_each_other_and_one_is_public():
+    page = app.build()
+    calls = list(page.fns.values())
+    assert [call.api_name for call in calls if call.api_visibility != "private"] == ["enhance"]
+    model = [call for call in calls if call.concurrency_id == "model"]
+    assert len(model) == 3 and all(call.concurrency_limit == 1 for call in model)
+
+
+def test_results_do_not_pile_up(monkeypatch, tmp_path):
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
+    old = app._fresh_folder()
+    (old / "photo.png").write_bytes(b"old")
+    kept = app._fresh_folder()
+    assert old.is_dir() and kept != old
+    monkeypatch.setattr(app, "KEEP_SECONDS", -1)
+    assert app._fresh_folder().is_dir()
+    assert not old.exists() and not kept.exists()
+
+
+def test_a_large_photo_is_shown_smaller(tmp_path):
+    file = Path(app._preview(coffee(3000, 300), tmp_path / "shown.png"))
+    assert Image.open(file).size == (app.PREVIEW_SIDE, 205)
+    details = {
+        "change_ssim": 0.9, "quality_ssim": None, "source": "<b>", "note": None,
+        "phone": "sony", "notes": ["An <i>odd</i> note."], "hint": "<i>Canon</i>",
+        "strength": 1, "width": 3000, "height": 300, "seconds": 1.0,
+    }  # fmt: skip
+    text = app.facts_html(details)
+    assert "scaled down" in text and "Quality" not in text and "<b>." not in text
+    assert "<p class='hint'>&lt;i&gt;Canon" in text
+    assert "An &lt;i&gt;odd&lt;/i&gt; note." in text
+    assert "class='hint'" not in app.facts_html({**details, "hint": None})
+
+
+def test_displayed_is_upright_and_8_bit(tmp_path):
+    turned = open_photo(save_phone_photo(tmp_path / "turned.jpg", 40, 30, orientation=8))
+    assert app.displayed(turned).size == (30, 40)
+    deep = Image.fromarray(np.full((20, 30), 65535, np.uint16))
+    shown = app.displayed(deep)
+    assert shown.mode == "RGB" and shown.getextrema() == ((255, 255),) * 3

@@ -1,0 +1,107 @@
+"""What a run leaves for people: numbers, curves, pictures, and one page with all of them."""
+
+import json
+
+import numpy as np
+import pytest
+from accelerate import Accelerator
+from accelerate.utils import ProjectConfiguration
+from PIL import Image
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from dslr_gan.training.logbook import Records, draw_curves, library_versions
+
+
+@pytest.fixture
+def accelerator(tmp_path):
+    return Accelerator(
+        cpu=True, log_with="tensorboard", project_config=ProjectConfiguration(str(tmp_path))
+    )
+
+
+@pytest.fixture
+def records(accelerator, tmp_path):
+    run = {"commands": ["accelerate launch <&>"], "settings": {"seed": 3, "pairs": ["a", "b"]}}
+    records = Records(tmp_path, accelerator, run)
+    records.start(0)
+    return records
+
+
+def test_a_library_one_can_do_without_is_named_where_it_is(monkeypatch):
+    assert "pytorch-optimizer" in library_versions()
+    monkeypatch.setattr("dslr_gan.training.logbook.OPTIONAL_LIBRARIES", ("no-such-library",))
+    assert list(library_versions())[0] == "torch" and "no-such-library" not in library_versions()
+
+
+def test_numbers_go_to_the_log_and_to_tensorboard(records, accelerator, tmp_path):
+    records.write(1, {"train/l1": 0.5, "train/learning_rate": 1e-3})
+    records.write(2, {"train/l1": 0.25})
+    accelerator.end_training()
+    rows = [json.loads(line) for line in (tmp_path / "results/log.jsonl").read_text().splitlines()]
+    assert rows == [
+        {"step": 1, "train/l1": 0.5, "train/learning_rate": 1e-3},
+        {"step": 2, "train/l1": 0.25},
+    ]
+    events = EventAccumulator(str(tmp_path / "dslr_gan")).Reload()
+    assert [(each.step, each.value) for each in events.Scalars("train/l1")] == [(1, 0.5), (2, 0.25)]
+
+
+def test_pictures_go_to_a_grid_and_to_tensorboard(records, accelerator, tmp_path):
+    red = np.full((10, 12, 3), (255, 0, 0), np.uint8)
+    green = np.full((10, 12, 3), (0, 255, 0), np.uint8)
+    wide = np.full((8, 30, 3), 9, np.uint8)
+    records.draw_samples(5, [[red, green], [wide]])
+    accelerator.end_training()
+    grid = Image.open(tmp_path / "results/samples/step_000005.png")
+    assert grid.size == (30, 18)
+    assert [grid.getpixel(at) for at in ((0, 0), (12, 9), (29, 0), (29, 17))] == [
+        (255, 0, 0), (0, 255, 0), (0, 0, 0), (9, 9, 9)]  # fmt: skip
+    events = EventAccumulator(str(tmp_path / "dslr_gan")).Reload()
+    (image,) = events.Images("samples")
+    assert (image.step, image.width, image.height) == (5, 30, 18)
+
+
+def test_a_run_that_goes_on_writes_later_steps_anew(records, accelerator, tmp_path):
+    for step in (1, 2, 3):
+        records.write(step, {"train/l1": step})
+    with (tmp_path / "results/log.jsonl").open("a") as file:
+        file.write('{"step": 4, "tra')  # killed while it wrote
+    again = Records(tmp_path, accelerator, records.run)
+    again.start(2)
+    again.write(3, {"train/l1": 30})
+    assert [(row["step"], row["train/l1"]) for row in again.rows()] == [(1, 1), (2, 2), (3, 30)]
+
+
+def test_run_json_has_what_it_takes_to_run_it_again(records, tmp_path):
+    run = json.loads((tmp_path / "results/run.json").read_text())
+    assert run["commands"] == ["accelerate launch <&>"]
+    assert run["settings"] == {"seed": 3, "pairs": ["a", "b"]}
+    assert {"python", "torch", "accelerate"} <= run["versions"].keys()
+    assert run["machine"]["processes"] == 1 and run["machine"]["precision"] == "no"
+
+
+def test_the_page_shows_scores_curves_samples_and_how(records, tmp_path):
+    picture = np.zeros((4, 4, 3), np.uint8)
+    for step in range(20):
+        records.write(step, {"train/l1": 1 / (step + 1), "validation/model/psnr": step})
+        records.draw_samples(step, [[picture]])
+    records.publish("| iphone | 22.4 |")
+    page = (tmp_path / "results/index.html").read_text()
+    assert "| iphone | 22.4 |" in page and "Training, step 19" in page
+    assert "accelerate launch &lt;&amp;&gt;" in page, "what people type is text, not HTML"
+    assert page.count('src="samples/') == 13
+    assert 'src="samples/step_000000.png"' in page and 'src="samples/step_000019.png"' in page
+    assert Image.open(tmp_path / "results/curves.png").size[0] > 1000
+
+
+def test_curves_show_every_number(tmp_path):
+    rows = [
+        {"step": step, "train/l1": 0.1, "validation/input/psnr": 18.0,
+         "validation/model/psnr": 18.0 + step, "gradient/l1": 1.0, "gradient/texture": 2.0}
+        for step in range(3)
+    ]  # fmt: skip
+    draw_curves(rows, tmp_path / "three.png")
+    draw_curves([{**row, "train/texture": 0.5} for row in rows], tmp_path / "four.png")
+    three, four = (np.asarray(Image.open(tmp_path / name)) for name in ("three.png", "four.png"))
+    assert four.shape[0] > 1.5 * three.shape[0], "a fourth kind of number has a row of its own"
+    assert (three[..., :3] != 255).any()

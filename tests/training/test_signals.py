@@ -1,0 +1,53 @@
+"""Signals are noted, not obeyed, until the step is done."""
+
+import multiprocessing
+import os
+import signal
+import time
+
+import pytest
+
+from dslr_gan.training.signals import StopRequest, leave_the_group
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_is_noted_once_and_the_old_handlers_come_back(number):
+    before = {each: signal.getsignal(each) for each in (signal.SIGTERM, signal.SIGINT)}
+    said = []
+    with StopRequest(said.append) as stop:
+        assert stop.signal is None
+        os.kill(os.getpid(), number)
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert stop.signal == number
+    assert said == [f"{number.name}: stopping after this step, with a checkpoint"]
+    assert {each: signal.getsignal(each) for each in before} == before
+
+
+def wait_for_the_end(ready):
+    leave_the_group(0)
+    ready.set()
+    time.sleep(20)
+
+
+def trainer_with_a_worker(ready, outcome):
+    """A process group of its own that is told to stop, as by Ctrl-C in a terminal."""
+    os.setpgid(0, 0)
+    with StopRequest(lambda _: None) as stop:
+        worker = multiprocessing.get_context("fork").Process(target=wait_for_the_end, args=(ready,))
+        worker.start()
+        assert ready.wait(20)
+        os.killpg(0, signal.SIGINT)
+        time.sleep(0.3)
+        alive = worker.is_alive() and stop.signal == signal.SIGINT
+        worker.terminate()
+        worker.join(20)
+        outcome.put((alive, worker.exitcode))
+
+
+def test_a_worker_outlives_a_signal_to_the_group_and_ends_when_the_trainer_says():
+    context = multiprocessing.get_context("fork")
+    ready, outcome = context.Event(), context.Queue()
+    trainer = context.Process(target=trainer_with_a_worker, args=(ready, outcome))
+    trainer.start()
+    assert outcome.get(timeout=60) == (True, -signal.SIGTERM)
+    trainer.join(20)
