@@ -35,9 +35,8 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 from tqdm.auto import tqdm
 
-from dslr_gan.data.samples import pair_tensors
 from dslr_gan.errors import DslrGanError
-from dslr_gan.evaluation.evaluate import Scores, measure, summarise
+from dslr_gan.evaluation.evaluate import Scores, measure, pair_tensors, summarise
 from dslr_gan.metrics.vgg import VGGFeatures
 from dslr_gan.models.discriminator import Discriminator
 from dslr_gan.models.pretrained import Pretrained

@@ -31,19 +31,3 @@ def written_whole(destination: str | Path) -> Iterator[Path]:
         unfinished.replace(destination)
     finally:
         unfinished.unlink(missing_ok=True)
-
-
-def shown(path: str | Path) -> str:
-    """A file's name for the inside of a sentence: as it is, or quoted and escaped.
-
-    A name may hold newlines, control characters, or bytes that are no text.
-    """
-    name = str(path)
-    return name if name.isprintable() else repr(name)
-
-
-def reason(error: BaseException) -> str:
-    """A library's own words for an error, short enough for the inside of a sentence."""
-    text = getattr(error, "strerror", None) or str(error) or type(error).__name__
-    text = "".join(each if each.isprintable() or each.isspace() else "?" for each in text)
-    return " ".join(text.split())[:120]

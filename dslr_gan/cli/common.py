@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from dslr_gan.models.phones import PHONES
+from hub_card import Source
 
 PROGRAM = "python -m dslr_gan"
 
@@ -80,3 +81,15 @@ def shown(text: str) -> str:
         letter if letter.isprintable() else letter.encode("unicode_escape").decode()
         for letter in text
     )
+
+
+def make_source(
+    default: str, name: str | None, terms: str | None, url: str | None
+) -> "Source | None":
+    """What the card says of photos or of a teacher; None where nothing was given."""
+    from hub_card import Source
+
+    if not (name or terms or url):
+        return None
+    # What they gave is counted when it is there.
+    return Source(name=name or default, gave="", terms=terms, url=url, dataset_id=None)

@@ -12,8 +12,6 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from tqdm import tqdm
-
 from dslr_gan.cli.common import (
     KNOWN_MODELS,
     PROGRAM,
@@ -22,8 +20,9 @@ from dslr_gan.cli.common import (
     add_loading,
     complain,
     say,
-    shown,
 )
+from dslr_gan.cli.enhance_report import as_json, count_photos, passed_over_lines
+from dslr_gan.cli.progress import PhotosBar
 from dslr_gan.errors import DslrGanError
 
 if TYPE_CHECKING:
@@ -154,7 +153,7 @@ def _run(options: argparse.Namespace) -> int:
     jobs = plan(found.photos, out, options.format)
     if not jobs:
         if share.is_first:
-            for line in _passed_over(found):
+            for line in passed_over_lines(found):
                 complain(line)
         return 1
     return _Run(options, share, found, jobs).run()
@@ -171,20 +170,6 @@ def _check(options: argparse.Namespace) -> None:
     report = options.report
     if report is not None and (report.suffix.lower() != ".json" or report.is_dir()):
         raise DslrGanError(f"--report {report} is not the name of a .json file; name one.")
-
-
-def _passed_over(found: "Found") -> Iterator[str]:
-    """What to say of files in folders that were not taken for photos."""
-    from dslr_gan.enhance.inputs import raw_apart
-
-    raw, others = raw_apart(found.passed_over)
-    if raw:
-        yield (
-            f"Passed over, since they are raw files of cameras: {raw}; develop them into TIFF or "
-            "JPEG first, for example with darktable or RawTherapee."
-        )
-    if others:
-        yield f"Passed over, since they are no photos: {others}."
 
 
 class _Run:
@@ -216,7 +201,7 @@ class _Run:
             for folder in folders:  # from the inside out; one that holds a result stays
                 with suppress(OSError):
                     folder.rmdir()
-        gathered = self.share.gather({n: _as_json(each) for n, each in self.outcomes.items()})
+        gathered = self.share.gather({n: as_json(each) for n, each in self.outcomes.items()})
         if gathered is None:  # the first process speaks for all
             return 0
         photos = {int(number): each for part in gathered for number, each in part.items()}
@@ -251,7 +236,7 @@ class _Run:
         from dslr_gan.photo import MAX_MEGAPIXELS
 
         out = Path(self.options.out)
-        bar = _Bar(len(self.jobs), silent=not self.share.is_first)
+        bar = PhotosBar(len(self.jobs), silent=not self.share.is_first)
         enhancing = Enhancing(
             models,
             strength=self.options.strength,
@@ -276,7 +261,7 @@ class _Run:
 
     def _interrupted(self) -> None:
         """Write down and say how far it came."""
-        outcomes = [_as_json(self.outcomes[number]) for number in sorted(self.outcomes)]
+        outcomes = [as_json(self.outcomes[number]) for number in sorted(self.outcomes)]
         if self.share.is_first:
             self._report(outcomes, interrupted=True)
         good = sum(not each["error"] for each in outcomes)
@@ -296,7 +281,7 @@ class _Run:
         made = counts["enhanced"] + counts["copied"]
         if made:
             source = " and ".join(report["models"])
-            yield f"{_photos(made)} enhanced into {out}, with {source}."
+            yield f"{count_photos(made)} enhanced into {out}, with {source}."
             if made > 1:
                 yield (
                     f"{report['seconds_per_photo']:.2f} s per photo, "
@@ -306,15 +291,15 @@ class _Run:
             yield f"Of these {counts['copied']} copied, since a strength of 0 changes nothing."
         before = counts["finished"] + counts["by date"]
         if before:
-            yield f"{_photos(before)} finished before."
+            yield f"{count_photos(before)} finished before."
         if counts["by date"]:
             yield (
                 f"Of these {counts['by date']} by date alone: nothing tells with which settings "
                 "they were made."
             )
-        yield from _passed_over(self.found)
+        yield from passed_over_lines(self.found)
         if counts["failed"]:
-            yield f"{_photos(counts['failed'])} failed:"
+            yield f"{count_photos(counts['failed'])} failed:"
             yield from (f"  {each['source']}" for each in report["photos"] if each["error"])
 
     def _report(self, photos: list[dict[str, Any]], *, interrupted: bool) -> dict[str, Any]:
@@ -344,22 +329,6 @@ class _Run:
         return report
 
 
-def _as_json(outcome: "Outcome") -> dict[str, Any]:
-    return {
-        "source": str(outcome.source),
-        "destination": str(outcome.destination),
-        "state": outcome.state,
-        "seconds": round(outcome.seconds, 3),
-        "model": outcome.model,
-        "error": outcome.error,
-        "notes": list(outcome.notes),
-    }
-
-
-def _photos(count: int) -> str:
-    return f"{count} photo" if count == 1 else f"{count} photos"
-
-
 def _divide_cores(workers: int) -> None:
     """Let the workers' networks share the cores instead of getting in each other's way."""
     import torch
@@ -382,46 +351,3 @@ def _terminated_like_interrupted() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
-
-
-class _Bar:
-    """A progress bar that several workers move, and past which sentences are said."""
-
-    LAYOUT = "{percentage:3.0f}% |{bar}| {n:.1f} of {total} photos [{elapsed}<{remaining}] {desc}"
-
-    def __init__(self, photos: int, *, silent: bool) -> None:
-        self._lock = threading.Lock()
-        self._moving: dict[Job, float] = {}
-        self._finished = 0
-        self._bar = tqdm(total=photos, delay=1, bar_format=self.LAYOUT, disable=silent)
-        self._silent = silent
-
-    def __enter__(self) -> "_Bar":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._bar.close()
-
-    def advance(self, job: "Job", done: int, tiles: int) -> None:
-        """Part of one photo is done; the last hundredth is for saving it."""
-        with self._lock:
-            self._moving[job] = 0.99 * done / tiles
-            self._bar.set_description_str(shown(job.source.name), refresh=False)
-            self._move()
-
-    def finish(self, job: "Job") -> None:
-        """One photo is finished, well or not."""
-        with self._lock:
-            self._moving.pop(job, None)
-            self._finished += 1
-            self._move()
-
-    def complain(self, sentence: str) -> None:
-        """Say something on a line of its own."""
-        with self._lock:
-            if not self._silent and self._bar.last_print_t >= self._bar.start_t + self._bar.delay:
-                self._bar.clear()  # it has been shown
-            complain(sentence)
-
-    def _move(self) -> None:
-        self._bar.update(self._finished + sum(self._moving.values()) - self._bar.n)

@@ -13,7 +13,7 @@ from dslr_gan.errors import DslrGanError
 from dslr_gan.files import written_whole
 
 if TYPE_CHECKING:
-    from dslr_gan.data.samples import Rows
+    from dslr_gan.data.decode import Rows
     from dslr_gan.enhance.enhancer import PhotoEnhancer
 
 FILES = ("json", "markdown", "figure")

@@ -2,21 +2,17 @@
 
 import argparse
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tqdm import tqdm
-
-from dslr_gan.cli.common import PROGRAM, Commands, add_command, complain, find_photos
+from dslr_gan.cli.common import PROGRAM, Commands, add_command, complain, make_source
+from dslr_gan.cli.prepare_teacher import add_targets, add_teacher, run_with_targets
+from dslr_gan.cli.progress import progress_bar
 from dslr_gan.errors import DslrGanError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from dslr_gan.prepare.pipeline import Prepared
-    from hub_card import Source
 
 
 _ALIGNED = """\
@@ -52,8 +48,8 @@ def add(commands: Commands) -> None:
         "--targets", type=Path, metavar="DIR", help="folder with a target of each photo's name"
     )
     _add_aligned(command.add_argument_group("with --phone"))
-    _add_teacher(command.add_argument_group("with --teacher"))
-    _add_targets(command.add_argument_group("with --targets"))
+    add_teacher(command.add_argument_group("with --teacher"))
+    add_targets(command.add_argument_group("with --targets"))
     command.add_argument(
         "--seed",
         type=int,
@@ -116,40 +112,6 @@ def _add_aligned(group: argparse._ArgumentGroup) -> None:
     )
 
 
-def _add_teacher(group: argparse._ArgumentGroup) -> None:
-    group.add_argument(
-        "--crop", type=int, metavar="N", help="side of the teacher's crops (default: 512)"
-    )
-    group.add_argument(
-        "--per-photo", type=int, metavar="N", help="take that many crops of a photo (default: all)"
-    )
-    group.add_argument(
-        "--vary",
-        action="store_true",
-        default=None,
-        help="take squares of any size and place, scaled down to the crop's, and change their "
-        "light; with --per-photo",
-    )
-    group.add_argument(
-        "--whole",
-        action="store_true",
-        default=None,
-        help="show the teacher whole photos; one of 4 megapixels takes some GB",
-    )
-
-
-def _add_targets(group: argparse._ArgumentGroup) -> None:
-    group.add_argument(
-        "--grid", type=int, metavar="N", help="side of the targets' patches (default: 100)"
-    )
-    group.add_argument(
-        "--blend-with",
-        type=Path,
-        metavar="FILE",
-        help="published generator, whose enhancement of each patch is mixed into its target",
-    )
-
-
 _ALIGNED_ONLY = ("dslr", "csv", "patch", "stride", "min_ncc", "max_shift", "test_share", "workers",
                  "push_to_hub", "private")  # fmt: skip
 _MEANT_FOR = {
@@ -172,7 +134,7 @@ def _run(options: argparse.Namespace) -> int:
         with suppress(SystemExit):  # argparse's own complaint; main() gives the status
             options.misunderstood("the following arguments are required: IN")
         return 2
-    return _run_with_targets(options)
+    return run_with_targets(options)
 
 
 def _check_meant(options: argparse.Namespace, kind: str) -> None:
@@ -226,7 +188,7 @@ def _run_aligned(options: argparse.Namespace) -> int:
     else:
         pairs = pairs_by_table(options.csv, options.phone, options.dslr)
     try:
-        with _bar(len(pairs), "pair") as progress:
+        with progress_bar(len(pairs), "pair") as progress:
             prepared = prepare_photos(
                 pairs,
                 options.out,
@@ -235,7 +197,7 @@ def _run_aligned(options: argparse.Namespace) -> int:
                 test_share=0.1 if options.test_share is None else options.test_share,
                 seed=options.seed or 0,
                 workers=options.workers,
-                source=_source("photos", options.name, options.terms, options.url),
+                source=make_source("photos", options.name, options.terms, options.url),
                 progress=progress,
             )
     except KeyboardInterrupt:
@@ -267,68 +229,4 @@ def _tell(prepared: "Prepared", out: Path) -> None:
     )
 
 
-@contextmanager
-def _bar(total: int, unit: str) -> "Iterator[Callable[[int, int], None]]":
-    """A progress bar, and the function that moves it."""
-    with tqdm(total=total, delay=1, unit=unit, desc="preparing") as bar:
-
-        def advance(done: int, _: int) -> None:
-            bar.update(done - bar.n)
-
-        yield advance
-
-
 # Photos and targets --------------------------------------------------------------------------
-
-
-def _run_with_targets(options: argparse.Namespace) -> int:
-    photos, failed = find_photos(options.inputs)
-    if failed:
-        return 1
-
-    from dslr_gan.prepare.teacher import prepare_grid, prepare_teacher
-
-    source = _source("photos", options.name, options.terms, options.url)
-    teacher = _source(
-        f"enhancements by {options.teacher.stem}" if options.teacher else "whatever made them",
-        options.teacher_name,
-        options.teacher_terms,
-        options.teacher_url,
-    )
-    with _bar(len(photos), "photo") as progress:
-        if options.teacher is not None:
-            count = prepare_teacher(
-                photos,
-                options.teacher,
-                options.out,
-                crop=None if options.whole else options.crop or 512,
-                per_photo=options.per_photo,
-                vary=bool(options.vary),
-                seed=options.seed or 0,
-                source=source,
-                teacher=teacher,
-                progress=progress,
-            )
-        else:
-            count = prepare_grid(
-                photos,
-                options.targets,
-                options.out,
-                grid=100 if options.grid is None else options.grid,
-                blend_with=options.blend_with,
-                source=source,
-                teacher=teacher,
-                progress=progress,
-            )
-    sys.stdout.write(f"{count} pairs in {options.out}\n")
-    return 0
-
-
-def _source(default: str, name: str | None, terms: str | None, url: str | None) -> "Source | None":
-    """What the card says of photos or of a teacher; None where nothing was given."""
-    from hub_card import Source
-
-    if not (name or terms or url):
-        return None
-    # What they gave is counted when it is there.
-    return Source(name=name or default, gave="", terms=terms, url=url, dataset_id=None)

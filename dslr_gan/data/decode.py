@@ -10,11 +10,9 @@ import datasets
 import fsspec
 import numpy as np
 from PIL import Image
-from torch import Tensor
 
 from dslr_gan.errors import DslrGanError
-from dslr_gan.metrics.similarity import WINDOW
-from dslr_gan.photo import eight_bits, open_photo, to_canvas, to_tensor
+from dslr_gan.photo import eight_bits, open_photo, to_canvas
 
 MAX_PLAIN_PIXELS = 16_000_000
 """Larger pictures go the long way, whose own limit comes with a sentence."""
@@ -62,28 +60,6 @@ def decode_pair(
             f"DSLR picture {dslr.shape[1]}x{dslr.shape[0]}; both must be of one size."
         )
     return phone, dslr
-
-
-def pair_tensors(source: Rows, row: int) -> tuple[Tensor, Tensor]:
-    """Read a pair as it stands, for validation.
-
-    Args:
-        source: Rows with ``phone`` and ``dslr``; best what :func:`undecoded` gave.
-        row: Which pair.
-
-    Returns:
-        Phone and DSLR picture, each ``(1, 3, H, W)`` in [0, 1].
-
-    Raises:
-        DslrGanError: As :func:`read_pair`, or if a side is too short for SSIM.
-    """
-    phone, dslr = read_pair(source, row)
-    if min(phone.shape[:2]) < WINDOW:
-        raise DslrGanError(
-            f"pair {row} has {phone.shape[1]}x{phone.shape[0]} pixels; to be scored, a pair needs "
-            f"{WINDOW}x{WINDOW}."
-        )
-    return to_tensor(phone), to_tensor(dslr)
 
 
 def _decode(stored: Image.Image | Mapping[str, Any], name: str) -> np.ndarray:

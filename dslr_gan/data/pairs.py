@@ -25,18 +25,10 @@ from huggingface_hub.errors import (
     RevisionNotFoundError,
 )
 
-from dslr_gan.data.samples import (
-    KEPT_BYTES,
-    SOURCE_FILE,
-    TARGETS,
-    Provenance,
-    Rows,
-    file_rows,
-    find_pairs,
-    provenance,
-    split_folder,
-    undecoded,
-)
+from dslr_gan.data.decode import Rows, undecoded
+from dslr_gan.data.folder import TARGETS, file_rows, find_pairs, split_folder
+from dslr_gan.data.provenance import SOURCE_FILE, Provenance, provenance
+from dslr_gan.data.samples import KEPT_BYTES
 from dslr_gan.errors import DslrGanError
 from hub_card import Source
 

@@ -1,202 +1,19 @@
-"""Pairs of phone and DSLR pictures: found, described, and cut into training samples.
+"""Training samples by number, cut from pairs of pictures: the same for a seed, anywhere."""
 
-A *pairs folder* has one sub-folder of phone pictures and one called ``canon`` with the same file
-names. DPED (Ignatov et al. 2017) nests two of them: ``training_data`` and ``test_data/patches``.
-"""
-
-import json
 import math
-import os
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import NamedTuple
 
-import datasets
 import numpy as np
-import pyarrow as pa
 from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
-from dslr_gan.data.decode import Rows, check_room, pair_tensors, read_pair, undecoded
+from dslr_gan.data.decode import Rows, check_room, read_pair
 from dslr_gan.errors import DslrGanError
 from dslr_gan.models.context import summarize
-from dslr_gan.photo import PHOTO_SUFFIXES, to_tensor
-from hub_card import Source
-
-__all__ = [
-    "BatchNumbers", "PairsFolder", "PatchPairs", "Provenance", "Rows", "cut_sample", "file_rows",
-    "find_pairs", "has_test_pairs", "load_pairs", "pair_tensors", "provenance", "provenance_json",
-    "read_pair", "split_folder", "undecoded",
-]  # fmt: skip
-
-TARGETS = "canon"
-SOURCE_FILE = "source.json"
+from dslr_gan.photo import to_tensor
 
 KEPT_BYTES = 2**30
 """Up to this much of decoded pictures is kept in memory, in each process that reads them."""
-
-DPED_PHONES = ("iphone", "sony", "blackberry")
-DPED_TERMS = "free for research; the owners name no licence for anything more"
-DPED_URL = "http://people.ee.ethz.ch/~ihnatova/"
-
-
-class PairsFolder(NamedTuple):
-    """The two sub-folders of a pairs folder and the file names they share."""
-
-    phone: Path
-    """Folder of phone pictures."""
-    dslr: Path
-    """Folder of DSLR pictures."""
-    names: list[str]
-    """File names that lie in both, sorted, numbers by their value."""
-
-
-@dataclass(frozen=True)
-class Provenance:
-    """Where pairs come from, for the card of what learns from them."""
-
-    data: Source
-    """The pictures."""
-    teachers: list[Source]
-    """Networks whose results are the targets."""
-
-
-def find_pairs(folder: str | Path) -> PairsFolder:
-    """Look into a pairs folder.
-
-    Args:
-        folder: Holds one sub-folder of phone pictures, any name, and one called ``canon``.
-
-    Returns:
-        Its two sub-folders and the shared file names.
-
-    Raises:
-        DslrGanError: If the folder or a sub-folder is missing, there are several phone folders,
-            no pictures, or a picture without its counterpart.
-    """
-    folder = Path(folder)
-    if not folder.is_dir():
-        raise DslrGanError(f"there is no folder {folder}; name one with pairs of pictures.")
-    dslr = folder / TARGETS
-    others = sorted(
-        entry
-        for entry in folder.iterdir()
-        if entry.is_dir() and entry.name != TARGETS and not entry.name.startswith(".")
-    )
-    if not dslr.is_dir() or len(others) != 1:
-        found = ", ".join(entry.name for entry in sorted(folder.iterdir()) if entry.is_dir())
-        raise DslrGanError(
-            f"{folder} must hold one sub-folder of phone pictures and one called {TARGETS}, "
-            f"found: {found or 'no sub-folder'}."
-        )
-    phone = others[0]
-    names, targets = _picture_names(phone), _picture_names(dslr)
-    if not names and not targets:
-        raise DslrGanError(f"{folder} holds no pictures; name a folder with pairs.")
-    alone = names ^ targets
-    if alone:
-        raise DslrGanError(
-            f"{len(alone)} pictures below {folder} have no counterpart, such as "
-            f"{min(alone)}; {phone.name} and {TARGETS} must hold the same file names."
-        )
-    return PairsFolder(phone, dslr, sorted(names, key=_natural))
-
-
-def load_pairs(folder: str | Path, split: str = "train") -> datasets.Dataset:
-    """Open a folder of pairs, DPED's layout or a plain pairs folder, as a dataset.
-
-    Args:
-        folder: DPED's ``.../dped/iphone`` with ``training_data`` and ``test_data/patches``, or a
-            plain pairs folder, which has the split ``train`` only.
-        split: ``"train"`` or ``"test"``.
-
-    Returns:
-        Columns ``phone`` and ``dslr``, both Pillow images when read.
-
-    Raises:
-        DslrGanError: As :func:`find_pairs`, or if the folder has no such split.
-    """
-    return file_rows(find_pairs(split_folder(folder, split)))
-
-
-def file_rows(pairs: PairsFolder) -> datasets.Dataset:
-    """Make a dataset of the pictures of a pairs folder, by their paths; no file is opened.
-
-    Returns:
-        Columns ``phone`` and ``dslr``, both Pillow images when read.
-    """
-    # Built from Arrow's own columns: encoding 160 000 pairs one by one takes seconds.
-    columns = {}
-    for column, side in (("phone", pairs.phone), ("dslr", pairs.dslr)):
-        paths = pa.array([os.path.join(side, name) for name in pairs.names], pa.string())  # noqa: PTH118
-        nothing = pa.nulls(len(paths), pa.binary())
-        columns[column] = pa.StructArray.from_arrays([nothing, paths], ["bytes", "path"])
-    features = datasets.Features(dict.fromkeys(columns, datasets.Image()))
-    return datasets.Dataset(
-        datasets.table.InMemoryTable.from_pydict(columns), datasets.DatasetInfo(features=features)
-    )
-
-
-def split_folder(folder: str | Path, split: str) -> Path:
-    """Give the pairs folder of a split; see :func:`load_pairs`."""
-    folder = Path(folder)
-    inside = {"train": folder / "training_data", "test": folder / "test_data" / "patches"}
-    if inside["train"].is_dir() or inside[split].is_dir():
-        return inside[split]
-    if split != "train":
-        raise DslrGanError(
-            f"{folder} has no test pairs; DPED's layout keeps them in test_data/patches."
-        )
-    return folder
-
-
-def has_test_pairs(folder: str | Path) -> bool:
-    """Whether a folder of pairs brings its own test pairs, in DPED's layout."""
-    return (Path(folder) / "test_data" / "patches").is_dir()
-
-
-def provenance(folder: str | Path, count: int | None = None) -> Provenance:
-    """Tell where a folder's pairs come from.
-
-    Args:
-        folder: DPED's layout, or what ``prepare`` wrote (it leaves ``source.json`` there).
-        count: How many training pairs it has; ``None`` to look, in a folder of files.
-
-    Returns:
-        What is known; for any other folder its name and how many pairs it has.
-
-    Raises:
-        DslrGanError: If ``source.json`` cannot be read.
-    """
-    folder = Path(folder)
-    if count is None:
-        count = len(find_pairs(split_folder(folder, "train")).names)
-    file = folder / SOURCE_FILE
-    if file.is_file():
-        try:
-            known = json.loads(file.read_text(encoding="utf-8"))
-            return Provenance(
-                Source(**known["data"]), [Source(**teacher) for teacher in known["teachers"]]
-            )
-        except (ValueError, KeyError, TypeError) as error:
-            raise DslrGanError(f"{file} is damaged ({error}); run prepare again.") from error
-    if (folder / "training_data").is_dir() and folder.name in DPED_PHONES:
-        source = Source(
-            name=f"DPED patches, {folder.name} against Canon 70D",
-            gave=f"{count} pairs",
-            terms=DPED_TERMS,
-            url=DPED_URL,
-            dataset_id=None,
-        )
-        return Provenance(source, [])
-    source = Source(name=folder.name, gave=f"{count} pairs", terms=None, url=None, dataset_id=None)
-    return Provenance(source, [])
-
-
-def provenance_json(known: Provenance) -> str:
-    """The text of ``source.json``, which :func:`provenance` reads back."""
-    return json.dumps(asdict(known), indent=2, ensure_ascii=False) + "\n"
 
 
 class PatchPairs(Dataset):
@@ -353,22 +170,6 @@ def cut_sample(
     if with_summary:
         sample["summary"] = summarize(turned(phone)[None])[0]
     return sample
-
-
-def _picture_names(folder: Path) -> set[str]:
-    # A path object for each of 160 000 files would take longer than the listing itself.
-    with os.scandir(folder) as entries:
-        return {entry.name for entry in entries if _is_picture(entry.name)}
-
-
-def _is_picture(name: str) -> bool:
-    stem, _, suffix = name.rpartition(".")
-    return bool(stem) and suffix.lower() in PHOTO_SUFFIXES and not name.startswith(".")
-
-
-def _natural(name: str) -> tuple[int, int, str]:
-    stem = name.rpartition(".")[0]
-    return (0, int(stem), name) if stem.isdecimal() else (1, 0, name)
 
 
 def _shares(lengths: Sequence[int], weights: Sequence[float]) -> list[int]:

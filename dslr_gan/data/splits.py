@@ -13,8 +13,8 @@ import datasets
 import numpy as np
 import pyarrow.compute
 
+from dslr_gan.data.decode import Rows
 from dslr_gan.data.pairs import PHOTO, PairSource, fingerprint
-from dslr_gan.data.samples import Rows
 from dslr_gan.errors import DslrGanError
 
 

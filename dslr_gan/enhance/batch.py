@@ -17,8 +17,7 @@ from PIL import Image
 from dslr_gan.enhance.enhancer import PhotoEnhancer
 from dslr_gan.enhance.inputs import Job
 from dslr_gan.enhance.resume import Record, State
-from dslr_gan.errors import DslrGanError
-from dslr_gan.files import shown
+from dslr_gan.errors import DslrGanError, shown
 from dslr_gan.models.phones import DEFAULT, PHONES, Phone, camera_hint, camera_of
 from dslr_gan.photo import (
     BECOMES,

@@ -1,8 +1,7 @@
 """PhotoEnhancer: a photo in, the enhanced photo out, tile by tile."""
 
 import logging
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Self
 
@@ -11,6 +10,7 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
+from dslr_gan.enhance.memory import keep_freed_memory, lacks_memory, memory_error_message
 from dslr_gan.enhance.precision import PRECISIONS, Part, compiled, has_bf16, in_bf16
 from dslr_gan.enhance.tiling import Tile, plan_tiles, split_tile
 from dslr_gan.errors import DslrGanError
@@ -29,7 +29,6 @@ from dslr_gan.photo import (
     to_canvas,
     to_tensor,
 )
-from dslr_gan.photo.modes import no_memory
 
 log = logging.getLogger(__name__)
 
@@ -46,9 +45,6 @@ CHECKED = 256
 
 SUMMARY_PIXELS = 2**19
 """Pixels that are looked at together for the description of a photo."""
-
-KEPT = 2**25 - 2**13
-"""Bytes of the block by whose release glibc learns to keep memory: just below 32 MiB, its limit."""
 
 
 class PhotoEnhancer:
@@ -90,7 +86,7 @@ class PhotoEnhancer:
             )
         self.tile = tile
         self.device = _device(device)
-        _keep_freed_memory()
+        keep_freed_memory()
         generator.to(self.device)
         # Convolutions on a CPU are faster with the channels innermost.
         generator.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -179,7 +175,7 @@ class PhotoEnhancer:
         """
         _check(photo, strength)
         canvas = to_canvas(photo)
-        with _memory_sentence(canvas):
+        with memory_error_message(canvas):
             painting = PhotoPainting(canvas)
             self._paint(canvas, painting, strength, progress)
             return painting.photo()
@@ -215,7 +211,7 @@ class PhotoEnhancer:
         _check(photo, strength)
         canvas = to_canvas(photo)
         with (
-            _memory_sentence(canvas),
+            memory_error_message(canvas),
             painted_photo(canvas, destination, format=format) as (painting, lost),
         ):
             self._paint(canvas, painting, strength, progress)
@@ -300,7 +296,7 @@ class PhotoEnhancer:
             seen = seen.to(self.device, memory_format=torch.channels_last)
             return part(seen, inner, context).float().cpu()
         except (RuntimeError, MemoryError) as error:  # torch.OutOfMemoryError is a RuntimeError
-            if not _lacks_memory(error):
+            if not lacks_memory(error):
                 raise
         # Only here is the error gone, and with it what it still held of the network's values.
         if self.device.type == "cuda":
@@ -359,34 +355,6 @@ def _check(photo: Image.Image, strength: float) -> None:
         )
     if not 0 <= strength <= 1:
         raise DslrGanError(f"strength must lie between 0 and 1, got {strength}.")
-
-
-@contextmanager
-def _memory_sentence(canvas: Canvas) -> Iterator[None]:
-    """Say in a sentence that memory ran out, wherever it did."""
-    try:
-        yield
-    except MemoryError as error:
-        raise DslrGanError(no_memory("a photo", (canvas.width, canvas.height))) from error
-
-
-def _lacks_memory(error: BaseException) -> bool:
-    """Whether an error of PyTorch's or Python's means that memory ran out."""
-    if isinstance(error, MemoryError | torch.OutOfMemoryError):
-        return True
-    # The latter is how oneDNN, which convolves on processors, says that it got no memory.
-    return any(words in str(error) for words in ("can't allocate memory", "create a primitive"))
-
-
-def _keep_freed_memory() -> None:
-    """Let each layer have the memory that the one before gave back, not new pages from the system.
-
-    glibc takes blocks of over 128 KiB from the system one by one, until one is freed: from then on
-    it keeps blocks of up to that size, and twice as much in all (``mallopt(3)``, dynamic mmap
-    threshold; at most 32 MiB). New pages for every layer were a tenth to a third of a photo's
-    time. Other allocators take no notice, and the block is never touched.
-    """
-    torch.empty(KEPT, dtype=torch.uint8)
 
 
 def _device(wanted: str | torch.device | None) -> torch.device:

@@ -20,8 +20,7 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatch
 from pathlib import Path
 
-from dslr_gan.errors import DslrGanError
-from dslr_gan.files import shown
+from dslr_gan.errors import DslrGanError, shown
 from dslr_gan.photo import BECOMES, PHOTO_SUFFIXES, RAW_SUFFIXES, find_format
 
 

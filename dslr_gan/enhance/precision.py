@@ -7,8 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from dslr_gan.errors import DslrGanError
-from dslr_gan.files import reason
+from dslr_gan.errors import DslrGanError, reason
 from dslr_gan.models.pretrained import Pretrained
 
 PRECISIONS = ("fp32", "bf16")

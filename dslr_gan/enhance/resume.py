@@ -15,8 +15,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
-from dslr_gan.errors import DslrGanError
-from dslr_gan.files import shown
+from dslr_gan.errors import DslrGanError, shown
 from dslr_gan.photo import open_photo
 
 NAME = ".dslr_gan"

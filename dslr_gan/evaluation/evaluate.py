@@ -13,8 +13,8 @@ from PIL import Image
 from torch import Tensor
 
 from dslr_gan.data.decode import Rows, read_pair
+from dslr_gan.data.folder import has_test_pairs, split_folder
 from dslr_gan.data.pairs import COLUMNS, open_pairs
-from dslr_gan.data.samples import has_test_pairs, split_folder
 from dslr_gan.enhance.enhancer import PhotoEnhancer
 from dslr_gan.errors import DslrGanError
 from dslr_gan.evaluation.figure import Panel, draw, spread
@@ -27,9 +27,8 @@ from dslr_gan.metrics.noise_and_colour import (
     noise_level,
 )
 from dslr_gan.metrics.similarity import WINDOW, ms_ssim, psnr, ssim
-from dslr_gan.metrics.vgg import VGGFeatures
+from dslr_gan.metrics.vgg import VGGFeatures, content_loss
 from dslr_gan.photo import eight_bits, to_canvas, to_tensor
-from dslr_gan.training.losses import content_loss
 
 Model = PhotoEnhancer | Callable[[Image.Image], Image.Image]
 """What can be scored: an enhancer, or any function from a photo to one of the same size."""
@@ -251,3 +250,25 @@ def _summarise(values: Mapping[str, list[dict[str, float]]]) -> Scores:
 
 def _size(pixels: np.ndarray) -> str:
     return f"{pixels.shape[1]}x{pixels.shape[0]}"
+
+
+def pair_tensors(source: Rows, row: int) -> tuple[Tensor, Tensor]:
+    """Read a pair as it stands, for validation.
+
+    Args:
+        source: Rows with ``phone`` and ``dslr``; best what :func:`undecoded` gave.
+        row: Which pair.
+
+    Returns:
+        Phone and DSLR picture, each ``(1, 3, H, W)`` in [0, 1].
+
+    Raises:
+        DslrGanError: As :func:`read_pair`, or if a side is too short for SSIM.
+    """
+    phone, dslr = read_pair(source, row)
+    if min(phone.shape[:2]) < WINDOW:
+        raise DslrGanError(
+            f"pair {row} has {phone.shape[1]}x{phone.shape[0]} pixels; to be scored, a pair needs "
+            f"{WINDOW}x{WINDOW}."
+        )
+    return to_tensor(phone), to_tensor(dslr)

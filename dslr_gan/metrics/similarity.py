@@ -208,3 +208,18 @@ def _ssim_terms(image: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
     luminance = (2 * mean_i * mean_t + c1) / (mean_i**2 + mean_t**2 + c1)
     contrast = (2 * covariance + c2) / (variance_i + variance_t + c2)
     return luminance, contrast
+
+
+def check_pair(enhanced: Tensor, target: Tensor) -> None:
+    """Refuse tensors that are not two batches ``(N, 3, H, W)`` of one shape.
+
+    Raises:
+        ValueError: If they are not.
+    """
+    if enhanced.shape != target.shape:
+        raise ValueError(
+            f"enhanced and target must have one shape, got {tuple(enhanced.shape)} "
+            f"and {tuple(target.shape)}."
+        )
+    if enhanced.ndim != 4 or enhanced.shape[1] != 3:
+        raise ValueError(f"enhanced must have shape (N, 3, H, W), got {tuple(enhanced.shape)}.")

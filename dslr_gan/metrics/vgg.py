@@ -26,9 +26,11 @@ from huggingface_hub.errors import (
 from huggingface_hub.utils import build_hf_headers, hf_raise_for_status, http_stream_backoff
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from dslr_gan.errors import DslrGanError
 from dslr_gan.files import written_whole
+from dslr_gan.metrics.similarity import check_pair
 
 logger = logging.getLogger(__name__)
 
@@ -321,3 +323,27 @@ def _read_range(url: str, start: int, stop: int) -> bytes:
     if len(content) != stop - start:
         raise ValueError(f"the server sent {len(content)} bytes instead of {stop - start}")
     return content
+
+
+def content_loss(vgg: VGGFeatures, enhanced: Tensor, target: Tensor) -> Tensor:
+    """Content loss: squared distance of VGG-16 features at relu2_2 and relu3_3, summed.
+
+    Args:
+        vgg: Frozen features; inputs are normalised by ImageNet's mean and deviation inside.
+        enhanced: Generator output ``(N, 3, H, W)``, sRGB, nominally in [0, 1], unclamped.
+        target: DSLR patch, same shape, dtype and device.
+
+    Returns:
+        Scalar ``()``: for each layer the mean over N, C, H and W, then the sum.
+
+    Raises:
+        ValueError: If the shapes differ or are not ``(N, 3, H, W)``.
+
+    References:
+        Prakash and Phumbhra 2020, III.A.3.
+    """
+    check_pair(enhanced, target)
+    with torch.no_grad():
+        wanted = vgg(target)
+    terms = [F.mse_loss(got, wanted[layer]) for layer, got in vgg(enhanced).items()]
+    return torch.stack(terms).sum()

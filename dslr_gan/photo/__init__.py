@@ -16,18 +16,10 @@ from dslr_gan.photo.formats import (
     PhotoFormat,
     find_format,
 )
-from dslr_gan.photo.notes import notes
-from dslr_gan.photo.pixels import (
-    Canvas,
-    Painting,
-    PhotoPainting,
-    eight_bits,
-    from_canvas,
-    to_canvas,
-    to_pixels,
-    to_tensor,
-)
+from dslr_gan.photo.metadata import notes
+from dslr_gan.photo.pixels import Canvas, Painting, PhotoPainting, from_canvas, to_canvas
 from dslr_gan.photo.reading import MAX_MEGAPIXELS, open_photo, opened_photo
+from dslr_gan.photo.tensors import eight_bits, to_pixels, to_tensor
 from dslr_gan.photo.writing import (
     QUALITY,
     copy_photo,

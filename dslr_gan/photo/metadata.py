@@ -4,12 +4,10 @@ import io
 import re
 import struct
 import warnings
-from typing import Any
+from typing import Any, Protocol
 
 from PIL import Image, JpegImagePlugin, TiffTags
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
-
-from dslr_gan.photo.notes import notes_info
 
 ORIENTATION = 0x0112
 _EXIF_FOLDER = 0x8769
@@ -33,6 +31,8 @@ _DESCRIPTION = 270
 # XMP that speaks of other parts of the file (motion videos, depth and gain maps, the rest of a
 # long XMP), none of which the result has; viewers would go looking for them.
 _XMP_OF_PARTS = (b"Container:", b"GCamera:", b"GDepth:", b"hdrgm:", b"HDRGainMap", b"HasExtended")
+
+_KEY = "dslr_gan_notes"
 
 
 def kept_info(photo: Image.Image, orientation: int, size: tuple[int, int]) -> dict[str, Any]:
@@ -269,3 +269,35 @@ def quantization(photo: Image.Image) -> list[list[int]] | None:
 def _turned(table: list[int]) -> list[int]:
     """A quantisation table of a photo that was turned by 90 degrees: rows become columns."""
     return [table[8 * column + row] for row in range(8) for column in range(8)]
+
+
+class HasInfo(Protocol):
+    """A picture of Pillow's, or a canvas."""
+
+    @property
+    def info(self) -> dict[Any, Any]:
+        """What is known of it."""
+
+
+def notes(photo: HasInfo) -> list[str]:
+    """Sentences on what of the file is not in this photo, such as frames after the first.
+
+    Args:
+        photo: What ``open_photo`` or ``PhotoEnhancer.enhance`` returned, its canvas, or any
+            picture.
+
+    Returns:
+        Whole sentences without the photo's name; most photos have none.
+    """
+    return list(photo.info.get(_KEY, ()))
+
+
+def add_note(info: dict[Any, Any], note: str) -> None:
+    """Add a sentence to a photo's ``info``, once."""
+    if note not in info.get(_KEY, ()):
+        info[_KEY] = (*info.get(_KEY, ()), note)
+
+
+def notes_info(photo: HasInfo) -> dict[str, Any]:
+    """The part of a photo's ``info`` that holds its notes."""
+    return {_KEY: tuple(notes(photo))} if notes(photo) else {}

@@ -3,8 +3,7 @@
 import numpy as np
 from PIL import Image, ImageCms
 
-from dslr_gan.errors import DslrGanError
-from dslr_gan.files import reason
+from dslr_gan.errors import DslrGanError, reason
 from dslr_gan.photo.icc import open_profile
 from dslr_gan.photo.tiff import pixels_in_file
 

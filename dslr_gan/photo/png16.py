@@ -6,18 +6,14 @@ filter, and an uncompressed TIFF 6.0 in one strip, its tags laid out by Pillow.
 
 import struct
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any, BinaryIO
 
 import numpy as np
 from PIL import Image
-from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
-from dslr_gan.errors import DslrGanError
 from dslr_gan.photo.deep import join_bytes
-
-LARGEST_TIFF = 2**32 - 2**24
-"""Bytes of pixels: a TIFF counts its bytes with 32 bits, and its tags want room, too."""
+from dslr_gan.photo.tiff import begin_tiff
 
 _BAND = 64
 """Rows that are put together at once."""
@@ -100,58 +96,3 @@ def _paeth(rows: np.ndarray, above: np.ndarray) -> bytes:
     guess = np.where((far_left <= far_up) & (far_left <= far_corner), left, guess)
     rest = (rows - guess).astype(np.uint8).reshape(len(rows), -1)
     return np.pad(rest, ((0, 0), (1, 0)), constant_values=4).tobytes()
-
-
-def begin_tiff(
-    stream: BinaryIO,
-    size: tuple[int, int],
-    channels: int,
-    bits: int,
-    *,
-    icc_profile: bytes = b"",
-    dpi: tuple[float, float] | None = None,
-    exif: Mapping[int, Any] | None = None,
-) -> int:
-    """Write all of an uncompressed TIFF but its pixels, which follow row by row, little-endian.
-
-    Args:
-        stream: An open file, empty.
-        size: Width and height.
-        channels: 1 and 2 are gray, 3 and 4 colour; the last of an even number is alpha.
-        bits: Of a channel, 8 or 16.
-        icc_profile: The colour profile, empty for none.
-        dpi: Resolution across and down.
-        exif: The other tags by number, folders of them as dictionaries.
-
-    Returns:
-        How many bytes were written: where the first pixel belongs.
-
-    Raises:
-        DslrGanError: If the file would be larger than a TIFF can be.
-    """
-    width, height = size
-    pixels = width * height * channels * bits // 8
-    if pixels > LARGEST_TIFF:
-        raise DslrGanError(
-            f"a TIFF of {width}x{height} pixels would take {pixels / 1e9:.1f} GB and may have "
-            "4; choose another format, such as --format png."
-        )
-    tags = ImageFileDirectory_v2(prefix=b"II")
-    for tag, own in (exif or {}).items():
-        tags[tag] = own
-    photometric = 2 if channels >= 3 else 1
-    structure = {256: width, 257: height, 258: (bits,) * channels, 259: 1, 262: photometric}
-    structure |= {277: channels, 278: height, 284: 1}
-    for tag, value in structure.items():
-        tags[tag] = value
-    if channels in (2, 4):
-        tags[338] = 2  # unassociated alpha
-    if dpi:
-        tags[282], tags[283], tags[296] = dpi[0], dpi[1], 2
-    if icc_profile:
-        tags[34675] = icc_profile
-    for tag, value in ((273, 0), (279, pixels)):
-        tags.tagtype[tag] = 4
-        tags[tag] = (value,)  # the first becomes the place behind the tags
-    tags.save(stream)
-    return stream.tell()

@@ -12,13 +12,11 @@ from typing import BinaryIO
 import numpy as np
 from PIL import Image, ImageFile, UnidentifiedImageError
 
-from dslr_gan.errors import DslrGanError
-from dslr_gan.files import reason, shown
+from dslr_gan.errors import DslrGanError, reason, shown
 from dslr_gan.photo.deep import load_deep
 from dslr_gan.photo.formats import KNOWN, RAW_STARTS, RAW_SUFFIXES, READABLE
-from dslr_gan.photo.metadata import DNG_VERSION, gathered_exif
+from dslr_gan.photo.metadata import DNG_VERSION, add_note, gathered_exif
 from dslr_gan.photo.modes import no_memory
-from dslr_gan.photo.notes import add_note
 from dslr_gan.photo.tiff import leave_in_file
 
 TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")

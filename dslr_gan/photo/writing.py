@@ -12,8 +12,8 @@ from typing import Any, BinaryIO
 import numpy as np
 from PIL import Image, JpegImagePlugin, PngImagePlugin
 
-from dslr_gan.errors import DslrGanError
-from dslr_gan.files import reason, shown, written_whole
+from dslr_gan.errors import DslrGanError, reason, shown
+from dslr_gan.files import written_whole
 from dslr_gan.photo.deep import low_bytes
 from dslr_gan.photo.formats import BECOMES, PhotoFormat, find_format
 from dslr_gan.photo.icc import read_space
@@ -26,17 +26,11 @@ from dslr_gan.photo.metadata import (
     writable_tags,
 )
 from dslr_gan.photo.modes import check_photo, convert_inks, no_memory, plain_mode, sixteen_bits
-from dslr_gan.photo.pixels import (
-    Canvas,
-    Painting,
-    PhotoPainting,
-    eight_bits,
-    from_canvas,
-    to_canvas,
-)
-from dslr_gan.photo.png16 import begin_tiff, write_deep
+from dslr_gan.photo.pixels import Canvas, Painting, PhotoPainting, from_canvas, to_canvas
+from dslr_gan.photo.png16 import write_deep
 from dslr_gan.photo.reading import register_heif
-from dslr_gan.photo.tiff import pixels_in_file
+from dslr_gan.photo.tensors import eight_bits
+from dslr_gan.photo.tiff import begin_tiff, pixels_in_file
 
 QUALITY = 95
 """Of lossy WebP and AVIF files, and of JPEGs whose source's quality is unknown."""

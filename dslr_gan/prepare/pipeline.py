@@ -16,7 +16,7 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from dslr_gan.data.samples import SOURCE_FILE, Provenance, provenance_json
+from dslr_gan.data.provenance import SOURCE_FILE, Provenance, provenance_json
 from dslr_gan.errors import DslrGanError
 from dslr_gan.files import written_whole
 from dslr_gan.prepare.dataset import split_photos, write_card, write_shards

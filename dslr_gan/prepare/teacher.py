@@ -11,7 +11,8 @@ import numpy as np
 import torch
 from PIL import Image
 
-from dslr_gan.data.samples import SOURCE_FILE, TARGETS, Provenance, provenance_json
+from dslr_gan.data.folder import TARGETS
+from dslr_gan.data.provenance import SOURCE_FILE, Provenance, provenance_json
 from dslr_gan.errors import DslrGanError
 from dslr_gan.files import written_whole
 from dslr_gan.models.generator import Generator

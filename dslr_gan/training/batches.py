@@ -5,8 +5,10 @@ from dataclasses import dataclass
 
 from torch.utils.data import DataLoader
 
+from dslr_gan.data.decode import Rows
 from dslr_gan.data.pairs import PairSource, open_pairs
-from dslr_gan.data.samples import BatchNumbers, PatchPairs, Provenance, Rows
+from dslr_gan.data.provenance import Provenance
+from dslr_gan.data.samples import BatchNumbers, PatchPairs
 from dslr_gan.data.splits import fold, hold_out, sample_rows
 from dslr_gan.data.streaming import StreamedPairs
 from dslr_gan.training.arguments import pairs_flags

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from dslr_gan.data.samples import Provenance
+from dslr_gan.data.provenance import Provenance
 from dslr_gan.errors import DslrGanError, first_line
 from dslr_gan.evaluation.evaluate import MetricScores, Scores
 from dslr_gan.metrics.vgg import VGGFeatures

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from dslr_gan.metrics.similarity import ms_ssim, ssim, ssim_and_ms_ssim
-from dslr_gan.metrics.vgg import VGGFeatures
+from dslr_gan.metrics.similarity import check_pair, ms_ssim, ssim, ssim_and_ms_ssim
+from dslr_gan.metrics.vgg import VGGFeatures, content_loss
 
 BLUR_SIDE = 21
 BLUR_SIGMA = 3.0
@@ -71,7 +71,7 @@ def generator_losses(
     Raises:
         ValueError: If a term lacks what it needs, or the shapes differ.
     """
-    _check_pair(enhanced, target)
+    check_pair(enhanced, target)
     terms = {}
     if weights.content:
         if vgg is None:
@@ -118,7 +118,7 @@ def color_loss(enhanced: Tensor, target: Tensor) -> Tensor:
     References:
         Prakash and Phumbhra 2020, III.A.1; kernel of Ignatov et al. 2017, section 3.1.
     """
-    _check_pair(enhanced, target)
+    check_pair(enhanced, target)
     # The blur is linear, so the blurred difference is the difference of the blurred.
     return blur(enhanced - target).square().mean()
 
@@ -171,30 +171,6 @@ def discriminator_loss(real: Tensor, generated: Tensor) -> Tensor:
     ) / 2
 
 
-def content_loss(vgg: VGGFeatures, enhanced: Tensor, target: Tensor) -> Tensor:
-    """Content loss: squared distance of VGG-16 features at relu2_2 and relu3_3, summed.
-
-    Args:
-        vgg: Frozen features; inputs are normalised by ImageNet's mean and deviation inside.
-        enhanced: Generator output ``(N, 3, H, W)``, sRGB, nominally in [0, 1], unclamped.
-        target: DSLR patch, same shape, dtype and device.
-
-    Returns:
-        Scalar ``()``: for each layer the mean over N, C, H and W, then the sum.
-
-    Raises:
-        ValueError: If the shapes differ or are not ``(N, 3, H, W)``.
-
-    References:
-        Prakash and Phumbhra 2020, III.A.3.
-    """
-    _check_pair(enhanced, target)
-    with torch.no_grad():
-        wanted = vgg(target)
-    terms = [F.mse_loss(got, wanted[layer]) for layer, got in vgg(enhanced).items()]
-    return torch.stack(terms).sum()
-
-
 def total_variation_loss(image: Tensor) -> Tensor:
     """Total variation: mean squared difference of neighbours, across plus down.
 
@@ -210,13 +186,3 @@ def total_variation_loss(image: Tensor) -> Tensor:
     across = (image[..., :, 1:] - image[..., :, :-1]).square().mean()
     down = (image[..., 1:, :] - image[..., :-1, :]).square().mean()
     return across + down
-
-
-def _check_pair(enhanced: Tensor, target: Tensor) -> None:
-    if enhanced.shape != target.shape:
-        raise ValueError(
-            f"enhanced and target must have one shape, got {tuple(enhanced.shape)} "
-            f"and {tuple(target.shape)}."
-        )
-    if enhanced.ndim != 4 or enhanced.shape[1] != 3:
-        raise ValueError(f"enhanced must have shape (N, 3, H, W), got {tuple(enhanced.shape)}.")

@@ -6,7 +6,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from dslr_gan.data.samples import provenance
+from dslr_gan.data.provenance import provenance
 from tests.support.command_line import complaints, names, refused, run
 from tests.support.helpers import published_like
 from tests.support.made_photos import write_pairs

@@ -9,7 +9,7 @@ from datasets import Dataset, Features, Image, IterableDataset
 from PIL import Image as Pillow
 
 from dslr_gan.data.pairs import open_pairs
-from dslr_gan.data.samples import Provenance, provenance_json
+from dslr_gan.data.provenance import Provenance, provenance_json
 from dslr_gan.data.splits import hold_out
 from dslr_gan.errors import DslrGanError
 from hub_card import Source

@@ -11,20 +11,12 @@ from PIL import Image
 from torch.utils.data import DataLoader
 
 import dslr_gan.data.samples
-from dslr_gan.data.samples import (
-    BatchNumbers,
-    PatchPairs,
-    Provenance,
-    find_pairs,
-    has_test_pairs,
-    load_pairs,
-    pair_tensors,
-    provenance,
-    provenance_json,
-    read_pair,
-    undecoded,
-)
+from dslr_gan.data.decode import read_pair, undecoded
+from dslr_gan.data.folder import find_pairs, has_test_pairs, load_pairs
+from dslr_gan.data.provenance import Provenance, provenance, provenance_json
+from dslr_gan.data.samples import BatchNumbers, PatchPairs
 from dslr_gan.errors import DslrGanError
+from dslr_gan.evaluation.evaluate import pair_tensors
 from dslr_gan.photo import to_tensor
 from hub_card import Source
 from tests.support.paths import SHARED

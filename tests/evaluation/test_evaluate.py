@@ -14,9 +14,8 @@ from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 from dslr_gan.enhance.enhancer import PhotoEnhancer
 from dslr_gan.errors import DslrGanError
 from dslr_gan.evaluation.evaluate import evaluate, figure, open_rows
-from dslr_gan.metrics.vgg import VGGFeatures
+from dslr_gan.metrics.vgg import VGGFeatures, content_loss
 from dslr_gan.models.generator import Generator
-from dslr_gan.training.losses import content_loss
 from tests.support.paths import SHARED
 
 TEST_PAIRS = SHARED / "dped/iphone/test_data/patches"

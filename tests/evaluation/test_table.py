@@ -1,9 +1,8 @@
 """Table I: every number that was measured, named, and the paper's own kept apart."""
 
-from tests.evaluation.test_scores import DSLR, MORE
-
 from dslr_gan.evaluation.scores import Scores
 from dslr_gan.evaluation.table import to_markdown
+from tests.evaluation.test_scores import DSLR, MORE
 
 SCORES = Scores(51, MORE, {"SRCNN": MORE, "ours | 2": MORE}, DSLR)
 

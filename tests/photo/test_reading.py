@@ -16,7 +16,7 @@ from PIL import Image
 
 from dslr_gan.errors import DslrGanError
 from dslr_gan.photo import from_canvas, notes, open_photo, opened_photo, save_photo, to_canvas
-from dslr_gan.photo.png16 import begin_tiff
+from dslr_gan.photo.tiff import begin_tiff
 from tests.support.paths import ROOT
 from tests.support.photo_helpers import encoded, same, sentence, with_exif
 

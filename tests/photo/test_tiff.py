@@ -15,8 +15,7 @@ from PIL import Image
 from dslr_gan import Generator, PhotoEnhancer
 from dslr_gan.errors import DslrGanError
 from dslr_gan.photo import notes, open_photo, opened_photo, painted_photo, save_photo, to_canvas
-from dslr_gan.photo.png16 import begin_tiff
-from dslr_gan.photo.tiff import pixels_in_file
+from dslr_gan.photo.tiff import begin_tiff, pixels_in_file
 from dslr_gan.photo.writing import FilePainting
 from tests.support.photo_helpers import ADOBE_RGB, encoded, pictures, rgb_profile, with_exif
 

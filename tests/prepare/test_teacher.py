@@ -9,7 +9,8 @@ from PIL import Image
 from safetensors.torch import save_file
 from skimage import data
 
-from dslr_gan.data.samples import find_pairs, load_pairs, provenance
+from dslr_gan.data.folder import find_pairs, load_pairs
+from dslr_gan.data.provenance import provenance
 from dslr_gan.errors import DslrGanError
 from dslr_gan.models.generator import Generator
 from dslr_gan.photo import to_pixels, to_tensor

@@ -10,12 +10,11 @@ from skimage import data
 from skimage.metrics import structural_similarity
 
 from dslr_gan.metrics.similarity import ms_ssim
-from dslr_gan.metrics.vgg import VGGFeatures
+from dslr_gan.metrics.vgg import VGGFeatures, content_loss
 from dslr_gan.training.losses import (
     LossWeights,
     blur,
     color_loss,
-    content_loss,
     discriminator_loss,
     generator_losses,
     texture_loss,
