@@ -35,8 +35,8 @@ from dslr_gan.photo import (
     is_own_format,
     notes,
     open_photo,
+    photo_pixels,
     save_photo,
-    to_canvas,
 )
 
 PREVIEW_SIDE = 2048
@@ -200,7 +200,7 @@ def _save(
 
 def displayed(photo: Image.Image) -> Image.Image:
     """Give a photo as a browser shows it: upright, sRGB, 8 bits per channel, mode RGB."""
-    return Image.fromarray(eight_bits(to_canvas(photo).pixels))
+    return Image.fromarray(eight_bits(photo_pixels(photo).pixels))
 
 
 def _ssim(first: Image.Image, second: Image.Image) -> float | None:

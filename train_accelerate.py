@@ -60,7 +60,7 @@ from dslr_gan.training.optimizers import make_optimizer
 from dslr_gan.training.signals import StopRequest
 from hub_card import ModelFacts
 
-log = logging.getLogger("train_accelerate")
+logger = logging.getLogger("train_accelerate")
 
 EMA_FILE = "ema.safetensors"
 SHOWN_PAIRS = 4
@@ -108,10 +108,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
             "check the path, its permissions and the space on the disk."
         )
     except Stopped as stopped:
-        log.info("%s", stopped)
+        logger.info("%s", stopped)
         sys.exit(stopped.status)
     except KeyboardInterrupt:  # before the first step or after the last
-        log.info("interrupted; go on with --resume_from_checkpoint latest.")
+        logger.info("interrupted; go on with --resume_from_checkpoint latest.")
         sys.exit(130)
     finally:
         if torch.distributed.is_initialized():
@@ -272,7 +272,7 @@ class Trainer:
         self.step += 1
         losses = self._agree(stop)
         # Before the average or a checkpoint could take over a weight that is no number.
-        self.guard.see_step(self.step, losses)
+        self.guard.check_step(self.step, losses)
         self._update_average()
         return losses
 
@@ -411,7 +411,7 @@ class Trainer:
             self.records.draw_samples(self.step, self._sample_rows())
             self.records.publish(scores.table())
             tqdm.write(f"step {self.step}\n{scores.table()}", file=sys.stderr)
-        if self.step > 0 and self.guard.see_validation(
+        if self.step > 0 and self.guard.check_validation(
             self.step, scores.model.ms_ssim, scores.input.ms_ssim
         ):
             self._save(self.args.output_dir / "best", scores)
@@ -568,13 +568,13 @@ class Trainer:
         folder = self.args.output_dir / "generator"
         self._save(folder, scores)
         if self.accelerator.is_main_process:
-            log.info("the generator lies in %s", folder)
+            logger.info("the generator lies in %s", folder)
             if self.guard.best_step not in (None, self.step):
                 best = self.args.output_dir / "best"
-                log.info("the one of step %s validated better: %s", self.guard.best_step, best)
-            log.info("how it went: %s", self.records.folder / "index.html")
+                logger.info("the one of step %s validated better: %s", self.guard.best_step, best)
+            logger.info("how it went: %s", self.records.folder / "index.html")
             if self.args.push_to_hub:
-                log.info("pushed: %s", self.ema.push_to_hub(self.args.hub_model_id))
+                logger.info("pushed: %s", self.ema.push_to_hub(self.args.hub_model_id))
         self.accelerator.wait_for_everyone()
         self.accelerator.end_training()
 

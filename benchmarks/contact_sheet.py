@@ -18,7 +18,7 @@ import skimage.data
 from PIL import Image, ImageDraw
 
 from dslr_gan import PhotoEnhancer
-from dslr_gan.photo import eight_bits, open_photo, to_canvas
+from dslr_gan.photo import eight_bits, open_photo, photo_pixels
 
 SHIPPED = ("rocket", "astronaut", "page", "chelsea", "coffee")
 """Photos of scikit-image."""
@@ -48,10 +48,10 @@ def rows(
     title: str, photo: Image.Image, enhancers: dict[str, PhotoEnhancer], side: int
 ) -> Iterator[np.ndarray]:
     """The crops of one photo, one line of pictures for each place."""
-    pictures = {title: eight_bits(to_canvas(photo).pixels)}
+    pictures = {title: eight_bits(photo_pixels(photo).pixels)}
     for name, enhancer in enhancers.items():
         result = enhancer.enhance(photo).convert("RGB")
-        pictures[name] = eight_bits(to_canvas(result).pixels)
+        pictures[name] = eight_bits(photo_pixels(result).pixels)
     for top, left in places(pictures[title], side):
         yield np.hstack(
             [

@@ -21,7 +21,13 @@ import numpy as np
 from PIL import Image
 
 from dslr_gan.errors import DslrGanError
-from dslr_gan.photo import find_format, format_to_write, opened_photo, painted_photo, to_canvas
+from dslr_gan.photo import (
+    find_format,
+    format_to_write,
+    open_photo_in_parts,
+    photo_pixels,
+    write_photo_in_parts,
+)
 from tests.support import zoo
 
 SECONDS = 10
@@ -58,12 +64,12 @@ def outcome(content: bytes, folder: Path, number: int) -> str:
     source.write_bytes(content)
     out = folder / "out"
     try:
-        with opened_photo(source, max_megapixels=4) as photo:
+        with open_photo_in_parts(source, max_megapixels=4) as photo:
             # Every third becomes a TIFF, whose tags are not those of the photo's own format.
             kind = find_format("tiff") if number % 3 == 0 else format_to_write(photo)
-            canvas = to_canvas(photo)
+            canvas = photo_pixels(photo)
             whole = slice(0, canvas.height), slice(0, canvas.width)
-            with painted_photo(canvas, out / "photo", format=kind.name) as (painting, _):
+            with write_photo_in_parts(canvas, out / "photo", format=kind.name) as (painting, _):
                 painting.paint(*whole, canvas.read(*whole).astype(np.float32) / canvas.top)
     except DslrGanError as error:
         text = str(error)

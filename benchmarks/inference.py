@@ -28,7 +28,7 @@ from dslr_gan.enhance.enhancer import TILE
 from dslr_gan.files import written_whole
 from dslr_gan.models.baselines import SRCNN
 from dslr_gan.models.pretrained import Pretrained
-from dslr_gan.photo import open_photo, opened_photo, to_canvas, to_tensor
+from dslr_gan.photo import open_photo, open_photo_in_parts, photo_pixels, to_tensor
 
 SMALL, LARGE, HUGE = (1280, 720), (4000, 3000), (8000, 6000)
 TILES = (512, 768, 1024, 1536)
@@ -100,8 +100,8 @@ class FileToFile:
     def __call__(self) -> float:
         """Decode, enhance, encode."""
         self.network, started = 0.0, time.perf_counter()
-        with opened_photo(self.source) as photo:
-            self.enhancer.enhance_to(photo, self.source.with_stem("result"))
+        with open_photo_in_parts(self.source) as photo:
+            self.enhancer.enhance_to_file(photo, self.source.with_stem("result"))
         seconds = time.perf_counter() - started
         self.shares.append(1 - self.network / seconds)
         return seconds
@@ -109,7 +109,7 @@ class FileToFile:
 
 def whole(enhancer: PhotoEnhancer, source: Path) -> Callable[[], float]:
     """The network alone on the whole picture: seconds, without anything around it."""
-    pixels = to_tensor(to_canvas(open_photo(source)).pixels)
+    pixels = to_tensor(photo_pixels(open_photo(source)).pixels)
     pixels = pixels.contiguous(memory_format=torch.channels_last)
 
     @torch.inference_mode()

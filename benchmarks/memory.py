@@ -20,7 +20,7 @@ from PIL import Image
 
 from dslr_gan import Generator, PhotoEnhancer
 from dslr_gan.enhance.enhancer import TILE
-from dslr_gan.photo import opened_photo
+from dslr_gan.photo import open_photo_in_parts
 
 SIZES = ((1, 1), (4000, 3000), (8000, 6000), (20_000, 10_000), (65_000, 40), (10_000, 1))
 SUFFIXES = ("jpg", "tif")
@@ -54,8 +54,8 @@ def enhance(source: Path, method: str, tile: int) -> float:
         from benchmarks.inference import enhancer_of
 
         enhancer = enhancer_of(method, tile=tile)
-    with opened_photo(source) as photo:
-        enhancer.enhance_to(photo, source.with_stem("result"))
+    with open_photo_in_parts(source) as photo:
+        enhancer.enhance_to_file(photo, source.with_stem("result"))
     # Not getrusage, whose peak a process inherits from the one that started it.
     status = Path("/proc/self/status").read_text()
     (line,) = (each for each in status.splitlines() if each.startswith("VmHWM"))

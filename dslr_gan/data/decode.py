@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from dslr_gan.errors import DslrGanError
-from dslr_gan.photo import eight_bits, open_photo, to_canvas
+from dslr_gan.photo import eight_bits, open_photo, photo_pixels
 
 MAX_PLAIN_PIXELS = 16_000_000
 """Larger pictures go the long way, whose own limit comes with a sentence."""
@@ -65,7 +65,7 @@ def decode_pair(
 def _decode(stored: Image.Image | Mapping[str, Any], name: str) -> np.ndarray:
     try:
         if isinstance(stored, Image.Image):
-            return eight_bits(to_canvas(stored).pixels)
+            return eight_bits(photo_pixels(stored).pixels)
         path, encoded = stored["path"], stored["bytes"]
         if encoded is None:
             encoded = _encoded(path)
@@ -74,7 +74,7 @@ def _decode(stored: Image.Image | Mapping[str, Any], name: str) -> np.ndarray:
             return pixels
         # The way of a user's photos: any kind of file, and a sentence for all that can be wrong.
         photo = open_photo(path if encoded is None else _named(encoded, path))
-        return eight_bits(to_canvas(photo).pixels)
+        return eight_bits(photo_pixels(photo).pixels)
     except DslrGanError as error:
         raise DslrGanError(f"{name}: {error}") from error
 
@@ -86,7 +86,7 @@ def plain_pixels(encoded: bytes) -> np.ndarray | None:
         encoded: The bytes of a file.
 
     Returns:
-        The pixels ``(H, W, 3)`` that ``to_canvas(open_photo(file))`` has, uint8, read-only; None
+        The pixels ``(H, W, 3)`` that ``photo_pixels(open_photo(file))`` has, uint8, read-only; None
         where the file is no 8-bit RGB JPEG or PNG, may be turned, has a colour profile or
         transparency, or is damaged: those go the long way.
     """

@@ -26,7 +26,7 @@ from dslr_gan.photo import (
     find_format,
     format_note,
     is_own_format,
-    opened_photo,
+    open_photo_in_parts,
 )
 
 AUTO = "auto"
@@ -177,7 +177,7 @@ class Enhancing:
     ) -> tuple[str, str]:
         if before := self._done_before(job):
             return before, ""
-        with opened_photo(job.source, max_megapixels=self.max_megapixels) as photo:
+        with open_photo_in_parts(job.source, max_megapixels=self.max_megapixels) as photo:
             enhancer = self.models.for_photo(photo)
             if hint := self.models.hint(photo):
                 self._tell(job, hint, note)
@@ -199,7 +199,7 @@ class Enhancing:
             # Encoded again, a lossy file would lose once more, for nothing.
             copy_photo(job.source, job.destination)
             return "copied", []
-        lost = enhancer.enhance_to(
+        lost = enhancer.enhance_to_file(
             photo, job.destination, self.strength, format=kind.name, progress=progress
         )
         if not self.format and (changed := format_note(photo, kind)):

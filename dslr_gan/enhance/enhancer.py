@@ -21,16 +21,16 @@ from dslr_gan.models.phones import PHONES, Phone
 from dslr_gan.models.pretrained import Pretrained
 from dslr_gan.models.registry import load_network, load_published
 from dslr_gan.photo import (
-    Canvas,
-    Painting,
-    PhotoPainting,
+    InMemoryWriter,
+    PhotoPixels,
+    PhotoWriter,
     notes,
-    painted_photo,
-    to_canvas,
+    photo_pixels,
     to_tensor,
+    write_photo_in_parts,
 )
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 WHOLE_LIMIT = 4_000_000
 """Pixels up to which a network that needs the whole picture at once is run."""
@@ -96,11 +96,11 @@ class PhotoEnhancer:
         if precision == "bf16" and has_bf16(self.device):
             self._half = in_bf16(self.generator)
         elif precision == "bf16":
-            log.warning("%s has no bfloat16 of its own; going on with float32", self.device)
+            logger.warning("%s has no bfloat16 of its own; going on with float32", self.device)
         self.precision = "fp32" if self._half is None else "bf16"
         """What most of the arithmetic is done in."""
-        self._part: Part = self.generator.part
-        self._half_part: Part | None = self._half and self._half.part
+        self._part: Part = self.generator.forward_tile
+        self._half_part: Part | None = self._half and self._half.forward_tile
         if compile:
             self._part = compiled(self._part, self.device)
             self._half_part = self._half_part and compiled(self._half_part, self.device)
@@ -174,13 +174,13 @@ class PhotoEnhancer:
             TypeError: If ``photo`` is no Pillow image.
         """
         _check(photo, strength)
-        canvas = to_canvas(photo)
+        canvas = photo_pixels(photo)
         with memory_error_message(canvas):
-            painting = PhotoPainting(canvas)
+            painting = InMemoryWriter(canvas)
             self._paint(canvas, painting, strength, progress)
             return painting.photo()
 
-    def enhance_to(
+    def enhance_to_file(
         self,
         photo: Image.Image,
         destination: str | Path,
@@ -191,8 +191,8 @@ class PhotoEnhancer:
     ) -> list[str]:
         """Enhance one photo into a file, without holding the result in memory where it is a TIFF.
 
-        With a photo that ``dslr_gan.photo.opened_photo`` left in its file, memory depends on the
-        tile alone. The file is whole or not there.
+        With a photo that ``dslr_gan.photo.open_photo_in_parts`` left in its file, memory depends on
+        the tile alone. The file is whole or not there.
 
         Args:
             photo: As in :meth:`enhance`.
@@ -209,10 +209,10 @@ class PhotoEnhancer:
             TypeError: As :meth:`enhance`.
         """
         _check(photo, strength)
-        canvas = to_canvas(photo)
+        canvas = photo_pixels(photo)
         with (
             memory_error_message(canvas),
-            painted_photo(canvas, destination, format=format) as (painting, lost),
+            write_photo_in_parts(canvas, destination, format=format) as (painting, lost),
         ):
             self._paint(canvas, painting, strength, progress)
         return [*notes(canvas), *lost]
@@ -220,8 +220,8 @@ class PhotoEnhancer:
     @torch.inference_mode()
     def _paint(
         self,
-        canvas: Canvas,
-        painting: Painting,
+        canvas: PhotoPixels,
+        painting: PhotoWriter,
         strength: float,
         progress: Callable[[int, int], None] | None,
     ) -> None:
@@ -236,8 +236,8 @@ class PhotoEnhancer:
 
     def _enhance_tile(
         self,
-        canvas: Canvas,
-        painting: Painting,
+        canvas: PhotoPixels,
+        painting: PhotoWriter,
         tile: Tile,
         part: Part,
         context: Tensor | None,
@@ -261,12 +261,14 @@ class PhotoEnhancer:
                 "close other programs or compute elsewhere, for example with --device cpu."
             )
         if smaller < self.tile:  # other photos need not fail at it again
-            log.warning("not enough memory on %s; going on with tiles of %d", self.device, smaller)
+            logger.warning(
+                "not enough memory on %s; going on with tiles of %d", self.device, smaller
+            )
             self.tile = smaller
         for each in split_tile(tile, canvas.height, canvas.width, smaller, radius, multiple):
             self._enhance_tile(canvas, painting, each, part, context, strength)
 
-    def _part_for(self, canvas: Canvas, context: Tensor | None) -> Part:
+    def _part_for(self, canvas: PhotoPixels, context: Tensor | None) -> Part:
         """How to run the network on a photo: in bfloat16 only where that is as good."""
         if self._half is None or self._half_part is None:
             return self._part
@@ -274,7 +276,7 @@ class PhotoEnhancer:
         seen = to_tensor(canvas.read(rows, columns))
         inner = slice(0, rows.stop - rows.start), slice(0, columns.stop - columns.start)
         results = [
-            self._run(network.part, seen, inner, context)
+            self._run(network.forward_tile, seen, inner, context)
             for network in (self.generator, self._half)
         ]
         if any(each is None for each in results):
@@ -282,7 +284,7 @@ class PhotoEnhancer:
         difference = torch.stack([each.clamp(0, 1) for each in results]).diff(dim=0).abs().max()  # type: ignore[union-attr]
         if difference <= 1 / 255:
             return self._half_part
-        log.warning(
+        logger.warning(
             "bfloat16 is off by %.1f of 255 levels in a photo; going on with float32 there",
             difference * 255,
         )
@@ -315,7 +317,7 @@ class PhotoEnhancer:
             )
         return max(height, width) + self.generator.multiple, 0, self.generator.multiple
 
-    def _context(self, canvas: Canvas) -> Tensor | None:
+    def _context(self, canvas: PhotoPixels) -> Tensor | None:
         """The photo's description, from its summary, worked out a band of rows at a time."""
         if not self.generator.uses_context:
             return None
@@ -328,7 +330,7 @@ class PhotoEnhancer:
         return self.generator.context(torch.stack(bands, dim=2).to(self.device))
 
 
-def _column_means(canvas: Canvas, top: int, bottom: int) -> Tensor:
+def _column_means(canvas: PhotoPixels, top: int, bottom: int) -> Tensor:
     """Means of the detail maps over some rows, ``(1, C, width)``, a few columns at a time."""
     reach = max(SUMMARY_STEPS)  # of the differences, to the right and down
     rows = slice(top, min(bottom + reach, canvas.height))
@@ -404,7 +406,7 @@ def _load_phone(phone: Phone, revision: str | None) -> tuple[Pretrained, str]:
     except DslrGanError as error:
         if revision is not None:
             raise
-        log.warning("%s; using the bundled %s weights", str(error).rstrip("."), phone.name)
+        logger.warning("%s; using the bundled %s weights", str(error).rstrip("."), phone.name)
         return (
             load_network(phone.folder),
             f"bundled {phone.name} weights, because {repository} could not be loaded",
@@ -418,6 +420,6 @@ def _describe(name: str, origin: Origin | None) -> str:
         return f"folder {name}"
     text = f"Hub repository {name} at commit {origin.commit[:8]}"
     if not origin.answered:
-        log.warning("the Hub did not answer; using the local copy of %s", name)
+        logger.warning("the Hub did not answer; using the local copy of %s", name)
         text += " (local copy, the Hub did not answer)"
     return text

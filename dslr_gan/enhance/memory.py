@@ -7,14 +7,14 @@ import torch
 
 from dslr_gan.errors import DslrGanError
 from dslr_gan.photo.modes import no_memory
-from dslr_gan.photo.pixels import Canvas
+from dslr_gan.photo.pixels import PhotoPixels
 
 KEPT = 2**25 - 2**13
 """Bytes of the block by whose release glibc learns to keep memory: just below 32 MiB, its limit."""
 
 
 @contextmanager
-def memory_error_message(canvas: Canvas) -> Iterator[None]:
+def memory_error_message(canvas: PhotoPixels) -> Iterator[None]:
     """Say in a sentence that memory ran out, wherever it did."""
     try:
         yield

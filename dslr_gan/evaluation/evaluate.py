@@ -28,7 +28,7 @@ from dslr_gan.metrics.noise_and_colour import (
 )
 from dslr_gan.metrics.similarity import WINDOW, ms_ssim, psnr, ssim
 from dslr_gan.metrics.vgg import VGGFeatures, content_loss
-from dslr_gan.photo import eight_bits, to_canvas, to_tensor
+from dslr_gan.photo import eight_bits, photo_pixels, to_tensor
 
 Model = PhotoEnhancer | Callable[[Image.Image], Image.Image]
 """What can be scored: an enhancer, or any function from a photo to one of the same size."""
@@ -143,7 +143,7 @@ def run_model(model: Model, phone: np.ndarray, label: str, name: str) -> np.ndar
     """
     photo = Image.fromarray(phone)
     result = model.enhance(photo) if isinstance(model, PhotoEnhancer) else model(photo)
-    pixels = eight_bits(to_canvas(result).pixels)
+    pixels = eight_bits(photo_pixels(result).pixels)
     if pixels.shape != phone.shape:
         raise DslrGanError(
             f"{label} made {_size(pixels)} pixels of {name}, which has {_size(phone)}; "

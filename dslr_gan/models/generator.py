@@ -160,7 +160,7 @@ class Generator(Pretrained):
         """
         return self.describe(summary) if self.describe is not None else super().context(summary)
 
-    def part(
+    def forward_tile(
         self, image: Tensor, inner: tuple[slice, slice], context: Tensor | None = None
     ) -> Tensor:
         """See :meth:`forward`."""

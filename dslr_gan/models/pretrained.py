@@ -81,7 +81,7 @@ class Pretrained(nn.Module):
         """Describe a whole photo for its tiles; only a network that uses context can."""
         raise ValueError("this network uses no context; call it with the image alone.")
 
-    def part(
+    def forward_tile(
         self, image: Tensor, inner: tuple[slice, slice], context: Tensor | None = None
     ) -> Tensor:
         """``self(image, context)[..., *inner]``; a network may save itself what lies around."""

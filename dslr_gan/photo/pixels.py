@@ -1,8 +1,8 @@
 """From a photo to pixels for the network, and back to a photo with all that the first one had.
 
 A photo is more than its pixels: it has an orientation, EXIF, a colour profile, perhaps an
-alpha channel, 16 bits, or no colour at all. A :class:`Canvas` sets all of that aside and gives
-plain upright sRGB pixels, any part of them at a time; a :class:`Painting` puts it back around
+alpha channel, 16 bits, or no colour at all. A :class:`PhotoPixels` sets all of that aside and gives
+plain upright sRGB pixels, any part of them at a time; a :class:`PhotoWriter` puts it back around
 other pixels. Nothing here holds a second copy of a whole photo, so a photo costs what Pillow
 holds of it (4 bytes a pixel in colour, 8 with 16 bits), and one that is painted as a photo the same
 again; pixels that stay in a file, or go into one, cost nothing.
@@ -40,8 +40,8 @@ _TURNS = {
 
 
 @dataclass(frozen=True, eq=False)
-class Canvas:
-    """A photo as upright sRGB pixels, and what it takes to go back. ``to_canvas`` makes one."""
+class PhotoPixels:
+    """A photo as upright sRGB pixels, and what it takes to go back. ``photo_pixels`` makes one."""
 
     mode: str
     """Pillow's mode of the photo that comes back: RGB, RGBA, L, LA or I;16."""
@@ -135,10 +135,10 @@ class Canvas:
         return pixels
 
 
-class Painting(ABC):
+class PhotoWriter(ABC):
     """New pixels for a canvas, a part at a time; where they go is up to the kind of painting."""
 
-    def __init__(self, canvas: Canvas) -> None:
+    def __init__(self, canvas: PhotoPixels) -> None:
         self.canvas = canvas
 
     @abstractmethod
@@ -172,17 +172,17 @@ class Painting(ABC):
         self.put(rows, columns, levels)
 
 
-class PhotoPainting(Painting):
+class InMemoryWriter(PhotoWriter):
     """A photo in the making: the canvas's own, with other pixels.
 
     Args:
-        canvas: What ``to_canvas`` made of the photo.
+        canvas: What ``photo_pixels`` made of the photo.
 
     Raises:
         MemoryError: If there is no room for another photo of that size.
     """
 
-    def __init__(self, canvas: Canvas) -> None:
+    def __init__(self, canvas: PhotoPixels) -> None:
         super().__init__(canvas)
         size = canvas.width, canvas.height
         self._photo = Image.new(canvas.mode, size)
@@ -191,7 +191,7 @@ class PhotoPainting(Painting):
             self._low = Image.new(canvas.mode, size)
 
     def put(self, rows: slice, columns: slice, levels: np.ndarray) -> None:
-        """See :meth:`Painting.put`."""
+        """See :meth:`PhotoWriter.put`."""
         corner = columns.start, rows.start
         if self._low is None:
             self._photo.paste(Image.fromarray(np.ascontiguousarray(levels)), corner)
@@ -208,7 +208,7 @@ class PhotoPainting(Painting):
         return self._photo
 
 
-def _mix(canvas: Canvas, own: np.ndarray, enhanced: np.ndarray, strength: float) -> np.ndarray:
+def _mix(canvas: PhotoPixels, own: np.ndarray, enhanced: np.ndarray, strength: float) -> np.ndarray:
     """The result in the photo's own colour space, nominally in [0, 1]."""
     if canvas.space is None and strength == 1:
         return enhanced
@@ -226,7 +226,7 @@ def _lerp(source: np.ndarray, enhanced: np.ndarray, strength: float) -> np.ndarr
     return enhanced if strength == 1 else source + strength * (enhanced - source)
 
 
-def to_canvas(photo: Image.Image) -> Canvas:
+def photo_pixels(photo: Image.Image) -> PhotoPixels:
     """Turn a photo into upright sRGB pixels.
 
     Args:
@@ -260,17 +260,17 @@ def to_canvas(photo: Image.Image) -> Canvas:
             space = None
         elif dtype == np.uint16 and not space.deep:
             add_note(info, "Its colour profile is a table, which is applied with 8 bits.")
-    return Canvas(mode, width, height, dtype, space, info, photo, orientation)
+    return PhotoPixels(mode, width, height, dtype, space, info, photo, orientation)
 
 
-def from_canvas(canvas: Canvas, pixels: np.ndarray) -> Image.Image:
+def photo_from_pixels(canvas: PhotoPixels, pixels: np.ndarray) -> Image.Image:
     """Make a photo of new pixels and everything else that the canvas's photo had.
 
-    ``from_canvas(canvas, canvas.pixels)`` is the photo itself, upright, without any loss, except
-    where a photo of another kind (CMYK, LAB, HSV, YCbCr) became RGB for good.
+    ``photo_from_pixels(canvas, canvas.pixels)`` is the photo itself, upright, without any loss,
+    except where a photo of another kind (CMYK, LAB, HSV, YCbCr) became RGB for good.
 
     Args:
-        canvas: What ``to_canvas`` made of the photo.
+        canvas: What ``photo_pixels`` made of the photo.
         pixels: The new pixels, sRGB, ``(height, width, 3)``, of ``canvas.dtype``.
 
     Returns:
@@ -286,13 +286,13 @@ def from_canvas(canvas: Canvas, pixels: np.ndarray) -> Image.Image:
             f"pixels must be {np.dtype(canvas.dtype)} of shape {shape}, "
             f"got {pixels.dtype} of shape {pixels.shape}."
         )
-    painting = PhotoPainting(canvas)
+    painting = InMemoryWriter(canvas)
     for rows, columns in _bands(canvas):
         painting.paint(rows, columns, pixels[rows, columns].astype(np.float32) / canvas.top)
     return painting.photo()
 
 
-def _bands(canvas: Canvas) -> list[tuple[slice, slice]]:
+def _bands(canvas: PhotoPixels) -> list[tuple[slice, slice]]:
     """The whole canvas in parts that are read and painted one after the other."""
     # A band of a very wide photo gets fewer rows.
     step = max(1, min(_BAND, 2**22 // canvas.width))

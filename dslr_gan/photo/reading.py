@@ -55,7 +55,7 @@ def open_photo(
 
 
 @contextmanager
-def opened_photo(
+def open_photo_in_parts(
     source: str | Path, *, max_megapixels: float = MAX_MEGAPIXELS
 ) -> Iterator[Image.Image]:
     """Open a photo for a while; the pixels of an uncompressed TIFF stay in its file meanwhile.
@@ -65,7 +65,7 @@ def opened_photo(
         max_megapixels: As in :func:`open_photo`.
 
     Yields:
-        What ``open_photo`` returns, or a photo for ``to_canvas`` whose pixels Pillow does not
+        What ``open_photo`` returns, or a photo for ``photo_pixels`` whose pixels Pillow does not
         hold (``dslr_gan.photo.tiff``): it is of use inside the ``with`` only.
 
     Raises:

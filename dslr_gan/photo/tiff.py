@@ -91,7 +91,7 @@ class PixelsInFile:
         """Fill ``line`` with the bytes of some columns, piece by piece."""
         if self.stream.closed:
             raise DslrGanError(
-                "The photo's file is closed; use the photo inside the with of opened_photo."
+                "The photo's file is closed; use the photo inside the with of open_photo_in_parts."
             )
         wide, high = self.piece
         pixel = self.kind.itemsize * self.channels

@@ -26,7 +26,13 @@ from dslr_gan.photo.metadata import (
     writable_tags,
 )
 from dslr_gan.photo.modes import check_photo, convert_inks, no_memory, plain_mode, sixteen_bits
-from dslr_gan.photo.pixels import Canvas, Painting, PhotoPainting, from_canvas, to_canvas
+from dslr_gan.photo.pixels import (
+    InMemoryWriter,
+    PhotoPixels,
+    PhotoWriter,
+    photo_from_pixels,
+    photo_pixels,
+)
 from dslr_gan.photo.png16 import write_deep
 from dslr_gan.photo.reading import register_heif
 from dslr_gan.photo.tensors import eight_bits
@@ -117,7 +123,7 @@ def save_photo(
     uncompressed (compressed ones lose EXIF in Pillow).
 
     Args:
-        photo: What ``PhotoEnhancer.enhance`` or ``from_canvas`` returned, or any picture.
+        photo: What ``PhotoEnhancer.enhance`` or ``photo_from_pixels`` returned, or any picture.
         destination: The file; it is replaced where it exists, missing folders are made.
         format: A name such as ``"png"``; the suffix of ``destination`` decides where None.
 
@@ -133,8 +139,8 @@ def save_photo(
     kind = find_format(destination.suffix if format is None else format)
     check_photo(photo)
     if pixels_in_file(photo) is not None:
-        canvas = to_canvas(photo)
-        photo = from_canvas(canvas, canvas.pixels)
+        canvas = photo_pixels(photo)
+        photo = photo_from_pixels(canvas, canvas.pixels)
     plain = _plain(photo)
     # The profile of a CMYK or LAB photo speaks of colours that are no longer there.
     profile = b"" if photo.mode in ("CMYK", "LAB") else photo.info.get("icc_profile") or b""
@@ -163,22 +169,22 @@ def save_photo(
     return lost
 
 
-class FilePainting(Painting):
+class TiffWriter(PhotoWriter):
     """A photo in the making whose pixels go into the file of an uncompressed TIFF.
 
     Args:
-        canvas: What ``to_canvas`` made of the photo.
+        canvas: What ``photo_pixels`` made of the photo.
         stream: The file, open for writing.
         start: Where in it the first pixel belongs.
         name: The file's name, for sentences.
     """
 
-    def __init__(self, canvas: Canvas, stream: BinaryIO, start: int, name: str) -> None:
+    def __init__(self, canvas: PhotoPixels, stream: BinaryIO, start: int, name: str) -> None:
         super().__init__(canvas)
         self._stream, self._start, self._name = stream, start, name
 
     def put(self, rows: slice, columns: slice, levels: np.ndarray) -> None:
-        """See :meth:`Painting.put`.
+        """See :meth:`PhotoWriter.put`.
 
         Raises:
             DslrGanError: If the file cannot be written, for want of room above all.
@@ -192,16 +198,16 @@ class FilePainting(Painting):
 
 
 @contextmanager
-def painted_photo(
-    canvas: Canvas, destination: str | Path, *, format: str | None = None
-) -> Iterator[tuple[Painting, list[str]]]:
+def write_photo_in_parts(
+    canvas: PhotoPixels, destination: str | Path, *, format: str | None = None
+) -> Iterator[tuple[PhotoWriter, list[str]]]:
     """Write a photo as it is painted: a TIFF part by part, all other formats at the end.
 
     The file has what :func:`save_photo` gives it, and is whole or not there: it appears when the
     ``with`` ends, and not at all when it ends with an exception.
 
     Args:
-        canvas: What ``to_canvas`` made of the photo.
+        canvas: What ``photo_pixels`` made of the photo.
         destination: The file; it is replaced where it exists, missing folders are made.
         format: A name such as ``"png"``; the suffix of ``destination`` decides where None.
 
@@ -220,7 +226,7 @@ def painted_photo(
     lost: list[str] = []
     # Gray with alpha in 16 bits becomes RGBA there, which save_photo sees to.
     if kind.name != "TIFF" or (canvas.mode, canvas.dtype) == ("LA", np.uint16):
-        painting = PhotoPainting(canvas)
+        painting = InMemoryWriter(canvas)
         yield painting, lost
         lost += save_photo(painting.photo(), destination, format=kind.name)
         return
@@ -238,7 +244,7 @@ def painted_photo(
             whole.callback(_close_quietly, stream)
             stream.write(head.getbuffer())
         # What goes wrong in here is not the file's fault, and stays what it is.
-        yield FilePainting(canvas, stream, head.tell(), name), lost
+        yield TiffWriter(canvas, stream, head.tell(), name), lost
         with _sentence(name, kind):
             stream.close()
             whole.close()

@@ -22,7 +22,7 @@ from PIL import Image
 
 from dslr_gan.errors import DslrGanError
 from dslr_gan.files import written_whole
-from dslr_gan.photo import eight_bits, open_photo, to_canvas
+from dslr_gan.photo import eight_bits, open_photo, photo_pixels
 from dslr_gan.prepare.alignment import Alignment, align
 from dslr_gan.prepare.matching import PhotoPair
 from dslr_gan.prepare.patches import LOW, Patch, cut_patches
@@ -203,7 +203,7 @@ def _numbers(alignment: Alignment) -> dict[str, Any]:
 
 def _pixels(file: Path) -> np.ndarray:
     """A photo's upright sRGB pixels with 8 bits, ``(H, W, 3)``."""
-    return eight_bits(to_canvas(open_photo(file)).pixels)
+    return eight_bits(photo_pixels(open_photo(file)).pixels)
 
 
 def _png(pixels: np.ndarray) -> bytes:

@@ -16,7 +16,7 @@ from dslr_gan.data.provenance import SOURCE_FILE, Provenance, provenance_json
 from dslr_gan.errors import DslrGanError
 from dslr_gan.files import written_whole
 from dslr_gan.models.generator import Generator
-from dslr_gan.photo import eight_bits, open_photo, to_canvas, to_pixels, to_tensor
+from dslr_gan.photo import eight_bits, open_photo, photo_pixels, to_pixels, to_tensor
 from hub_card import Source
 
 PHONE = "phone"
@@ -319,7 +319,7 @@ def _check_out(photos: Sequence[Path], out: Path) -> None:
 
 def _pixels(file: Path) -> np.ndarray:
     """A photo's upright sRGB pixels with 8 bits, ``(H, W, 3)``."""
-    return eight_bits(to_canvas(open_photo(file)).pixels)
+    return eight_bits(photo_pixels(open_photo(file)).pixels)
 
 
 def _save(file: Path, pixels: np.ndarray) -> None:

@@ -43,7 +43,7 @@ class CollapseGuard:
         for name, value in state.items():
             setattr(self, name, value)
 
-    def see_step(self, step: int, losses: Mapping[str, float]) -> None:
+    def check_step(self, step: int, losses: Mapping[str, float]) -> None:
         """Look at a step's losses, and at ``discriminator_accuracy`` (0 to 1) where it is there.
 
         Raises:
@@ -59,7 +59,7 @@ class CollapseGuard:
         if accuracy is not None:
             self.decided = self.decided + 1 if accuracy >= WON or accuracy <= LOST else 0
 
-    def see_validation(self, step: int, score: float, of_input: float) -> bool:
+    def check_validation(self, step: int, score: float, of_input: float) -> bool:
         """Look at a validation; says whether it is the best so far.
 
         Args:

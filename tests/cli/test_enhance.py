@@ -328,7 +328,7 @@ def test_too_little_memory_is_one_sentence(photos, model, tmp_path, capsys, monk
     def fail(*_, **__):
         raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried 1 byte")
 
-    monkeypatch.setattr(PhotoEnhancer, "enhance_to", fail)
+    monkeypatch.setattr(PhotoEnhancer, "enhance_to_file", fail)
     sentence = refused(
         capsys, "enhance", photos / "cat.png", "--out", tmp_path / "out", "--model", model
     )

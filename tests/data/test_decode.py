@@ -9,7 +9,7 @@ from skimage import data
 
 from dslr_gan.data.decode import decode_pair, plain_pixels
 from dslr_gan.errors import DslrGanError
-from dslr_gan.photo import eight_bits, open_photo, to_canvas
+from dslr_gan.photo import eight_bits, open_photo, photo_pixels
 
 PHOTO = Image.fromarray(data.coffee()).resize((90, 60))
 
@@ -24,7 +24,7 @@ def encoded(photo=PHOTO, kind="JPEG", **options):
 
 
 def long_way(content):
-    return eight_bits(to_canvas(open_photo(io.BytesIO(content))).pixels)
+    return eight_bits(photo_pixels(open_photo(io.BytesIO(content))).pixels)
 
 
 def exif(orientation):

@@ -199,7 +199,7 @@ def test_nothing_that_a_photo_does_ends_the_batch(error, words, enhancing, photo
     def fail(*_, **__):
         raise error
 
-    monkeypatch.setattr(PhotoEnhancer, "enhance_to", fail)
+    monkeypatch.setattr(PhotoEnhancer, "enhance_to_file", fail)
     outcome = outcome_of(enhancing, photo, photo.with_name("result.jpg"))
     assert outcome.state == "failed" and words in outcome.error and str(photo) in outcome.error
     assert "\n" not in outcome.error and not outcome.destination.exists()

@@ -24,7 +24,7 @@ from dslr_gan.errors import DslrGanError
 from dslr_gan.models.generator import Generator
 from dslr_gan.models.phones import Phone
 from dslr_gan.models.registry import load_network
-from dslr_gan.photo import to_canvas, to_pixels, to_tensor
+from dslr_gan.photo import photo_pixels, to_pixels, to_tensor
 from dslr_gan.photo.deep import low_bytes, put_low_bytes
 from tests.support.helpers import loud, published_like
 from tests.support.hub_client import HubClient
@@ -181,11 +181,11 @@ class Scarce(torch.nn.Module):
         except AttributeError:
             return getattr(self.generator, name)
 
-    def part(self, image, inner, context=None):
+    def forward_tile(self, image, inner, context=None):
         self.seen.append(tuple(image.shape[2:]))
         if image[0, 0].numel() > self.most:
             raise self.error
-        return self.generator.part(image, inner, context)
+        return self.generator.forward_tile(image, inner, context)
 
 
 @pytest.mark.parametrize("error", NO_MEMORY, ids=["GPU", "allocator", "oneDNN", "Python"])
@@ -230,7 +230,7 @@ def test_no_memory_for_the_result_is_a_sentence(monkeypatch):
     def fail(*_):
         raise MemoryError
 
-    monkeypatch.setattr(dslr_gan.enhance.enhancer, "PhotoPainting", fail)
+    monkeypatch.setattr(dslr_gan.enhance.enhancer, "InMemoryWriter", fail)
     with pytest.raises(DslrGanError, match="not enough memory for a photo of 80x60 pixels"):
         PhotoEnhancer(tiny()).enhance(photo())
 
@@ -347,7 +347,7 @@ def test_the_network_sees_srgb_and_the_profile_comes_back():
     generator.register_forward_hook(lambda _, inputs, __: seen.append(inputs[0]))
     enhancer = PhotoEnhancer(generator)
     result = enhancer.enhance(original)
-    assert torch.equal(seen[0], to_tensor(to_canvas(original).pixels))
+    assert torch.equal(seen[0], to_tensor(photo_pixels(original).pixels))
     assert distances(to_pixels(seen[0]), original).max() > 5
     assert result.info["icc_profile"] == original.info["icc_profile"]
     assert distances(result, original).mean() > 5

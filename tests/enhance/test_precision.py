@@ -47,7 +47,7 @@ def test_in_bfloat16_no_value_of_a_bundled_network_is_off_by_more_than_about_a_l
         image = to_tensor(pixels)
         context = bundled.context(summarize(image))
         whole = slice(0, image.shape[2]), slice(0, image.shape[3])
-        one, other = (network.part(image, whole, context) for network in (bundled, half))
+        one, other = (network.forward_tile(image, whole, context) for network in (bundled, half))
         error = (one - other).abs().max() * 255
         # Zero would mean that nothing was done in bfloat16. The most was 1.01, of the Sony network
         # on the cat; processors differ in how they round. Photos are checked before it is used.

@@ -8,7 +8,7 @@ import pytest
 import tifffile
 from PIL import ExifTags, Image
 
-from dslr_gan.photo import from_canvas, notes, open_photo, save_photo, to_canvas
+from dslr_gan.photo import notes, open_photo, photo_from_pixels, photo_pixels, save_photo
 from dslr_gan.photo.deep import join_bytes, low_bytes, put_low_bytes, split_bytes
 from tests.support.photo_helpers import DISPLAY_P3, encoded, rgb_profile, same, with_exif
 
@@ -100,8 +100,8 @@ def test_what_is_written_is_what_others_read(suffix, channels, orientation, tmp_
     exif = with_exif(orientation)
     photo.info |= {"exif": exif, "xmp": b"<x:xmpmeta/>", "dpi": (300, 150)}
     photo.info["icc_profile"] = rgb_profile(DISPLAY_P3)
-    canvas = to_canvas(photo)
-    assert save_photo(from_canvas(canvas, canvas.pixels), tmp_path / f"deep.{suffix}") == []
+    canvas = photo_pixels(photo)
+    assert save_photo(photo_from_pixels(canvas, canvas.pixels), tmp_path / f"deep.{suffix}") == []
     upright = {1: pixels, 6: np.rot90(pixels, -1), 7: np.rot90(pixels, 2).swapaxes(0, 1)}
     path = tmp_path / f"deep.{suffix}"
     if suffix == "tif" and channels == 2:
@@ -126,11 +126,11 @@ def test_unchanged_pixels_come_back_and_small_changes_arrive():
         photo, low = split_bytes(pixels)
         put_low_bytes(photo, low)
         photo.info["icc_profile"] = profile
-        canvas = to_canvas(photo)
+        canvas = photo_pixels(photo)
         assert canvas.dtype == np.uint16
-        assert np.array_equal(pixels_of(from_canvas(canvas, canvas.pixels)), pixels)
+        assert np.array_equal(pixels_of(photo_from_pixels(canvas, canvas.pixels)), pixels)
         brighter = np.minimum(canvas.pixels.astype(int) + 40, 65535).astype(np.uint16)
-        change = pixels_of(from_canvas(canvas, brighter)).astype(int) - pixels
+        change = pixels_of(photo_from_pixels(canvas, brighter)).astype(int) - pixels
         # Of 65536 levels; a profile's way back scales it, and rounds at 16 bits.
         assert 20 < np.median(change) < 80 and change.min() >= -3
 
@@ -140,9 +140,9 @@ def test_operations_of_pillow_s_leave_eight_bits_that_are_right():
     put_low_bytes(photo, low)
     for smaller in (photo.resize((20, 10)), photo.copy(), photo.crop((1, 2, 9, 9))):
         assert low_bytes(smaller) is None
-        canvas = to_canvas(smaller)
+        canvas = photo_pixels(smaller)
         assert canvas.dtype == np.uint8
-        assert same(from_canvas(canvas, canvas.pixels), smaller)
+        assert same(photo_from_pixels(canvas, canvas.pixels), smaller)
     photo.thumbnail((20, 20))  # in place
     assert low_bytes(photo) is None
 

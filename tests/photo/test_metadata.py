@@ -8,7 +8,14 @@ import tifffile
 from PIL import ExifTags, Image
 from skimage import data
 
-from dslr_gan.photo import from_canvas, notes, open_photo, painted_photo, save_photo, to_canvas
+from dslr_gan.photo import (
+    notes,
+    open_photo,
+    photo_from_pixels,
+    photo_pixels,
+    save_photo,
+    write_photo_in_parts,
+)
 from tests.support.photo_helpers import ORIENTATION, encoded, same, with_exif
 
 
@@ -28,13 +35,13 @@ def test_orientation_is_applied_once_and_its_tag_reset(orientation, order, tmp_p
         7: lambda a: np.rot90(a, 2).swapaxes(0, 1),
         8: lambda a: np.rot90(a, 1),
     }[orientation](np.asarray(sensor))
-    canvas = to_canvas(photo)
+    canvas = photo_pixels(photo)
     assert np.array_equal(canvas.pixels, shown)
-    save_photo(from_canvas(canvas, canvas.pixels), tmp_path / "upright.png")
+    save_photo(photo_from_pixels(canvas, canvas.pixels), tmp_path / "upright.png")
     again = open_photo(tmp_path / "upright.png")
     assert np.array_equal(np.asarray(again), shown)
     assert again.getexif()[ORIENTATION] == 1
-    assert np.array_equal(to_canvas(again).pixels, shown)
+    assert np.array_equal(photo_pixels(again).pixels, shown)
 
 
 @pytest.mark.parametrize("order", ["<", ">"])
@@ -42,8 +49,8 @@ def test_orientation_is_applied_once_and_its_tag_reset(orientation, order, tmp_p
 def test_exif_survives_in_every_format_that_holds_it(suffix, order, tmp_path):
     sensor = Image.fromarray(data.chelsea()).resize((64, 48))
     photo = open_photo(encoded(sensor, "JPEG", exif=with_exif(6, order)))
-    canvas = to_canvas(photo)
-    save_photo(from_canvas(canvas, canvas.pixels), tmp_path / f"photo.{suffix}")
+    canvas = photo_pixels(photo)
+    save_photo(photo_from_pixels(canvas, canvas.pixels), tmp_path / f"photo.{suffix}")
     result = open_photo(tmp_path / f"photo.{suffix}")
     exif = result.getexif()
     assert result.size == (48, 64)
@@ -60,10 +67,10 @@ def test_exif_survives_in_every_format_that_holds_it(suffix, order, tmp_path):
 def test_the_tags_of_a_tiff_survive_without_those_of_its_structure(coffee, tmp_path):
     file = encoded(coffee, "TIFF", exif=with_exif(8), dpi=(300, 200))
     photo = open_photo(file)
-    canvas = to_canvas(photo)  # Pillow itself turns a TIFF when it loads it
+    canvas = photo_pixels(photo)  # Pillow itself turns a TIFF when it loads it
     assert np.array_equal(canvas.pixels, np.rot90(np.asarray(coffee), 1))
     for suffix in ("tif", "jpg"):
-        save_photo(from_canvas(canvas, canvas.pixels), tmp_path / f"photo.{suffix}")
+        save_photo(photo_from_pixels(canvas, canvas.pixels), tmp_path / f"photo.{suffix}")
         result = open_photo(tmp_path / f"photo.{suffix}")
         assert result.size == (203, 301)
         assert result.getexif()[ExifTags.Base.Make] == "Apple"
@@ -76,23 +83,23 @@ def test_the_tags_of_a_tiff_of_several_pages_survive(coffee, tmp_path):
     """Pillow reads them from the file only when asked, which by then is closed."""
     pages = {"save_all": True, "append_images": [coffee]}
     coffee.save(tmp_path / "pages.tif", exif=with_exif(), **pages)
-    canvas = to_canvas(open_photo(tmp_path / "pages.tif"))
+    canvas = photo_pixels(open_photo(tmp_path / "pages.tif"))
     exif = Image.Exif()
-    exif.load(from_canvas(canvas, canvas.pixels).info["exif"])
+    exif.load(photo_from_pixels(canvas, canvas.pixels).info["exif"])
     assert exif.get_ifd(ExifTags.IFD.GPSInfo)[1] == "N"
 
 
 def test_a_photo_without_exif_gets_none(coffee):
-    canvas = to_canvas(coffee)
-    assert "exif" not in from_canvas(canvas, canvas.pixels).info
+    canvas = photo_pixels(coffee)
+    assert "exif" not in photo_from_pixels(canvas, canvas.pixels).info
 
 
 @pytest.mark.parametrize("exif", [b"Exif\0\0junk", b"Exif\0\0II*\0\xff\xff\xff\x7f", b"II*\0"])
 def test_broken_exif_is_dropped(coffee, exif):
     coffee = coffee.copy()
     coffee.info["exif"] = exif
-    canvas = to_canvas(coffee)
-    assert same(result := from_canvas(canvas, canvas.pixels), coffee)
+    canvas = photo_pixels(coffee)
+    assert same(result := photo_from_pixels(canvas, canvas.pixels), coffee)
     assert "exif" not in result.info
 
 
@@ -105,25 +112,25 @@ def test_orientation_of_xmp_is_not_applied_a_second_time(suffix, in_exif, tmp_pa
     sensor = Image.fromarray(data.chelsea()).resize((64, 48))
     xmp = XMP.format('tiff:Orientation="6"').encode()
     photo = open_photo(encoded(sensor, "JPEG", xmp=xmp, exif=with_exif(6 if in_exif else None)))
-    canvas = to_canvas(photo)
+    canvas = photo_pixels(photo)
     assert canvas.pixels.shape == (64, 48, 3)
-    save_photo(from_canvas(canvas, canvas.pixels), tmp_path / f"photo.{suffix}")
+    save_photo(photo_from_pixels(canvas, canvas.pixels), tmp_path / f"photo.{suffix}")
     result = open_photo(tmp_path / f"photo.{suffix}")
     assert b'dc:rights="me"' in result.info["xmp"]
-    assert to_canvas(result).pixels.shape == (64, 48, 3)
+    assert photo_pixels(result).pixels.shape == (64, 48, 3)
 
 
 def test_xmp_that_speaks_of_a_video_beside_the_photo_is_dropped(coffee):
     xmp = XMP.format('GCamera:MotionPhoto="1"').encode()
-    canvas = to_canvas(open_photo(encoded(coffee, "JPEG", xmp=xmp)))
-    assert "xmp" not in from_canvas(canvas, canvas.pixels).info
+    canvas = photo_pixels(open_photo(encoded(coffee, "JPEG", xmp=xmp)))
+    assert "xmp" not in photo_from_pixels(canvas, canvas.pixels).info
 
 
 def test_resolution_is_kept_and_turned(coffee, tmp_path):
     file = encoded(coffee, "JPEG", dpi=(300, 150), exif=with_exif(6))
-    canvas = to_canvas(open_photo(file))
+    canvas = photo_pixels(open_photo(file))
     for suffix in ("jpg", "png", "tif"):
-        save_photo(from_canvas(canvas, canvas.pixels), tmp_path / f"photo.{suffix}")
+        save_photo(photo_from_pixels(canvas, canvas.pixels), tmp_path / f"photo.{suffix}")
         dpi = open_photo(tmp_path / f"photo.{suffix}").info["dpi"]
         assert tuple(round(each) for each in dpi) == (150, 300), suffix
 
@@ -134,9 +141,9 @@ def test_resolution_is_kept_and_turned(coffee, tmp_path):
 def saved(path):
     """A photo's file opened, and saved as a TIFF beside it in both ways: what both lose."""
     photo = open_photo(path)
-    canvas = to_canvas(photo)
-    lost = save_photo(from_canvas(canvas, canvas.pixels), path.with_name("whole.tif"))
-    with painted_photo(canvas, path.with_name("parts.tif")) as (painting, also_lost):
+    canvas = photo_pixels(photo)
+    lost = save_photo(photo_from_pixels(canvas, canvas.pixels), path.with_name("whole.tif"))
+    with write_photo_in_parts(canvas, path.with_name("parts.tif")) as (painting, also_lost):
         whole = slice(0, canvas.height), slice(0, canvas.width)
         painting.paint(*whole, canvas.pixels.astype(np.float32) / canvas.top)
     assert lost == also_lost

@@ -15,7 +15,14 @@ import tifffile
 from PIL import Image
 
 from dslr_gan.errors import DslrGanError
-from dslr_gan.photo import from_canvas, notes, open_photo, opened_photo, save_photo, to_canvas
+from dslr_gan.photo import (
+    notes,
+    open_photo,
+    open_photo_in_parts,
+    photo_from_pixels,
+    photo_pixels,
+    save_photo,
+)
 from dslr_gan.photo.tiff import begin_tiff
 from tests.support.paths import ROOT
 from tests.support.photo_helpers import encoded, same, sentence, with_exif
@@ -78,8 +85,8 @@ def test_garbled_files_never_raise_anything_else(tmp_path, coffee):
                 garbled[position] = random.integers(256)
             path.write_bytes(garbled)
             try:
-                canvas = to_canvas(photo := open_photo(path))
-                assert from_canvas(canvas, canvas.pixels).width in photo.size
+                canvas = photo_pixels(photo := open_photo(path))
+                assert photo_from_pixels(canvas, canvas.pixels).width in photo.size
             except DslrGanError as error:
                 assert str(error).endswith(".")
 
@@ -150,9 +157,9 @@ def test_the_first_frame_of_several(tmp_path):
     for kind in ("GIF", "TIFF", "WEBP", "PNG"):
         options = {"lossless": True} if kind == "WEBP" else {}
         file = encoded(frames[0], kind, save_all=True, append_images=frames[1:], **options)
-        canvas = to_canvas(open_photo(file))
+        canvas = photo_pixels(open_photo(file))
         assert canvas.pixels[0, 0].tolist() == [255, 0, 0], kind
-        assert from_canvas(canvas, canvas.pixels).size == (9, 7)
+        assert photo_from_pixels(canvas, canvas.pixels).size == (9, 7)
 
 
 def test_open_files_and_streams(tmp_path, coffee):
@@ -188,7 +195,7 @@ def test_gray_whose_white_is_nothing_is_no_negative(tmp_path):
     gray = np.arange(20, dtype=np.uint16).reshape(4, 5) * 3000
     path = tmp_path / "photo.tif"
     tifffile.imwrite(path, gray, photometric="miniswhite")
-    with opened_photo(path) as left:
+    with open_photo_in_parts(path) as left:
         for photo in (open_photo(path), left):
             assert np.array_equal(np.asarray(photo), 65535 - gray)
     save_photo(photo, tmp_path / "saved.tif")

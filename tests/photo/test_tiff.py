@@ -14,9 +14,16 @@ from PIL import Image
 
 from dslr_gan import Generator, PhotoEnhancer
 from dslr_gan.errors import DslrGanError
-from dslr_gan.photo import notes, open_photo, opened_photo, painted_photo, save_photo, to_canvas
+from dslr_gan.photo import (
+    notes,
+    open_photo,
+    open_photo_in_parts,
+    photo_pixels,
+    save_photo,
+    write_photo_in_parts,
+)
 from dslr_gan.photo.tiff import begin_tiff, pixels_in_file
-from dslr_gan.photo.writing import FilePainting
+from dslr_gan.photo.writing import TiffWriter
 from tests.support.photo_helpers import ADOBE_RGB, encoded, pictures, rgb_profile, with_exif
 
 PHOTO = np.random.default_rng(0).integers(0, 65536, (45, 67, 4), dtype=np.uint16)
@@ -36,14 +43,14 @@ def tiff(pixels, path, **options):
 
 
 def pixels_of(photo):
-    canvas = to_canvas(photo)
+    canvas = photo_pixels(photo)
     whole = slice(0, canvas.height), slice(0, canvas.width)
     return canvas.pixels, canvas.read_own(*whole)[1], canvas.mode, canvas.dtype
 
 
 def same_photo(path, expect_in_file=True):
     """Whether a file gives the same photo, left in its file, as decoded at once."""
-    with opened_photo(path) as photo:
+    with open_photo_in_parts(path) as photo:
         assert (pixels_in_file(photo) is not None) == expect_in_file
         left, left_notes = pixels_of(photo), notes(photo)
         if expect_in_file:
@@ -81,9 +88,9 @@ def test_pages_and_metadata_are_known(tmp_path):
     first, second = pictures()["RGB"], pictures()["RGB"].rotate(180)
     first.save(tmp_path / "photo.tif", save_all=True, append_images=[second], dpi=(300, 300))
     assert same_photo(tmp_path / "photo.tif")
-    with opened_photo(tmp_path / "photo.tif") as photo:
+    with open_photo_in_parts(tmp_path / "photo.tif") as photo:
         assert notes(photo) == ["It has 2 pages; only the first is enhanced."]
-        assert to_canvas(photo).info["dpi"] == (300, 300)
+        assert photo_pixels(photo).info["dpi"] == (300, 300)
 
 
 def test_everything_else_is_decoded(tmp_path):
@@ -114,7 +121,7 @@ def test_strips_of_no_rows_are_refused_as_ever(tmp_path):
     )
     assert broken != path.read_bytes()
     path.write_bytes(broken)
-    for way in (open_photo, opened_photo):
+    for way in (open_photo, open_photo_in_parts):
         with pytest.raises(DslrGanError), way(path):
             pass
 
@@ -124,17 +131,17 @@ def test_a_file_that_is_cut_off_is_refused_as_ever(tmp_path):
     path.write_bytes(path.read_bytes()[:-100])
     with pytest.raises(DslrGanError) as expected:
         open_photo(path)
-    with pytest.raises(DslrGanError) as error, opened_photo(path):
+    with pytest.raises(DslrGanError) as error, open_photo_in_parts(path):
         pass
     assert str(error.value) == str(expected.value)
 
 
 def test_a_file_that_shrinks_meanwhile_is_a_sentence(tmp_path):
     path = tiff(PHOTO[..., :3], tmp_path / "photo.tif")
-    with opened_photo(path) as photo:
+    with open_photo_in_parts(path) as photo:
         path.write_bytes(b"")
         with pytest.raises(DslrGanError, match="became shorter"):
-            to_canvas(photo).read(slice(0, 45), slice(0, 67))
+            photo_pixels(photo).read(slice(0, 45), slice(0, 67))
 
 
 def test_pieces_that_are_only_spoken_of_cost_nothing(tmp_path):
@@ -149,7 +156,7 @@ def test_pieces_that_are_only_spoken_of_cost_nothing(tmp_path):
     path.write_bytes(content)
     tracemalloc.start()
     try:
-        with opened_photo(path) as photo:
+        with open_photo_in_parts(path) as photo:
             assert pixels_in_file(photo) is None
         peak = tracemalloc.get_traced_memory()[1]
     finally:
@@ -159,25 +166,25 @@ def test_pieces_that_are_only_spoken_of_cost_nothing(tmp_path):
 
 def test_a_photo_that_is_changed_is_the_changed_one(tmp_path):
     path = tiff(PHOTO[..., :3], tmp_path / "photo.tif")
-    with opened_photo(path) as photo:
+    with open_photo_in_parts(path) as photo:
         photo.thumbnail((20, 20))
-        assert to_canvas(photo).width == 20 and pixels_in_file(photo) is None
-        assert np.array_equal(to_canvas(photo).pixels, np.asarray(photo))
+        assert photo_pixels(photo).width == 20 and pixels_in_file(photo) is None
+        assert np.array_equal(photo_pixels(photo).pixels, np.asarray(photo))
 
 
 def test_a_photo_left_in_its_file_can_be_saved(tmp_path):
     path = tiff(PHOTO[..., 0], tmp_path / "gray.tif", byteorder=">")
     deep = tiff(PHOTO[..., :3], tmp_path / "deep.tif")
     for source in (path, deep):
-        with opened_photo(source) as photo:
+        with open_photo_in_parts(source) as photo:
             assert save_photo(photo, tmp_path / "saved.tif") == []
         assert np.array_equal(tifffile.imread(tmp_path / "saved.tif"), tifffile.imread(source))
 
 
 def test_threads_may_share_a_photo(tmp_path):
     path = tiff(PHOTO[..., :3], tmp_path / "photo.tif")
-    with opened_photo(path) as photo, ThreadPoolExecutor(4) as pool:
-        canvas = to_canvas(photo)
+    with open_photo_in_parts(path) as photo, ThreadPoolExecutor(4) as pool:
+        canvas = photo_pixels(photo)
         parts = [(slice(row, row + 9), slice(0, 67)) for row in range(0, 45, 9)] * 40
         for (rows, _), found in zip(
             parts, pool.map(lambda part: canvas.read(*part), parts), strict=True
@@ -186,9 +193,9 @@ def test_threads_may_share_a_photo(tmp_path):
 
 
 def test_a_photo_outlives_its_file_with_a_sentence(enhancer, tmp_path):
-    with opened_photo(tiff(PHOTO[..., :3], tmp_path / "photo.tif")) as photo:
+    with open_photo_in_parts(tiff(PHOTO[..., :3], tmp_path / "photo.tif")) as photo:
         pass
-    with pytest.raises(DslrGanError, match="inside the with of opened_photo"):
+    with pytest.raises(DslrGanError, match="inside the with of open_photo_in_parts"):
         enhancer.enhance(photo)
 
 
@@ -213,8 +220,8 @@ def test_written_part_by_part_a_tiff_is_what_it_is_written_whole(mode, enhancer,
         pictures()[mode].save(path, **metadata, icc_profile=profile)
     photo = open_photo(path)
     expected_lost = save_photo(enhancer.enhance(photo, 0.7), tmp_path / "whole.tif")
-    with opened_photo(path) as photo:
-        lost = enhancer.enhance_to(photo, tmp_path / "parts.tif", 0.7)
+    with open_photo_in_parts(path) as photo:
+        lost = enhancer.enhance_to_file(photo, tmp_path / "parts.tif", 0.7)
     assert lost == expected_lost
     one, other = (open_photo(tmp_path / name) for name in ("whole.tif", "parts.tif"))
     for left, right in zip(pixels_of(one), pixels_of(other), strict=True):
@@ -240,9 +247,9 @@ def test_any_format_can_become_a_tiff_or_be_written_at_the_end(enhancer, tmp_pat
     source = tmp_path / "photo.jpg"
     source.write_bytes(encoded(pictures()["RGB"], "JPEG", exif=with_exif(6)).read())
     expected = enhancer.enhance(open_photo(source))
-    with opened_photo(source) as photo:
-        assert enhancer.enhance_to(photo, tmp_path / "new" / "photo.tif") == []
-        enhancer.enhance_to(photo, tmp_path / "new" / "photo", format="png")
+    with open_photo_in_parts(source) as photo:
+        assert enhancer.enhance_to_file(photo, tmp_path / "new" / "photo.tif") == []
+        enhancer.enhance_to_file(photo, tmp_path / "new" / "photo", format="png")
     for name in ("photo.tif", "photo"):
         assert np.array_equal(open_photo(tmp_path / "new" / name), expected)
 
@@ -255,12 +262,12 @@ class Full(io.BytesIO):
 
 
 def test_no_room_is_a_sentence_and_leaves_no_file(enhancer, tmp_path, monkeypatch):
-    begin = FilePainting.__init__
+    begin = TiffWriter.__init__
     monkeypatch.setattr(
-        FilePainting, "__init__", lambda self, canvas, _, *rest: begin(self, canvas, Full(), *rest)
+        TiffWriter, "__init__", lambda self, canvas, _, *rest: begin(self, canvas, Full(), *rest)
     )
     with pytest.raises(DslrGanError, match=r"photo\.tif cannot be written \(No space left.*room"):
-        enhancer.enhance_to(pictures()["RGB"], tmp_path / "photo.tif")
+        enhancer.enhance_to_file(pictures()["RGB"], tmp_path / "photo.tif")
     assert not list(tmp_path.iterdir())
 
 
@@ -268,9 +275,9 @@ def test_no_memory_is_a_sentence_and_leaves_no_file(enhancer, tmp_path, monkeypa
     def fail(*_):
         raise MemoryError
 
-    monkeypatch.setattr(FilePainting, "put", fail)
+    monkeypatch.setattr(TiffWriter, "put", fail)
     with pytest.raises(DslrGanError, match="memory"):
-        enhancer.enhance_to(pictures()["RGB"], tmp_path / "photo.tif")
+        enhancer.enhance_to_file(pictures()["RGB"], tmp_path / "photo.tif")
     assert not list(tmp_path.iterdir())
 
 
@@ -280,14 +287,14 @@ def test_what_fails_elsewhere_is_not_blamed_on_the_file(name, enhancer, tmp_path
         raise BrokenPipeError(32, "Broken pipe")
 
     with pytest.raises(BrokenPipeError):
-        enhancer.enhance_to(pictures()["RGB"], tmp_path / name, progress=progress)
+        enhancer.enhance_to_file(pictures()["RGB"], tmp_path / name, progress=progress)
     assert not list(tmp_path.iterdir())
 
 
 def test_an_error_on_the_way_leaves_no_file(tmp_path):
-    canvas = to_canvas(pictures()["RGB"])
+    canvas = photo_pixels(pictures()["RGB"])
     for name in ("photo.tif", "photo.png"):
-        with pytest.raises(ZeroDivisionError), painted_photo(canvas, tmp_path / name):
+        with pytest.raises(ZeroDivisionError), write_photo_in_parts(canvas, tmp_path / name):
             raise ZeroDivisionError
     assert not list(tmp_path.iterdir())
 
@@ -295,11 +302,11 @@ def test_an_error_on_the_way_leaves_no_file(tmp_path):
 def test_what_a_format_does_not_hold_is_refused_before_any_work(enhancer, tmp_path):
     tiles = []
     with pytest.raises(DslrGanError, match=r"photo\.jpg cannot be written: JPEG does not hold tr"):
-        enhancer.enhance_to(
+        enhancer.enhance_to_file(
             pictures()["RGBA"], tmp_path / "photo.jpg", progress=lambda *done: tiles.append(done)
         )
     assert not tiles and not list(tmp_path.iterdir())
-    lost = enhancer.enhance_to(pictures()["I;16"], tmp_path / "gray.jpg")
+    lost = enhancer.enhance_to_file(pictures()["I;16"], tmp_path / "gray.jpg")
     assert lost == ["JPEG is written with 8 bits per channel; the photo had 16."]
 
 

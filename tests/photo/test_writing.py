@@ -10,10 +10,10 @@ from dslr_gan.photo import (
     find_format,
     format_note,
     format_to_write,
-    from_canvas,
     open_photo,
+    photo_from_pixels,
+    photo_pixels,
     save_photo,
-    to_canvas,
 )
 from tests.support.photo_helpers import (
     DISPLAY_P3,
@@ -41,8 +41,8 @@ def test_lossless_formats_give_back_every_pixel(suffix, tmp_path):
         photo = pictures()[mode]
         save_photo(photo, tmp_path / f"photo.{suffix}")
         read = open_photo(tmp_path / f"photo.{suffix}")
-        canvas = to_canvas(read)
-        assert same(from_canvas(canvas, canvas.pixels), photo), mode
+        canvas = photo_pixels(read)
+        assert same(photo_from_pixels(canvas, canvas.pixels), photo), mode
 
 
 @pytest.mark.parametrize("suffix", ["jpg", "webp", "avif"])
@@ -58,8 +58,8 @@ def test_webp_is_lossless_where_its_source_was(tmp_path):
     for lossless, animated in ((True, False), (False, False), (True, True)):
         frames = {"save_all": True, "append_images": [photo.rotate(90)]} if animated else {}
         source = open_photo(encoded(photo, "WEBP", lossless=lossless, exact=True, **frames))
-        canvas = to_canvas(source)
-        result = from_canvas(canvas, canvas.pixels)
+        canvas = photo_pixels(source)
+        result = photo_from_pixels(canvas, canvas.pixels)
         save_photo(result, tmp_path / "photo.webp")
         assert same(open_photo(tmp_path / "photo.webp"), result) == lossless
         assert same(open_photo(tmp_path / "photo.webp").getchannel("A"), photo.getchannel("A"))
@@ -69,8 +69,8 @@ def test_webp_is_lossless_where_its_source_was(tmp_path):
 def test_jpeg_keeps_the_chroma_subsampling_of_its_source(chroma, kept, coffee, tmp_path):
     for exif, wanted in ((b"", kept), (with_exif(6), 0 if kept == 1 else kept)):
         source = open_photo(encoded(coffee, "JPEG", subsampling=chroma, exif=exif))
-        canvas = to_canvas(source)
-        save_photo(from_canvas(canvas, canvas.pixels), tmp_path / "photo.jpg")
+        canvas = photo_pixels(source)
+        save_photo(photo_from_pixels(canvas, canvas.pixels), tmp_path / "photo.jpg")
         result = open_photo(tmp_path / "photo.jpg")
         assert JpegImagePlugin.get_sampling(result) == wanted
 
@@ -79,8 +79,8 @@ def test_jpeg_keeps_the_chroma_subsampling_of_its_source(chroma, kept, coffee, t
 @pytest.mark.parametrize("mode", ["RGB", "L"])
 def test_jpeg_keeps_the_quality_of_its_source_from_90_up(quality, kept, mode, coffee, tmp_path):
     coffee = coffee.convert(mode)
-    canvas = to_canvas(open_photo(encoded(coffee, "JPEG", quality=quality)))
-    save_photo(from_canvas(canvas, canvas.pixels), tmp_path / "photo.jpg")
+    canvas = photo_pixels(open_photo(encoded(coffee, "JPEG", quality=quality)))
+    save_photo(photo_from_pixels(canvas, canvas.pixels), tmp_path / "photo.jpg")
     result = open_photo(tmp_path / "photo.jpg")
     reference = open_photo(encoded(coffee, "JPEG", quality=kept))
     assert result.quantization == reference.quantization
@@ -92,8 +92,8 @@ def test_jpeg_tables_of_a_camera_are_kept_and_turned(coffee, tmp_path):
     for orientation, wanted in ((1, luma), (6, [1 + each % 8 // 4 for each in range(64)])):
         exif = with_exif(orientation)
         source = encoded(coffee, "JPEG", qtables=[luma, chroma], exif=exif)
-        canvas = to_canvas(open_photo(source))
-        save_photo(from_canvas(canvas, canvas.pixels), tmp_path / "photo.jpg")
+        canvas = photo_pixels(open_photo(source))
+        save_photo(photo_from_pixels(canvas, canvas.pixels), tmp_path / "photo.jpg")
         assert list(open_photo(tmp_path / "photo.jpg").quantization[0]) == wanted
 
 
@@ -154,8 +154,8 @@ def test_jpeg_of_unknown_subsampling_gets_full_chroma(coffee, tmp_path):
 def test_the_profile_is_saved(suffix, coffee, tmp_path):
     wide = coffee.copy()
     wide.info["icc_profile"] = rgb_profile(DISPLAY_P3)
-    canvas = to_canvas(wide)
-    save_photo(from_canvas(canvas, canvas.pixels), tmp_path / f"photo.{suffix}")
+    canvas = photo_pixels(wide)
+    save_photo(photo_from_pixels(canvas, canvas.pixels), tmp_path / f"photo.{suffix}")
     assert open_photo(tmp_path / f"photo.{suffix}").info["icc_profile"] == rgb_profile(DISPLAY_P3)
 
 
@@ -222,5 +222,5 @@ def test_other_modes_are_saved_as_what_they_show(coffee, tmp_path):
     for photo in (coffee.quantize(16), inks, coffee.convert("1")):
         save_photo(photo, tmp_path / "photo.png")
         assert "icc_profile" not in open_photo(tmp_path / "photo.png").info
-        canvas = to_canvas(photo)
-        assert same(open_photo(tmp_path / "photo.png"), from_canvas(canvas, canvas.pixels))
+        canvas = photo_pixels(photo)
+        assert same(open_photo(tmp_path / "photo.png"), photo_from_pixels(canvas, canvas.pixels))

@@ -34,7 +34,7 @@ class Brighter(torch.nn.Module):
     def forward(self, image, context=None):
         return image + STEP / 255
 
-    def part(self, image, inner, context=None):
+    def forward_tile(self, image, inner, context=None):
         return self(image, context)[..., *inner]
 
 
