@@ -1,4 +1,4 @@
-"""Fixtures of several test files."""
+"""Fixtures of several test files, and the hint at the slow tests."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +9,14 @@ from PIL import Image
 from skimage import data
 
 from dslr_gan.models.generator import Generator
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    """Say how to run the tests that plain ``pytest`` leaves out."""
+    if config.option.markexpr == "not slow":
+        terminalreporter.write_line("The slow tests were left out; run them with: pytest -m slow")
 
 
 @pytest.fixture(scope="session")
