@@ -25,7 +25,7 @@ from dslr_gan.models.generator import Generator
 from dslr_gan.models.phones import Phone
 from dslr_gan.models.registry import load_network
 from dslr_gan.photo import photo_pixels, to_pixels, to_tensor
-from dslr_gan.photo.deep import low_bytes, put_low_bytes
+from dslr_gan.photo.photo import low_bytes, put_low_bytes
 from tests.support.helpers import loud, published_like
 from tests.support.hub_client import HubClient
 from tests.support.hub_server import HubServer
