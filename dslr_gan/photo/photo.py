@@ -1,7 +1,7 @@
 """A photo as Pillow holds it: the facts beside its pixels, and the modes it comes back in."""
 
 import weakref
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -10,8 +10,8 @@ from PIL import Image
 from dslr_gan.errors import DslrGanError, reason
 from dslr_gan.photo.tiff import PixelsInFile
 
-KEY = "dslr_gan"
-"""The key of a Pillow image's ``info`` under which its :class:`Photo` is kept."""
+NOTES = "dslr_gan_notes"
+"""The key of an image's ``info`` with the sentences that :func:`notes` returns, if any."""
 
 GRAY_MODES = ("L", "LA", "I;16")
 """Those of the five modes that have no colour."""
@@ -22,31 +22,46 @@ GRAY_MODES = ("L", "LA", "I;16")
 
 @dataclass
 class Photo:
-    """What is known of a photo beside the pixels that Pillow holds.
+    """What is known of the pixels of one Pillow image that Pillow itself does not hold.
 
-    It travels with the Pillow image under one key of its ``info``, :data:`KEY`. Pillow hands
-    ``info`` on to every image that it makes of another one (``copy``, ``crop``, ``resize``,
-    ``transpose``): the notes hold for that one, too. The other fields are about the pixels of one
-    image. They count for that image alone and are dropped with it: a photo that was resized
-    has 8 bits per channel, is right, and keeps no large photo in memory.
+    It belongs to that very image, and is forgotten with it. Whatever Pillow makes of the image
+    (``copy``, ``crop``, ``resize``, ``transpose``, a pickle) has other pixels and no ``Photo``: it
+    has 8 bits per channel, and is right. Changes of ``info`` do not touch it, so metadata can be
+    removed from a photo, or handed on to another one, with all bits kept.
     """
 
-    notes: tuple[str, ...] = ()
-    """Whole sentences on what of its file is not in the photo."""
-    low_bytes: Image.Image | None = field(default=None, repr=False, compare=False)
+    low_bytes: Image.Image | None = None
     """The low bytes of 16 bits per colour channel, where the Pillow image has the high ones."""
-    pixels_in_file: PixelsInFile | None = field(default=None, repr=False, compare=False)
+    pixels_in_file: PixelsInFile | None = None
     """Where an open file has the pixels, where they are not decoded."""
-    image: weakref.ref[Image.Image] | None = field(default=None, repr=False, compare=False)
-    """The one image that ``low_bytes`` and ``pixels_in_file`` belong to."""
 
-    def __reduce__(self) -> tuple[type["Photo"], tuple[tuple[str, ...]]]:
-        """Pickled and deep copies are other images, which only the notes hold for."""
-        return Photo, (self.notes,)
 
-    def forget_pixels(self) -> None:
-        """Drop what belonged to the image's own pixels."""
-        self.low_bytes = self.pixels_in_file = None
+_PHOTOS: dict[int, Photo] = {}
+"""By the id of an image that is alive: Pillow's images cannot be hashed."""
+
+
+def photo_of(image: Image.Image) -> Photo:
+    """What is known of an image's pixels, to be read and to be changed."""
+    key = id(image)
+    if key not in _PHOTOS:
+        _PHOTOS[key] = Photo()
+        weakref.finalize(image, _PHOTOS.pop, key, None)
+    return _PHOTOS[key]
+
+
+def low_bytes(image: Image.Image) -> Image.Image | None:
+    """The low bytes of a photo with 16 bits per colour channel; None where it has none."""
+    low = _PHOTOS.get(id(image), Photo()).low_bytes
+    # An image that was changed in place has them no more.
+    fits = low is not None and (low.size, low.mode) == (image.size, image.mode)
+    return low if fits else None
+
+
+def pixels_in_file(image: Image.Image) -> PixelsInFile | None:
+    """Where a file has the photo's pixels, if they are not in memory; None for any other photo."""
+    # An image that was decoded after all, or changed, has nothing left to decode.
+    found = _PHOTOS.get(id(image), Photo()).pixels_in_file
+    return found if getattr(image, "tile", None) else None
 
 
 class HasInfo(Protocol):
@@ -62,63 +77,18 @@ def notes(photo: HasInfo) -> list[str]:
 
     Args:
         photo: What ``open_photo`` or ``PhotoEnhancer.enhance`` returned, its ``PhotoPixels``, or
-            any Pillow image.
+            any Pillow image. What Pillow made of a photo has the notes of that photo.
 
     Returns:
         Whole sentences without the photo's name; most photos have none.
     """
-    found = photo.info.get(KEY)
-    return list(found.notes) if isinstance(found, Photo) else []
+    return list(photo.info.get(NOTES, ()))
 
 
 def add_note(info: dict[Any, Any], note: str) -> None:
     """Add a sentence to a photo's ``info``, once."""
-    found = info.get(KEY)
-    if not isinstance(found, Photo):
-        found = info[KEY] = Photo()
-    if note not in found.notes:
-        found.notes = (*found.notes, note)
-
-
-def low_bytes(image: Image.Image) -> Image.Image | None:
-    """The low bytes of a photo with 16 bits per colour channel; None where it has none."""
-    low = _own(image).low_bytes
-    fits = low is not None and (low.size, low.mode) == (image.size, image.mode)
-    return low if fits else None
-
-
-def put_low_bytes(image: Image.Image, low: Image.Image) -> None:
-    """Make a photo of 8 bits per channel one of 16: ``image`` keeps the high bytes."""
-    _kept(image).low_bytes = low
-
-
-def pixels_in_file(image: Image.Image) -> PixelsInFile | None:
-    """Where a file has the photo's pixels, if they are not in memory; None for any other photo."""
-    # An image that was decoded after all, or changed, has nothing left to decode.
-    return _own(image).pixels_in_file if getattr(image, "tile", None) else None
-
-
-def put_pixels_in_file(image: Image.Image, found: PixelsInFile) -> None:
-    """Leave a photo's pixels in its file, from where they are read when they are wanted."""
-    _kept(image).pixels_in_file = found
-
-
-def _own(image: Image.Image) -> Photo:
-    """The facts on an image's own pixels; those of another one do not count."""
-    found = image.info.get(KEY)
-    if isinstance(found, Photo) and found.image is not None and found.image() is image:
-        return found
-    return Photo(tuple(notes(image)), image=weakref.ref(image))
-
-
-def _kept(image: Image.Image) -> Photo:
-    """The same, kept in the image's ``info`` as long as the image lives."""
-    own = _own(image)
-    if image.info.get(KEY) is not own:
-        image.info[KEY] = own
-        # Images made of this one may live longer, and have the same object in their info.
-        weakref.finalize(image, own.forget_pixels)
-    return own
+    if note not in info.get(NOTES, ()):
+        info[NOTES] = (*info.get(NOTES, ()), note)
 
 
 # Modes -----------------------------------------------------------------------------------------

@@ -19,8 +19,7 @@ from dslr_gan.photo.icc import Space, convert_inks, read_space
 from dslr_gan.photo.metadata import kept_info, orientation_of
 from dslr_gan.photo.photo import (
     GRAY_MODES,
-    KEY,
-    Photo,
+    NOTES,
     add_note,
     as_gray16,
     check_photo,
@@ -170,7 +169,7 @@ def photo_pixels(photo: Image.Image) -> PhotoPixels:
     width, height = photo.size[::-1] if orientation >= 5 else photo.size
     info = kept_info(photo, orientation, (width, height))
     if notes(photo):
-        info[KEY] = Photo(tuple(notes(photo)))
+        info[NOTES] = tuple(notes(photo))
     profile = photo.info.get("icc_profile")
     if photo.mode == "CMYK":
         add_note(info, "Its printing colours (CMYK) became RGB.")

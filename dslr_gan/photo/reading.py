@@ -15,7 +15,7 @@ from PIL import Image, ImageFile, UnidentifiedImageError
 from dslr_gan.errors import DslrGanError, reason, shown
 from dslr_gan.photo.formats import KNOWN, RAW_STARTS, RAW_SUFFIXES, READABLE
 from dslr_gan.photo.metadata import DNG_VERSION, gathered_exif
-from dslr_gan.photo.photo import add_note, no_memory, put_pixels_in_file
+from dslr_gan.photo.photo import add_note, no_memory, photo_of
 from dslr_gan.photo.sixteen_bit import load_deep
 from dslr_gan.photo.tiff import find_pixels
 
@@ -38,9 +38,9 @@ def open_photo(
 
     Returns:
         The picture as it is stored (not yet turned upright), in Pillow's mode; 16 bits per
-        channel in colour are kept beside it. ``notes`` lists what of the file is not in it.
-        Beside Pillow's own keys its ``info`` may hold ``lossless`` (of a WebP), ``exif`` (of a
-        TIFF), and ``dslr_gan``: what is known beside the pixels (``dslr_gan.photo.photo.Photo``).
+        channel in colour are kept beside it (``dslr_gan.photo.photo.Photo``). ``notes`` lists what
+        of the file is not in it. Beside Pillow's own keys its ``info`` may hold ``lossless`` (of a
+        WebP) and ``exif`` (of a TIFF).
 
     Raises:
         DslrGanError: If there is no such file, or it is a folder, empty, damaged, cut off,
@@ -176,7 +176,7 @@ def _load(photo: ImageFile.ImageFile, stream: BinaryIO, in_file: bool) -> Image.
     found = find_pixels(photo, stream) if in_file else None
     deep = None if found else load_deep(photo, lambda: _identify(stream))
     if found:
-        put_pixels_in_file(photo, found)
+        photo_of(photo).pixels_in_file = found
     elif deep is None:
         photo.load()
     result = photo if deep is None else deep

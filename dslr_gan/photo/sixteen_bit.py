@@ -17,7 +17,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from PIL import Image, ImageFile
 
-from dslr_gan.photo.photo import put_low_bytes
+from dslr_gan.photo.photo import photo_of
 from dslr_gan.photo.tiff import begin_tiff
 
 _LOW_RAW_MODES = {
@@ -84,7 +84,7 @@ def load_deep(
         alpha = _differs(join_bytes(photo, again), key)
         photo.putalpha(alpha)
         again.putalpha(alpha)
-    put_low_bytes(photo, again)
+    photo_of(photo).low_bytes = again
     return photo
 
 
@@ -131,7 +131,7 @@ def _in_place_of(photo: Image.Image, high: Image.Image, low: Image.Image) -> Ima
     """What was read of ``photo`` in other modes than Pillow's, with the metadata of its file."""
     high.info, high.format = photo.info, photo.format
     high.info["exif"] = photo.getexif().tobytes() if photo.getexif() else b""
-    put_low_bytes(high, low)
+    photo_of(high).low_bytes = low
     return high
 
 

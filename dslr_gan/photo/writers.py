@@ -16,7 +16,7 @@ from PIL import Image
 
 from dslr_gan.errors import DslrGanError, reason
 from dslr_gan.photo.formats import PhotoFormat, find_format
-from dslr_gan.photo.photo import GRAY_MODES, put_low_bytes
+from dslr_gan.photo.photo import GRAY_MODES, photo_of
 from dslr_gan.photo.pixels import LUMA, PhotoPixels, luma_levels, three_channels
 from dslr_gan.photo.sixteen_bit import split_bytes
 
@@ -119,7 +119,7 @@ class InMemoryWriter(PhotoWriter):
         """The photo, upright, with EXIF (orientation 1), profile and resolution in ``info``."""
         self._photo.info.update(self.source.info)
         if self._low is not None:
-            put_low_bytes(self._photo, self._low)
+            photo_of(self._photo).low_bytes = self._low
         return self._photo
 
 

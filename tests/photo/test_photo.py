@@ -15,7 +15,7 @@ from skimage import data
 
 from dslr_gan.errors import DslrGanError
 from dslr_gan.photo import notes, open_photo, photo_from_pixels, photo_pixels
-from dslr_gan.photo.photo import KEY, add_note, low_bytes, put_low_bytes
+from dslr_gan.photo.photo import add_note, low_bytes, photo_of
 from dslr_gan.photo.sixteen_bit import split_bytes
 from tests.support.paths import ROOT
 from tests.support.photo_helpers import deep_pixels, encoded, pictures, round_trip, same
@@ -23,7 +23,7 @@ from tests.support.photo_helpers import deep_pixels, encoded, pictures, round_tr
 
 def deep_photo() -> Image.Image:
     photo, low = split_bytes(deep_pixels(3))
-    put_low_bytes(photo, low)
+    photo_of(photo).low_bytes = low
     return photo
 
 
@@ -38,16 +38,22 @@ def test_notes_hold_for_every_image_made_of_a_photo(coffee):
     assert notes(made[-1]) == [*expected, "Another."] and notes(photo) == expected
 
 
-def test_low_bytes_are_those_of_one_image(tmp_path):
+def test_low_bytes_are_those_of_one_image():
     photo = deep_photo()
     add_note(photo.info, "A note.")
     assert low_bytes(photo) is not None
     flipped = photo.transpose(Image.Transpose.FLIP_LEFT_RIGHT)  # of the same size and mode
     for other in (flipped, pickle.loads(pickle.dumps(photo)), copy.deepcopy(photo)):
         assert low_bytes(other) is None and notes(other) == ["A note."]
-    put_low_bytes(flipped, flipped.copy())
+    photo_of(flipped).low_bytes = flipped.copy()
     assert low_bytes(photo) is not low_bytes(flipped)
-    assert "low_bytes" not in repr(photo.info[KEY])
+
+
+def test_whatever_becomes_of_its_info_a_photo_keeps_its_bits():
+    photo = deep_photo()
+    for info in ({}, deep_photo().info, Image.new("RGB", (5, 5)).info):
+        photo.info = info
+        assert photo_pixels(photo).dtype == np.uint16
 
 
 def test_a_thumbnail_keeps_no_low_bytes_in_memory():

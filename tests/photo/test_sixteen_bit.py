@@ -16,7 +16,7 @@ from dslr_gan.photo import (
     photo_pixels,
     save_photo,
 )
-from dslr_gan.photo.photo import low_bytes, put_low_bytes
+from dslr_gan.photo.photo import low_bytes, photo_of
 from dslr_gan.photo.sixteen_bit import join_bytes, split_bytes
 from tests.support.photo_helpers import (
     DISPLAY_P3,
@@ -104,7 +104,7 @@ def test_a_transparent_colour_becomes_alpha():
 def test_what_is_written_is_what_others_read(suffix, channels, orientation, tmp_path):
     pixels = deep_pixels(channels)
     photo, low = split_bytes(pixels)
-    put_low_bytes(photo, low)
+    photo_of(photo).low_bytes = low
     exif = with_exif(orientation)
     photo.info |= {"exif": exif, "xmp": b"<x:xmpmeta/>", "dpi": (300, 150)}
     photo.info["icc_profile"] = rgb_profile(DISPLAY_P3)
@@ -131,7 +131,7 @@ def test_unchanged_pixels_come_back_and_small_changes_arrive():
     pixels = deep_pixels(3)
     for profile in (b"", rgb_profile(DISPLAY_P3)):
         photo, low = split_bytes(pixels)
-        put_low_bytes(photo, low)
+        photo_of(photo).low_bytes = low
         photo.info["icc_profile"] = profile
         source = photo_pixels(photo)
         assert source.dtype == np.uint16

@@ -19,7 +19,7 @@ from dslr_gan.photo import (
     save_photo,
     write_photo_in_parts,
 )
-from dslr_gan.photo.photo import put_low_bytes
+from dslr_gan.photo.photo import photo_of
 from dslr_gan.photo.sixteen_bit import split_bytes
 from dslr_gan.photo.tensors import grayscale
 from dslr_gan.photo.writers import TiffWriter
@@ -82,7 +82,7 @@ def test_a_black_and_white_photo_stays_one(mode, deep):
         photo = Image.fromarray(pixels[..., 0])
     elif deep:
         photo, low = split_bytes(pixels)
-        put_low_bytes(photo, low)
+        photo_of(photo).low_bytes = low
     else:
         photo = Image.fromarray((pixels >> 8).astype(np.uint8).squeeze())
     source = photo_pixels(photo)
@@ -113,7 +113,7 @@ def test_written_part_by_part_a_tiff_is_what_it_is_written_whole(mode, enhancer,
     if mode.endswith("16") and mode != "I;16":
         path = path.with_suffix(".png")
         photo, low = split_bytes(deep_pixels(len(mode) - 2))
-        put_low_bytes(photo, low)
+        photo_of(photo).low_bytes = low
         save_photo(photo, path)
     else:
         profile = rgb_profile(ADOBE_RGB) if mode.startswith("RGB") else b""
