@@ -12,7 +12,7 @@ class PhotoFormat:
     name: str
     """Pillow's name for it."""
     suffixes: tuple[str, ...]
-    """File suffixes, lower case, without the dot; a new file gets the first."""
+    """File suffixes, lower case, without the dot. A new file gets the first."""
     modes: tuple[str, ...]
     """The modes it holds without loss of alpha or of 16-bit gray."""
     profile: bool = True
@@ -42,7 +42,7 @@ READABLE = (
     *("JPEG", "PNG", "WEBP", "TIFF", "AVIF", "HEIF"),
     *("JPEG2000", "BMP", "DIB", "PPM", "GIF"),
 )
-"""Pillow's names of what is read; MPO counts as JPEG."""
+"""Pillow's names of what is read. MPO counts as JPEG."""
 
 BECOMES = {"GIF": "PNG"}
 """What a photo comes back in whose own format is only read: 256 colours hold no enhanced photo."""

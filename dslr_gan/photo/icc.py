@@ -55,7 +55,7 @@ class Space:
 
 
 def open_profile(profile: Any) -> ImageCms.ImageCmsProfile | None:
-    """Read an ICC profile; None where there is none or it is broken."""
+    """Read an ICC profile, or give None where there is none or it is broken."""
     if not profile or not isinstance(profile, bytes):
         return None
     try:
@@ -121,7 +121,7 @@ def _srgb_curve() -> _Curve:
 
 
 def _read_curves(profile: bytes, kind: str) -> Space | None:
-    """The space of a profile that is primaries and curves; None where it is anything else."""
+    """The space of a profile that is primaries and curves, or None where it is anything else."""
     tags = _tags(profile)
     if profile[20:24] != b"XYZ " or any(tag[:3] in (b"A2B", b"D2B") for tag in tags):
         return None
@@ -141,7 +141,7 @@ def _read_curves(profile: bytes, kind: str) -> Space | None:
 
 
 def _tags(profile: bytes) -> dict[bytes, bytes]:
-    """The contents of an ICC profile; what is outside of it is left out."""
+    """The contents of an ICC profile, without what is outside of it."""
     if len(profile) < 132:
         return {}
     (count,) = struct.unpack_from(">I", profile, 128)
@@ -160,7 +160,7 @@ def _read_colour(tag: bytes) -> np.ndarray | None:
 
 
 def _read_curve(tag: bytes) -> _Curve | None:
-    """A tone curve; None where it is broken or does not rise, so that no way leads back."""
+    """A tone curve, or None where it is broken or does not rise, so that no way leads back."""
     try:
         light = _curve_light(tag)
     except (struct.error, ValueError, ZeroDivisionError):
@@ -244,7 +244,7 @@ def _read_tables(profile: ImageCms.ImageCmsProfile, mode: str) -> Space | None:
 
 
 def _transform(source: Any, target: Any, source_mode: str, target_mode: str) -> Transform | None:
-    """A conversion between two profiles; None where they do not allow it."""
+    """A conversion between two profiles, or None where they do not allow it."""
     try:
         transform = ImageCms.buildTransform(
             source,

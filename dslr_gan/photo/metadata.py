@@ -28,7 +28,7 @@ _INTEROPERABILITY = 0xA005  # a place in the file, which only the EXIF folder ma
 _OF_STACKS = ('{"shape"', "ImageJ=", "<?xml")
 _DESCRIPTION = 270
 
-# XMP that speaks of other parts of the file (motion videos, depth and gain maps, the rest of a
+# XMP about other parts of the file (motion videos, depth and gain maps, the rest of a
 # long XMP), none of which the result has; viewers would go looking for them.
 _XMP_OF_PARTS = (b"Container:", b"GCamera:", b"GDepth:", b"hdrgm:", b"HDRGainMap", b"HasExtended")
 
@@ -61,7 +61,7 @@ def kept_info(photo: Image.Image, orientation: int, size: tuple[int, int]) -> di
 
 
 def orientation_of(photo: Image.Image) -> int:
-    """EXIF orientation, 1 to 8; from XMP where EXIF has none; 1 where neither has."""
+    """Orientation of EXIF, 1 to 8, or of XMP where EXIF has none, or 1 where neither has."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -225,7 +225,7 @@ def _entries(data: bytearray, order: str, folder: int) -> tuple[dict[int, int], 
 def _upright_xmp(xmp: Any, size: tuple[int, int]) -> bytes | None:
     """The same XMP with orientation 1, the new size and no thumbnail of the old photo.
 
-    None where it speaks of parts the result lacks.
+    None where it is about parts that the result lacks.
     """
     if not isinstance(xmp, bytes) or any(part in xmp for part in _XMP_OF_PARTS):
         return None
@@ -247,7 +247,7 @@ def resolution(dpi: Any) -> tuple[float, float] | None:
 
 
 def subsampling(photo: Image.Image) -> int | None:
-    """How a JPEG stores its chroma: 0 for 4:4:4, 1 for 4:2:2, 2 for 4:2:0; None if unknown."""
+    """How a JPEG stores its chroma: 0 for 4:4:4, 1 for 4:2:2, 2 for 4:2:0, None if unknown."""
     known = photo.info.get("subsampling")
     if known is None and isinstance(photo, JpegImagePlugin.JpegImageFile):
         known = JpegImagePlugin.get_sampling(photo)
@@ -255,7 +255,7 @@ def subsampling(photo: Image.Image) -> int | None:
 
 
 def quantization(photo: Image.Image) -> list[list[int]] | None:
-    """The tables by which a JPEG rounds its coefficients, luma first; None if unknown."""
+    """The tables by which a JPEG rounds its coefficients, luma first, or None if unknown."""
     known = photo.info.get("quantization")
     if known is None and isinstance(photo, JpegImagePlugin.JpegImageFile):
         found = photo.quantization

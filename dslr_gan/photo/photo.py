@@ -50,7 +50,7 @@ def photo_of(image: Image.Image) -> Photo:
 
 
 def low_bytes(image: Image.Image) -> Image.Image | None:
-    """The low bytes of a photo with 16 bits per colour channel; None where it has none."""
+    """The low bytes of a photo with 16 bits per colour channel, or None where it has none."""
     low = _PHOTOS.get(id(image), Photo()).low_bytes
     # An image that was changed in place has them no more.
     fits = low is not None and (low.size, low.mode) == (image.size, image.mode)
@@ -58,7 +58,7 @@ def low_bytes(image: Image.Image) -> Image.Image | None:
 
 
 def pixels_in_file(image: Image.Image) -> PixelsInFile | None:
-    """Where a file has the photo's pixels, if they are not in memory; None for any other photo."""
+    """Where a file has the photo's pixels, if they are not in memory, or None."""
     # An image that was decoded after all, or changed, has nothing left to decode.
     found = _PHOTOS.get(id(image), Photo()).pixels_in_file
     return found if getattr(image, "tile", None) else None
@@ -148,7 +148,7 @@ def plain_mode(photo: Image.Image) -> str:
 
 
 def as_gray16(photo: Image.Image) -> Image.Image:
-    """A photo of any of the modes I, I;16B and their like in mode I;16; others as they are.
+    """A photo of any of the modes I, I;16B and their like in mode I;16, and others as they are.
 
     A photo whose pixels stay in its file is left alone, too.
 

@@ -59,7 +59,7 @@ class PhotoPixels:
     dtype: type[np.unsignedinteger]
     """Of the pixels: uint16 for photos of 16 bits per channel, else uint8."""
     space: Space | None
-    """The photo's own colour space; None where that is sRGB."""
+    """The photo's own colour space, or None where that is sRGB."""
     info: dict[str, Any] = field(repr=False)
     """``info`` of the photo that comes back: EXIF, XMP, ICC profile, resolution."""
     _photo: Image.Image = field(repr=False)
@@ -96,7 +96,7 @@ class PhotoPixels:
         return three_channels(own) if self.space is None else self.to_srgb(own)
 
     def to_srgb(self, own: np.ndarray) -> np.ndarray:
-        """Pixels that ``read_own`` gave, converted and rounded; only where there is a space."""
+        """Pixels that ``read_own`` gave, converted and rounded, only where there is a space."""
         assert self.space is not None
         srgb = self.space.to_srgb(own.astype(np.float32) / self.top)
         return np.rint(srgb * self.top).astype(self.dtype)
@@ -168,8 +168,8 @@ def photo_pixels(photo: Image.Image) -> PhotoPixels:
     orientation = orientation_of(photo)
     width, height = photo.size[::-1] if orientation >= 5 else photo.size
     info = kept_info(photo, orientation, (width, height))
-    if notes(photo):
-        info[NOTES] = tuple(notes(photo))
+    if found := notes(photo):
+        info[NOTES] = tuple(found)
     profile = photo.info.get("icc_profile")
     if photo.mode == "CMYK":
         add_note(info, "Its printing colours (CMYK) became RGB.")
@@ -216,7 +216,7 @@ def _stored_box(
 
 
 def three_channels(pixels: np.ndarray) -> np.ndarray:
-    """``(H, W)`` as three equal channels; ``(H, W, 3)`` as it is."""
+    """``(H, W)`` as three equal channels, and ``(H, W, 3)`` as it is."""
     return pixels if pixels.ndim == 3 else np.repeat(pixels[..., None], 3, axis=2)
 
 

@@ -29,7 +29,7 @@ MAX_MEGAPIXELS = 250.0
 def open_photo(
     source: str | Path | BinaryIO, *, max_megapixels: float = MAX_MEGAPIXELS
 ) -> Image.Image:
-    """Open a photo and decode it completely; of several frames, the first.
+    """Open a photo and decode it completely, the first frame where it has several.
 
     Args:
         source: A file's path, or an open binary file.
@@ -58,7 +58,7 @@ def open_photo(
 def open_photo_in_parts(
     source: str | Path, *, max_megapixels: float = MAX_MEGAPIXELS
 ) -> Iterator[Image.Image]:
-    """Open a photo for a while; the pixels of an uncompressed TIFF stay in its file meanwhile.
+    """Open a photo for a while, in which the pixels of an uncompressed TIFF stay in its file.
 
     Args:
         source: A file's path.
@@ -82,7 +82,7 @@ def _check_limit(max_megapixels: float) -> None:
 
 
 def _open_file(path: Path) -> BinaryIO:
-    """Open what is a plain file; everything else ends as an error message."""
+    """Open what is a plain file, and refuse everything else."""
     name = shown(path)
     try:
         mode = path.stat().st_mode
@@ -101,7 +101,7 @@ def _open_file(path: Path) -> BinaryIO:
 def _decode(
     stream: BinaryIO, name: str, max_megapixels: float, in_file: bool = False
 ) -> Image.Image:
-    """Decode the first frame of an open file; every failure is an error message."""
+    """Decode the first frame of an open file, with an error message for every failure."""
     if not stream.seekable():
         stream = io.BytesIO(stream.read())
     stream.seek(0)
@@ -152,7 +152,7 @@ def _identify(stream: BinaryIO) -> ImageFile.ImageFile:
 
 
 def register_heif() -> None:
-    """Teach Pillow HEIC; without pillow-heif such photos get an error message of their own."""
+    """Teach Pillow HEIC, which without pillow-heif gets an error message of its own."""
     if "HEIF" not in Image.OPEN:
         try:
             from pillow_heif import register_heif_opener
@@ -224,7 +224,7 @@ def _frames(photo: ImageFile.ImageFile) -> int:
 
 
 def _bits(photo: ImageFile.ImageFile, stream: BinaryIO) -> int:
-    """Bits per channel as the file holds them; 8 where that is not known."""
+    """Bits per channel as the file holds them, 8 where that is not known."""
     if photo.format == "TIFF":
         tags = getattr(photo, "tag_v2", {})
         return max((depth for depth in tags.get(258, ()) if isinstance(depth, int)), default=8)

@@ -7,7 +7,7 @@ from dslr_gan.photo.pixels import LUMA
 
 
 def to_tensor(pixels: np.ndarray, *, channels_last: bool = False) -> torch.Tensor:
-    """Pixels ``(H, W, 3)``, uint8 or uint16, as float32 ``(1, 3, H, W)`` in [0, 1]; a copy.
+    """Pixels ``(H, W, 3)``, uint8 or uint16, as a float32 copy ``(1, 3, H, W)`` in [0, 1].
 
     Args:
         pixels: The pixels.

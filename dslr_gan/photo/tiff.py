@@ -141,7 +141,7 @@ def find_pixels(photo: ImageFile.ImageFile, stream: BinaryIO) -> PixelsInFile | 
 
 
 def _layout(photo: ImageFile.ImageFile) -> tuple[str, set[int]]:
-    """The raw mode of all tiles, empty where they differ or are packed; bytes from row to row."""
+    """The raw mode of all tiles (empty where they differ or are packed) and their bytes per row."""
     found = {tile.args[:2] if isinstance(tile.args, tuple) else ("", 0) for tile in photo.tile}
     modes = {str(raw_mode) for raw_mode, _ in found}
     if len(modes) > 1 or any(tile.codec_name != "raw" for tile in photo.tile):
@@ -157,7 +157,7 @@ def _tile_size(photo: ImageFile.ImageFile) -> tuple[int, int] | None:
     high = tags.get(_TILE_HEIGHT) if tiled else tags.get(_ROWS_PER_STRIP, height)
     if not (isinstance(wide, int) and isinstance(high, int) and wide > 0 and high > 0):
         return None
-    # Counted first: a hostile header may speak of millions of tiles that nobody has stored.
+    # Counted first: a hostile header may name millions of tiles that nobody has stored.
     if -(-width // wide) * -(-height // high) != len(photo.tile):
         return None
     grid = [

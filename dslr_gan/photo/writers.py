@@ -22,7 +22,7 @@ from dslr_gan.photo.sixteen_bit import split_bytes
 
 
 class PhotoWriter(ABC):
-    """New pixels for a photo, a part at a time; each subclass has its own destination.
+    """New pixels for a photo, a part at a time, to the destination of a subclass.
 
     Args:
         source: What ``photo_pixels`` made of the photo.

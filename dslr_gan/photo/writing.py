@@ -92,7 +92,7 @@ def format_note(photo: Image.Image, kind: PhotoFormat) -> str | None:
 
 
 def is_own_format(photo: Image.Image, kind: PhotoFormat) -> bool:
-    """Whether a format is the one that a photo's file had; MPO counts as JPEG."""
+    """Whether a format is the one that a photo's file had. MPO counts as JPEG."""
     try:
         return find_format(photo.format or "") == kind
     except DslrGanError:  # photos are not written in it
@@ -120,7 +120,7 @@ def copy_photo(source: str | Path, destination: str | Path) -> None:
 def save_photo(
     photo: Image.Image, destination: str | Path, *, format: str | None = None
 ) -> list[str]:
-    """Write a photo with its EXIF, XMP, profile and resolution; the file is whole or not there.
+    """Write a photo with its EXIF, XMP, profile and resolution, as a whole file or none.
 
     A JPEG gets the quantisation tables of the JPEG it came from, made finer where they are
     coarser than those of quality 90, and its chroma subsampling; quality 95 and 4:4:4 where these
@@ -148,7 +148,7 @@ def save_photo(
         source = photo_pixels(photo)
         photo = photo_from_pixels(source, source.pixels)
     plain = _plain(photo)
-    # The profile of a CMYK or LAB photo speaks of colours that are no longer there.
+    # The profile of a CMYK or LAB photo describes colours that are no longer there.
     profile = b"" if photo.mode in ("CMYK", "LAB") else photo.info.get("icc_profile") or b""
     low = low_bytes(photo)
     lost: list[str] = []
@@ -225,7 +225,7 @@ def write_photo_in_parts(
 
 
 def _close_quietly(stream: BinaryIO) -> None:
-    """Close a file that is not wanted any more; what is still in its buffer may find no room."""
+    """Close a file that is not wanted any more, whose last bytes may find no room."""
     with suppress(OSError):
         stream.close()
 
@@ -239,7 +239,7 @@ def _plain(photo: Image.Image) -> Image.Image:
 
 
 def _shallow(photo: Image.Image) -> Image.Image:
-    """A photo of 16-bit gray with 8 bits; in colour the high bytes are that already."""
+    """A photo of 16-bit gray with 8 bits, which in colour the high bytes are already."""
     if photo.mode != "I;16":
         return photo
     result = Image.fromarray(eight_bits(np.asarray(photo)))
@@ -263,7 +263,7 @@ def _check_holds(kind: PhotoFormat, mode: str, profile: bytes, name: str) -> Non
 
 
 def _metadata(photo: Image.Image, kind: PhotoFormat, lost: list[str]) -> dict[str, Any]:
-    """Save options for EXIF, XMP and resolution; what does not fit is reported in ``lost``."""
+    """Save options for EXIF, XMP and resolution. What does not fit is reported in ``lost``."""
     options: dict[str, Any] = {}
     exif, xmp = exif_block(photo) or b"", photo.info.get("xmp")
     if not isinstance(xmp, bytes):
@@ -292,7 +292,7 @@ def _metadata(photo: Image.Image, kind: PhotoFormat, lost: list[str]) -> dict[st
 
 
 def _tiff_tags(exif: bytes, xmp: bytes, lost: list[str]) -> dict[int, Any]:
-    """The tags of a TIFF, among them XMP; what is broken is reported in ``lost``."""
+    """The tags of a TIFF, among them XMP. What is broken is reported in ``lost``."""
     found = Image.Exif()
     try:
         with warnings.catch_warnings():
