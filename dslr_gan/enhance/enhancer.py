@@ -16,7 +16,6 @@ from dslr_gan.enhance.tiling import Tile, plan_tiles, split_tile
 from dslr_gan.errors import DslrGanError
 from dslr_gan.hub import Origin
 from dslr_gan.models.context import SUMMARY_SIDE, SUMMARY_STEPS, column_means
-from dslr_gan.models.discriminator import grayscale
 from dslr_gan.models.phones import PHONES, Phone
 from dslr_gan.models.pretrained import Pretrained
 from dslr_gan.models.registry import load_network, load_published
@@ -247,8 +246,6 @@ class PhotoEnhancer:
         seen = to_tensor(canvas.read(*tile.outer), channels_last=True)
         delivered = self._run(part, seen, tile.inner, context)
         if delivered is not None:
-            if canvas.colourless:  # no tone of what the network takes for a tinted light
-                delivered = grayscale(delivered).expand_as(delivered)
             pixels = delivered[0].permute(1, 2, 0)
             painting.paint(*tile.core, pixels.numpy(), strength)
             return

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import torch
 
 from dslr_gan.errors import DslrGanError
-from dslr_gan.photo.modes import no_memory
+from dslr_gan.photo.photo import no_memory
 from dslr_gan.photo.pixels import PhotoPixels
 
 KEPT = 2**25 - 2**13

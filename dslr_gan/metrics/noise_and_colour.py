@@ -9,8 +9,7 @@ import numpy as np
 from skimage.color import deltaE_ciede2000, rgb2lab
 from skimage.filters import gaussian
 
-LUMA = (0.299, 0.587, 0.114)
-"""Shares of red, green and blue in luma: ITU-R BT.601, as in JPEG."""
+from dslr_gan.photo.pixels import luma as luma_of
 
 BLOCK = 16
 """Side of the blocks among which the flattest are looked for."""
@@ -89,7 +88,7 @@ def colour_difference(first: np.ndarray, second: np.ndarray) -> float:
 
 
 def _luma(picture: np.ndarray) -> np.ndarray:
-    return np.asarray(picture, dtype=np.float64) @ np.array(LUMA)
+    return luma_of(np.asarray(picture, dtype=np.float64))
 
 
 def _blocks(values: np.ndarray) -> np.ndarray:

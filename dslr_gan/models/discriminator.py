@@ -12,12 +12,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from dslr_gan.errors import DslrGanError
+from dslr_gan.photo.tensors import grayscale
 
 GRID = 7
 """Side of the last feature map of a 100x100 patch; other sizes are pooled to it."""
-
-LUMA = (0.299, 0.587, 0.114)
-"""ITU-R BT.601, as the usual conversion from RGB to grayscale."""
 
 
 class _Layer(NamedTuple):
@@ -91,15 +89,3 @@ class Discriminator(nn.Module):
             )
         features = self.features(grayscale(image))
         return self.dense(F.adaptive_avg_pool2d(features, GRID).flatten(1))
-
-
-def grayscale(image: Tensor) -> Tensor:
-    """Luma of a picture.
-
-    Args:
-        image: ``(N, 3, H, W)``, gamma-coded sRGB.
-
-    Returns:
-        ``(N, 1, H, W)``: ITU-R BT.601 luma in the image's range.
-    """
-    return (image * image.new_tensor(LUMA).view(1, 3, 1, 1)).sum(dim=1, keepdim=True)

@@ -9,6 +9,8 @@ is written, a part at a time.
 beyond what a format holds. Motion videos, depth maps and gain maps beside a photo are dropped.
 """
 
+from typing import TYPE_CHECKING, Any
+
 from dslr_gan.photo.formats import (
     BECOMES,
     FORMATS,
@@ -17,16 +19,11 @@ from dslr_gan.photo.formats import (
     PhotoFormat,
     find_format,
 )
-from dslr_gan.photo.metadata import notes
-from dslr_gan.photo.pixels import (
-    InMemoryWriter,
-    PhotoPixels,
-    PhotoWriter,
-    photo_from_pixels,
-    photo_pixels,
-)
+from dslr_gan.photo.photo import notes
+from dslr_gan.photo.pixels import PhotoPixels, photo_pixels
 from dslr_gan.photo.reading import MAX_MEGAPIXELS, open_photo, open_photo_in_parts
-from dslr_gan.photo.tensors import eight_bits, to_pixels, to_tensor
+from dslr_gan.photo.sixteen_bit import eight_bits
+from dslr_gan.photo.writers import InMemoryWriter, PhotoWriter, photo_from_pixels
 from dslr_gan.photo.writing import (
     QUALITY,
     copy_photo,
@@ -37,6 +34,9 @@ from dslr_gan.photo.writing import (
     write_photo_in_parts,
 )
 
+if TYPE_CHECKING:
+    from dslr_gan.photo.tensors import to_pixels, to_tensor
+
 __all__ = [
     "BECOMES",
     "FORMATS",
@@ -44,23 +44,32 @@ __all__ = [
     "PHOTO_SUFFIXES",
     "QUALITY",
     "RAW_SUFFIXES",
+    "InMemoryWriter",
+    "PhotoFormat",
     "PhotoPixels",
     "PhotoWriter",
-    "PhotoFormat",
-    "InMemoryWriter",
     "copy_photo",
     "eight_bits",
     "find_format",
     "format_note",
     "format_to_write",
-    "photo_from_pixels",
     "is_own_format",
     "notes",
     "open_photo",
     "open_photo_in_parts",
-    "write_photo_in_parts",
-    "save_photo",
+    "photo_from_pixels",
     "photo_pixels",
+    "save_photo",
     "to_pixels",
     "to_tensor",
+    "write_photo_in_parts",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    # Only these need PyTorch, which nobody waits for who opens a photo or asks for --help.
+    if name not in ("to_pixels", "to_tensor"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from dslr_gan.photo import tensors
+
+    return getattr(tensors, name)

@@ -12,7 +12,7 @@ class PhotoFormat:
     name: str
     """Pillow's name for it."""
     suffixes: tuple[str, ...]
-    """File suffixes, lower case, without the dot; a new file gets the first."""
+    """File suffixes, lower case, without the dot. A new file gets the first."""
     modes: tuple[str, ...]
     """The modes it holds without loss of alpha or of 16-bit gray."""
     profile: bool = True
@@ -42,14 +42,14 @@ READABLE = (
     *("JPEG", "PNG", "WEBP", "TIFF", "AVIF", "HEIF"),
     *("JPEG2000", "BMP", "DIB", "PPM", "GIF"),
 )
-"""Pillow's names of what is read; MPO counts as JPEG."""
+"""Pillow's names of what is read. MPO counts as JPEG."""
 
 BECOMES = {"GIF": "PNG"}
 """What a photo comes back in whose own format is only read: 256 colours hold no enhanced photo."""
 
 KNOWN = "JPEG, PNG, WebP, TIFF, HEIC, AVIF, JPEG 2000, BMP, PPM and GIF"
 
-PHOTO_SUFFIXES = frozenset(suffix for each in FORMATS for suffix in each.suffixes).union(("gif",))
+PHOTO_SUFFIXES = frozenset(suffix for kind in FORMATS for suffix in kind.suffixes).union(("gif",))
 """Suffixes of what someone means by the photos of a folder."""
 
 RAW_SUFFIXES = frozenset(
@@ -59,7 +59,7 @@ RAW_SUFFIXES = frozenset(
         *("sr2", "srf", "srw", "x3f"),
     )
 )
-"""Suffixes of the raw files of cameras, which are refused with a sentence."""
+"""Suffixes of the raw files of cameras, which are refused with an error message."""
 
 RAW_STARTS = (
     b"FUJIFILMCCD-RAW",  # Fujifilm
@@ -84,10 +84,10 @@ def find_format(name: str) -> PhotoFormat:
         DslrGanError: If photos are not written in a format of that name.
     """
     wanted = name.lower().removeprefix(".")
-    for each in FORMATS:
-        if wanted in each.suffixes or wanted == each.name.lower():
-            return each
-    known = ", ".join(each.suffixes[0] for each in FORMATS)
+    for kind in FORMATS:
+        if wanted in kind.suffixes or wanted == kind.name.lower():
+            return kind
+    known = ", ".join(kind.suffixes[0] for kind in FORMATS)
     shown = f"in the format {wanted!r}" if wanted else "without a format"
     raise DslrGanError(
         f"Photos cannot be written {shown}; choose one of {known}, for example with --format png."

@@ -55,7 +55,7 @@ class Space:
 
 
 def open_profile(profile: Any) -> ImageCms.ImageCmsProfile | None:
-    """Read an ICC profile; None where there is none or it is broken."""
+    """Read an ICC profile, or give None where there is none or it is broken."""
     if not profile or not isinstance(profile, bytes):
         return None
     try:
@@ -121,7 +121,7 @@ def _srgb_curve() -> _Curve:
 
 
 def _read_curves(profile: bytes, kind: str) -> Space | None:
-    """The space of a profile that is primaries and curves; None where it is anything else."""
+    """The space of a profile that is primaries and curves, or None where it is anything else."""
     tags = _tags(profile)
     if profile[20:24] != b"XYZ " or any(tag[:3] in (b"A2B", b"D2B") for tag in tags):
         return None
@@ -134,14 +134,14 @@ def _read_curves(profile: bytes, kind: str) -> Space | None:
     columns = [_read_colour(tags.get(name, b"")) for name in (b"rXYZ", b"gXYZ", b"bXYZ")]
     if any(column is None for column in columns):
         return None
-    to_xyz = np.stack([each for each in columns if each is not None], axis=1)
+    to_xyz = np.stack([column for column in columns if column is not None], axis=1)
     if abs(np.linalg.det(to_xyz)) < 1e-4:
         return None
     return _colour_space(to_xyz, curves)
 
 
 def _tags(profile: bytes) -> dict[bytes, bytes]:
-    """The contents of an ICC profile; what lies outside of it is left out."""
+    """The contents of an ICC profile, without what is outside of it."""
     if len(profile) < 132:
         return {}
     (count,) = struct.unpack_from(">I", profile, 128)
@@ -160,7 +160,7 @@ def _read_colour(tag: bytes) -> np.ndarray | None:
 
 
 def _read_curve(tag: bytes) -> _Curve | None:
-    """A tone curve; None where it is broken or does not rise, so that no way leads back."""
+    """A tone curve, or None where it is broken or does not rise, so that no way leads back."""
     try:
         light = _curve_light(tag)
     except (struct.error, ValueError, ZeroDivisionError):
@@ -187,7 +187,7 @@ def _curve_light(tag: bytes) -> np.ndarray | None:
     if kind > 4:
         return None
     count = (1, 3, 4, 5, 7)[kind]
-    given = [each / 65536 for each in struct.unpack_from(f">{count}i", tag, 12)]
+    given = [value / 65536 for value in struct.unpack_from(f">{count}i", tag, 12)]
     gamma, a, b, c, d, e, f = given + [0.0] * (7 - count)
     if kind == 0:
         return values**gamma
@@ -208,7 +208,7 @@ def _colour_space(to_xyz: np.ndarray, curves: list[_Curve]) -> Space:
 
     def from_srgb(pixels: np.ndarray) -> np.ndarray:
         light = srgb.to_light(pixels) @ back.T
-        channels = [curve.to_values(light[..., each]) for each, curve in enumerate(curves)]
+        channels = [curve.to_values(light[..., i]) for i, curve in enumerate(curves)]
         return np.stack(channels, axis=-1)
 
     return Space("RGB", to_srgb, from_srgb, deep=True)
@@ -244,7 +244,7 @@ def _read_tables(profile: ImageCms.ImageCmsProfile, mode: str) -> Space | None:
 
 
 def _transform(source: Any, target: Any, source_mode: str, target_mode: str) -> Transform | None:
-    """A conversion between two profiles; None where they do not allow it."""
+    """A conversion between two profiles, or None where they do not allow it."""
     try:
         transform = ImageCms.buildTransform(
             source,
@@ -263,3 +263,27 @@ def _transform(source: Any, target: Any, source_mode: str, target_mode: str) -> 
         return np.asarray(converted).astype(np.float32) / 255
 
     return convert
+
+
+# Printing colours ----------------------------------------------------------------------------
+
+
+def convert_inks(photo: Image.Image) -> Image.Image:
+    """CMYK as sRGB, through the photo's profile where it has a usable one."""
+    profile = open_profile(photo.info.get("icc_profile"))
+    if profile is not None and profile.profile.xcolor_space.strip() == "CMYK":
+        try:
+            srgb = ImageCms.createProfile("sRGB")
+            converted = ImageCms.profileToProfile(
+                photo,
+                profile,
+                srgb,
+                ImageCms.Intent.RELATIVE_COLORIMETRIC,
+                "RGB",
+                flags=ImageCms.Flags.BLACKPOINTCOMPENSATION,
+            )
+            if converted is not None:
+                return converted
+        except ImageCms.PyCMSError:
+            pass
+    return photo.convert("RGB")

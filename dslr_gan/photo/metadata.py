@@ -1,10 +1,10 @@
-"""What a photo says of itself beside its pixels: EXIF, XMP, resolution, how its JPEG was made."""
+"""What a photo's file says beside its pixels: EXIF, XMP, resolution, how its JPEG was made."""
 
 import io
 import re
 import struct
 import warnings
-from typing import Any, Protocol
+from typing import Any
 
 from PIL import Image, JpegImagePlugin, TiffTags
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
@@ -28,22 +28,20 @@ _INTEROPERABILITY = 0xA005  # a place in the file, which only the EXIF folder ma
 _OF_STACKS = ('{"shape"', "ImageJ=", "<?xml")
 _DESCRIPTION = 270
 
-# XMP that speaks of other parts of the file (motion videos, depth and gain maps, the rest of a
+# XMP about other parts of the file (motion videos, depth and gain maps, the rest of a
 # long XMP), none of which the result has; viewers would go looking for them.
 _XMP_OF_PARTS = (b"Container:", b"GCamera:", b"GDepth:", b"hdrgm:", b"HDRGainMap", b"HasExtended")
 
-_KEY = "dslr_gan_notes"
-
 
 def kept_info(photo: Image.Image, orientation: int, size: tuple[int, int]) -> dict[str, Any]:
-    """What of a photo's ``info`` holds for the upright result, its profile apart.
+    """What of the file's metadata is true of the upright result, its profile apart.
 
     Args:
         photo: The photo as it is stored.
         orientation: Of its EXIF, 1 to 8.
         size: Width and height of the upright result.
     """
-    info: dict[str, Any] = notes_info(photo)
+    info: dict[str, Any] = {}
     sideways = orientation >= 5
     if (exif := exif_block(photo)) and (upright := _upright_exif(exif, size)):
         info["exif"] = upright
@@ -56,14 +54,14 @@ def kept_info(photo: Image.Image, orientation: int, size: tuple[int, int]) -> di
         # 4:2:2 halves one direction only, the other one after a quarter turn: keep all of it.
         info["subsampling"] = 0 if sideways and chroma == 1 else chroma
     if tables := quantization(photo):
-        info["quantization"] = [_turned(each) for each in tables] if sideways else tables
+        info["quantization"] = [_turned(table) for table in tables] if sideways else tables
     if "lossless" in photo.info:
         info["lossless"] = bool(photo.info["lossless"])
     return info
 
 
 def orientation_of(photo: Image.Image) -> int:
-    """EXIF orientation, 1 to 8; from XMP where EXIF has none; 1 where neither has."""
+    """Orientation of EXIF, 1 to 8, or of XMP where EXIF has none, or 1 where neither has."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -114,8 +112,10 @@ def writable_tags(exif: Image.Exif) -> tuple[dict[int, Any], bool]:
             continue
         try:
             if tag in _FOLDERS:
-                folder = {each: _in_own_letters(each, v) for each, v in exif.get_ifd(tag).items()}
-                value: Any = {each: v for each, v in folder.items() if _is_writable(each, v)}
+                folder = {
+                    inner: _in_own_letters(inner, v) for inner, v in exif.get_ifd(tag).items()
+                }
+                value: Any = {inner: v for inner, v in folder.items() if _is_writable(inner, v)}
                 whole = whole and len(value) == len(folder)
                 if not value:
                     continue
@@ -144,7 +144,7 @@ def _is_writable(tag: int, value: Any) -> bool:
 
 
 def _in_own_letters(tag: int, value: Any) -> Any:
-    """A text as the bytes that stand in the file: Pillow reads them as Latin-1 and writes ASCII."""
+    """A text as the bytes that the file has: Pillow reads them as Latin-1 and writes ASCII."""
     is_text = isinstance(value, str) and TiffTags.lookup(tag).type == TiffTags.ASCII
     if not is_text or value.isascii():
         return value
@@ -213,19 +213,19 @@ def _remove_thumbnail(data: bytearray, order: str, folder: int) -> None:
 
 
 def _entries(data: bytearray, order: str, folder: int) -> tuple[dict[int, int], int]:
-    """Where each tag's entry of a TIFF folder lies, and where the folder ends."""
+    """Where each tag's entry of a TIFF folder is, and where the folder ends."""
     if folder + 2 > len(data):
         return {}, len(data)
     (count,) = struct.unpack_from(order + "H", data, folder)
     end = folder + 2 + 12 * count
     positions = range(folder + 2, min(end, len(data) - 11), 12)
-    return {struct.unpack_from(order + "H", data, each)[0]: each for each in positions}, end
+    return {struct.unpack_from(order + "H", data, place)[0]: place for place in positions}, end
 
 
 def _upright_xmp(xmp: Any, size: tuple[int, int]) -> bytes | None:
     """The same XMP with orientation 1, the new size and no thumbnail of the old photo.
 
-    None where it speaks of parts the result lacks.
+    None where it is about parts that the result lacks.
     """
     if not isinstance(xmp, bytes) or any(part in xmp for part in _XMP_OF_PARTS):
         return None
@@ -240,14 +240,14 @@ def _upright_xmp(xmp: Any, size: tuple[int, int]) -> bytes | None:
 def resolution(dpi: Any) -> tuple[float, float] | None:
     """Dots per inch, where they are two numbers that any format can store."""
     try:
-        across, down = (float(each) for each in dpi)
+        across, down = (float(number) for number in dpi)
     except (TypeError, ValueError, ZeroDivisionError):
         return None
     return (across, down) if 0 < across < 65535 and 0 < down < 65535 else None
 
 
 def subsampling(photo: Image.Image) -> int | None:
-    """How a JPEG stores its chroma: 0 for 4:4:4, 1 for 4:2:2, 2 for 4:2:0; None if unknown."""
+    """How a JPEG stores its chroma: 0 for 4:4:4, 1 for 4:2:2, 2 for 4:2:0, None if unknown."""
     known = photo.info.get("subsampling")
     if known is None and isinstance(photo, JpegImagePlugin.JpegImageFile):
         known = JpegImagePlugin.get_sampling(photo)
@@ -255,49 +255,17 @@ def subsampling(photo: Image.Image) -> int | None:
 
 
 def quantization(photo: Image.Image) -> list[list[int]] | None:
-    """The tables by which a JPEG rounds its coefficients, luma first; None if unknown."""
+    """The tables by which a JPEG rounds its coefficients, luma first, or None if unknown."""
     known = photo.info.get("quantization")
     if known is None and isinstance(photo, JpegImagePlugin.JpegImageFile):
         found = photo.quantization
         # A printer's JPEG has other channels; theirs mean nothing to RGB.
         if photo.mode in ("L", "RGB") and sorted(found) == list(range(len(found))):
-            known = [list(found[each]) for each in sorted(found)]
-    whole = known and all(len(each) == 64 and min(each) > 0 for each in known)
+            known = [list(found[number]) for number in sorted(found)]
+    whole = known and all(len(table) == 64 and min(table) > 0 for table in known)
     return known if whole else None
 
 
 def _turned(table: list[int]) -> list[int]:
     """A quantisation table of a photo that was turned by 90 degrees: rows become columns."""
     return [table[8 * column + row] for row in range(8) for column in range(8)]
-
-
-class HasInfo(Protocol):
-    """A picture of Pillow's, or a canvas."""
-
-    @property
-    def info(self) -> dict[Any, Any]:
-        """What is known of it."""
-
-
-def notes(photo: HasInfo) -> list[str]:
-    """Sentences on what of the file is not in this photo, such as frames after the first.
-
-    Args:
-        photo: What ``open_photo`` or ``PhotoEnhancer.enhance`` returned, its canvas, or any
-            picture.
-
-    Returns:
-        Whole sentences without the photo's name; most photos have none.
-    """
-    return list(photo.info.get(_KEY, ()))
-
-
-def add_note(info: dict[Any, Any], note: str) -> None:
-    """Add a sentence to a photo's ``info``, once."""
-    if note not in info.get(_KEY, ()):
-        info[_KEY] = (*info.get(_KEY, ()), note)
-
-
-def notes_info(photo: HasInfo) -> dict[str, Any]:
-    """The part of a photo's ``info`` that holds its notes."""
-    return {_KEY: tuple(notes(photo))} if notes(photo) else {}

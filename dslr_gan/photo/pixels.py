@@ -1,32 +1,40 @@
-"""From a photo to pixels for the network, and back to a photo with all that the first one had.
+"""From a photo to pixels for the network, of any kind of photo.
 
-A photo is more than its pixels: it has an orientation, EXIF, a colour profile, perhaps an
-alpha channel, 16 bits, or no colour at all. A :class:`PhotoPixels` sets all of that aside and gives
-plain upright sRGB pixels, any part of them at a time; a :class:`PhotoWriter` puts it back around
-other pixels. Nothing here holds a second copy of a whole photo, so a photo costs what Pillow
-holds of it (4 bytes a pixel in colour, 8 with 16 bits), and one that is painted as a photo the same
-again; pixels that stay in a file, or go into one, cost nothing.
+A photo is more than its pixels: it has an orientation, EXIF, a colour profile, perhaps an alpha
+channel, 16 bits, or no colour at all. A :class:`PhotoPixels` sets all of that aside and gives
+plain upright sRGB pixels, any part of them at a time; ``dslr_gan.photo.writers`` puts it back
+around other pixels. Nothing here holds a second copy of a whole photo, so a photo costs what
+Pillow holds of it (4 bytes a pixel in colour, 8 with 16 bits), and pixels that stay in a file
+cost nothing.
 """
 
 import functools
-from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
-from dslr_gan.photo.deep import join_bytes, low_bytes, put_low_bytes, split_bytes
-from dslr_gan.photo.icc import Space, read_space
-from dslr_gan.photo.metadata import add_note, kept_info, orientation_of
-from dslr_gan.photo.modes import check_photo, convert_inks, plain_mode, sixteen_bits
-from dslr_gan.photo.tiff import pixels_in_file
+from dslr_gan.photo.icc import Space, convert_inks, read_space
+from dslr_gan.photo.metadata import kept_info, orientation_of
+from dslr_gan.photo.photo import (
+    GRAY_MODES,
+    NOTES,
+    add_note,
+    as_gray16,
+    check_photo,
+    low_bytes,
+    notes,
+    pixels_in_file,
+    plain_mode,
+)
+from dslr_gan.photo.sixteen_bit import join_bytes
+
+LUMA = (0.299, 0.587, 0.114)
+"""Shares of red, green and blue in luma: ITU-R BT.601, as in JPEG."""
 
 _BAND = 256
 """Rows that are converted at once where whole photos are, so that wider copies stay small."""
-
-_GRAY = ("L", "LA", "I;16")
-"""Modes without colour."""
 
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -51,7 +59,7 @@ class PhotoPixels:
     dtype: type[np.unsignedinteger]
     """Of the pixels: uint16 for photos of 16 bits per channel, else uint8."""
     space: Space | None
-    """The photo's own colour space; None where that is sRGB."""
+    """The photo's own colour space, or None where that is sRGB."""
     info: dict[str, Any] = field(repr=False)
     """``info`` of the photo that comes back: EXIF, XMP, ICC profile, resolution."""
     _photo: Image.Image = field(repr=False)
@@ -70,9 +78,9 @@ class PhotoPixels:
     @functools.cached_property
     def colourless(self) -> bool:
         """Whether the photo is black and white: the channels of each of its pixels are equal."""
-        if self.mode in _GRAY:
+        if self.mode in GRAY_MODES:
             return True
-        parts = (self.read_own(rows, columns)[0] for rows, columns in _bands(self))
+        parts = (self.read_own(rows, columns)[0] for rows, columns in self.bands())
         return all((part[..., :1] == part[..., 1:]).all() for part in parts)
 
     def read(self, rows: slice, columns: slice) -> np.ndarray:
@@ -85,10 +93,10 @@ class PhotoPixels:
             columns: Likewise.
         """
         own = self.read_own(rows, columns)[0]
-        return _three(own) if self.space is None else self.to_srgb(own)
+        return three_channels(own) if self.space is None else self.to_srgb(own)
 
     def to_srgb(self, own: np.ndarray) -> np.ndarray:
-        """Pixels that ``read_own`` gave, converted and rounded; only where there is a space."""
+        """Pixels that ``read_own`` gave, converted and rounded, only where there is a space."""
         assert self.space is not None
         srgb = self.space.to_srgb(own.astype(np.float32) / self.top)
         return np.rint(srgb * self.top).astype(self.dtype)
@@ -105,7 +113,7 @@ class PhotoPixels:
         if pixels.ndim == 3:
             pixels = pixels[..., :3] if pixels.shape[2] >= 3 else pixels[..., 0]
         if self.space is not None and self.space.mode == "RGB":
-            pixels = _three(pixels)
+            pixels = three_channels(pixels)
         return pixels, alpha
 
     def _stored_pixels(self, rows: slice, columns: slice) -> np.ndarray:
@@ -119,119 +127,37 @@ class PhotoPixels:
 
     def _block(self, photo: Image.Image, rows: slice, columns: slice) -> Image.Image:
         box = columns.start, rows.start, columns.stop, rows.stop
-        block = photo.crop(_stored(box, self._orientation, photo.size))
+        block = photo.crop(_stored_box(box, self._orientation, photo.size))
         if block.mode != self.mode:
             block = block.convert(self.mode)
         turn = _TURNS.get(self._orientation)
         return block if turn is None else block.transpose(turn)
 
+    def bands(self) -> list[tuple[slice, slice]]:
+        """Rows and columns of parts that make up the whole photo, from top to bottom."""
+        # A band of a very wide photo gets fewer rows.
+        step = max(1, min(_BAND, 2**22 // self.width))
+        return [
+            (slice(top, min(top + step, self.height)), slice(0, self.width))
+            for top in range(0, self.height, step)
+        ]
+
     @functools.cached_property
     def pixels(self) -> np.ndarray:
         """All of the photo, ``(H, W, 3)``, read-only, made when it is first asked for."""
         pixels = np.empty((self.height, self.width, 3), self.dtype)
-        for rows, columns in _bands(self):
+        for rows, columns in self.bands():
             pixels[rows, columns] = self.read(rows, columns)
         pixels.flags.writeable = False
         return pixels
-
-
-class PhotoWriter(ABC):
-    """New pixels for a canvas, a part at a time; where they go is up to the kind of painting."""
-
-    def __init__(self, canvas: PhotoPixels) -> None:
-        self.canvas = canvas
-
-    @abstractmethod
-    def put(self, rows: slice, columns: slice, levels: np.ndarray) -> None:
-        """Take the levels of a part: ``(H, W)`` or ``(H, W, C)``, of the canvas's dtype."""
-
-    def paint(
-        self, rows: slice, columns: slice, enhanced: np.ndarray, strength: float = 1.0
-    ) -> None:
-        """Put new pixels into their place.
-
-        The result is source + strength * (enhanced - input), where both the enhanced and the
-        input pixels are first taken from sRGB to the photo's own colour space: what did not
-        change comes back exactly, and colours outside sRGB stay outside.
-
-        Args:
-            rows: From ``start`` to ``stop``, both within the photo.
-            columns: Likewise.
-            enhanced: ``(H, W, 3)`` float32, sRGB, nominally in [0, 1]; values outside are clipped.
-            strength: From 0, the photo's own pixels, to 1.
-        """
-        canvas = self.canvas
-        own, alpha = canvas.read_own(rows, columns)
-        result = np.clip(_mix(canvas, own, enhanced, strength), 0, 1)
-        result *= canvas.top
-        levels = np.rint(result, out=result).astype(canvas.dtype)
-        if canvas.mode in _GRAY and levels.ndim == 3:
-            levels = _luma(levels)
-        if alpha is not None:
-            levels = np.dstack((levels, alpha))
-        self.put(rows, columns, levels)
-
-
-class InMemoryWriter(PhotoWriter):
-    """A photo in the making: the canvas's own, with other pixels.
-
-    Args:
-        canvas: What ``photo_pixels`` made of the photo.
-
-    Raises:
-        MemoryError: If there is no room for another photo of that size.
-    """
-
-    def __init__(self, canvas: PhotoPixels) -> None:
-        super().__init__(canvas)
-        size = canvas.width, canvas.height
-        self._photo = Image.new(canvas.mode, size)
-        self._low = None
-        if canvas.dtype == np.uint16 and canvas.mode != "I;16":
-            self._low = Image.new(canvas.mode, size)
-
-    def put(self, rows: slice, columns: slice, levels: np.ndarray) -> None:
-        """See :meth:`PhotoWriter.put`."""
-        corner = columns.start, rows.start
-        if self._low is None:
-            self._photo.paste(Image.fromarray(np.ascontiguousarray(levels)), corner)
-            return
-        high, low = split_bytes(levels)
-        self._photo.paste(high, corner)
-        self._low.paste(low, corner)
-
-    def photo(self) -> Image.Image:
-        """The photo, upright, with EXIF (orientation 1), profile and resolution in ``info``."""
-        self._photo.info.update(self.canvas.info)
-        if self._low is not None:
-            put_low_bytes(self._photo, self._low)
-        return self._photo
-
-
-def _mix(canvas: PhotoPixels, own: np.ndarray, enhanced: np.ndarray, strength: float) -> np.ndarray:
-    """The result in the photo's own colour space, nominally in [0, 1]."""
-    if canvas.space is None and strength == 1:
-        return enhanced
-    source = own.astype(np.float32) / canvas.top
-    if canvas.space is None:
-        return _lerp(_three(source), enhanced, strength)
-    before = canvas.to_srgb(own).astype(np.float32) / canvas.top
-    back = canvas.space.from_srgb
-    if back is None:
-        return _lerp(before, enhanced, strength)
-    return source + strength * (back(enhanced) - back(before))
-
-
-def _lerp(source: np.ndarray, enhanced: np.ndarray, strength: float) -> np.ndarray:
-    return enhanced if strength == 1 else source + strength * (enhanced - source)
 
 
 def photo_pixels(photo: Image.Image) -> PhotoPixels:
     """Turn a photo into upright sRGB pixels.
 
     Args:
-        photo: Any picture of Pillow's except floating-point ones, 1x1 or larger. The canvas
-            reads from it as it goes, so it must not change meanwhile.
+        photo: Any picture of Pillow's except floating-point ones, 1x1 or larger. Its parts
+            are read as they are wanted, so it must not change meanwhile.
 
     Raises:
         DslrGanError: If it is not a Pillow image, has no pixels, cannot be decoded, or holds
@@ -242,11 +168,13 @@ def photo_pixels(photo: Image.Image) -> PhotoPixels:
     orientation = orientation_of(photo)
     width, height = photo.size[::-1] if orientation >= 5 else photo.size
     info = kept_info(photo, orientation, (width, height))
+    if found := notes(photo):
+        info[NOTES] = tuple(found)
     profile = photo.info.get("icc_profile")
     if photo.mode == "CMYK":
         add_note(info, "Its printing colours (CMYK) became RGB.")
         photo, profile = convert_inks(photo), None
-    photo = sixteen_bits(photo)
+    photo = as_gray16(photo)
     in_file = pixels_in_file(photo)
     deep = mode == "I;16" or low_bytes(photo) is not None
     dtype = in_file.dtype if in_file is not None else np.uint16 if deep else np.uint8
@@ -263,49 +191,10 @@ def photo_pixels(photo: Image.Image) -> PhotoPixels:
     return PhotoPixels(mode, width, height, dtype, space, info, photo, orientation)
 
 
-def photo_from_pixels(canvas: PhotoPixels, pixels: np.ndarray) -> Image.Image:
-    """Make a photo of new pixels and everything else that the canvas's photo had.
-
-    ``photo_from_pixels(canvas, canvas.pixels)`` is the photo itself, upright, without any loss,
-    except where a photo of another kind (CMYK, LAB, HSV, YCbCr) became RGB for good.
-
-    Args:
-        canvas: What ``photo_pixels`` made of the photo.
-        pixels: The new pixels, sRGB, ``(height, width, 3)``, of ``canvas.dtype``.
-
-    Returns:
-        The photo in ``canvas.mode``, upright, its EXIF (orientation 1), ICC profile and
-        resolution in ``info``. Channels of a gray photo are weighted as Pillow does (Rec. 601).
-
-    Raises:
-        ValueError: If shape or dtype differ from the canvas's.
-    """
-    shape = canvas.height, canvas.width, 3
-    if pixels.shape != shape or pixels.dtype != canvas.dtype:
-        raise ValueError(
-            f"pixels must be {np.dtype(canvas.dtype)} of shape {shape}, "
-            f"got {pixels.dtype} of shape {pixels.shape}."
-        )
-    painting = InMemoryWriter(canvas)
-    for rows, columns in _bands(canvas):
-        painting.paint(rows, columns, pixels[rows, columns].astype(np.float32) / canvas.top)
-    return painting.photo()
-
-
-def _bands(canvas: PhotoPixels) -> list[tuple[slice, slice]]:
-    """The whole canvas in parts that are read and painted one after the other."""
-    # A band of a very wide photo gets fewer rows.
-    step = max(1, min(_BAND, 2**22 // canvas.width))
-    return [
-        (slice(top, min(top + step, canvas.height)), slice(0, canvas.width))
-        for top in range(0, canvas.height, step)
-    ]
-
-
-def _stored(
+def _stored_box(
     box: tuple[int, int, int, int], orientation: int, size: tuple[int, int]
 ) -> tuple[int, int, int, int]:
-    """Where a box of the upright photo (left, top, right, bottom) lies in the stored one."""
+    """Where a box of the upright photo (left, top, right, bottom) is in the stored one."""
     left, top, right, bottom = box
     width, height = size
     match orientation:
@@ -326,15 +215,35 @@ def _stored(
     return box
 
 
-def _three(pixels: np.ndarray) -> np.ndarray:
-    """``(H, W)`` as three equal channels; ``(H, W, 3)`` as it is."""
+def three_channels(pixels: np.ndarray) -> np.ndarray:
+    """``(H, W)`` as three equal channels, and ``(H, W, 3)`` as it is."""
     return pixels if pixels.ndim == 3 else np.repeat(pixels[..., None], 3, axis=2)
 
 
-def _luma(pixels: np.ndarray) -> np.ndarray:
-    """Rec. 601 luma in Pillow's own integers, which give back a gray that was three times one.
+def luma(pixels: np.ndarray) -> np.ndarray:
+    """ITU-R BT.601 luma of pixels.
 
-    The weights sum to 65536, so even 65535 * 65536 + 32768 fits into 32 bits.
+    Args:
+        pixels: ``(..., 3)``, gamma-coded sRGB, of integers or floating point.
+
+    Returns:
+        ``(...)`` in the range of ``pixels``: float64 of float64, float32 of everything shorter.
     """
-    red, green, blue = (pixels[..., each].astype(np.uint32) for each in range(3))
-    return ((red * 19595 + green * 38470 + blue * 7471 + 32768) >> 16).astype(pixels.dtype)
+    return pixels @ np.array(LUMA, np.result_type(pixels, np.float32))
+
+
+def luma_levels(pixels: np.ndarray) -> np.ndarray:
+    """ITU-R BT.601 luma as Pillow's ``convert("L")`` rounds it: three equal channels are kept.
+
+    Args:
+        pixels: ``(..., 3)``, uint8 or uint16.
+
+    Returns:
+        ``(...)`` of the same dtype.
+    """
+    weights = (round(share * 2**16) for share in LUMA)
+    # The weights sum to 65536, so even 65535 * 65536 + 32768 fits into 32 bits.
+    total = np.full(pixels.shape[:-1], 2**15, np.uint32)
+    for channel, weight in enumerate(weights):
+        total += pixels[..., channel].astype(np.uint32) * np.uint32(weight)
+    return (total >> 16).astype(pixels.dtype)

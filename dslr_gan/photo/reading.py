@@ -1,4 +1,4 @@
-"""Opening photos: every file ends as a decoded picture or as one sentence."""
+"""Opening photos: every file ends as a decoded picture or as one error message."""
 
 import io
 import stat
@@ -13,11 +13,11 @@ import numpy as np
 from PIL import Image, ImageFile, UnidentifiedImageError
 
 from dslr_gan.errors import DslrGanError, reason, shown
-from dslr_gan.photo.deep import load_deep
 from dslr_gan.photo.formats import KNOWN, RAW_STARTS, RAW_SUFFIXES, READABLE
-from dslr_gan.photo.metadata import DNG_VERSION, add_note, gathered_exif
-from dslr_gan.photo.modes import no_memory
-from dslr_gan.photo.tiff import leave_in_file
+from dslr_gan.photo.metadata import DNG_VERSION, gathered_exif
+from dslr_gan.photo.photo import add_note, no_memory, photo_of
+from dslr_gan.photo.sixteen_bit import load_deep
+from dslr_gan.photo.tiff import find_pixels
 
 TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 """Little- and big-endian, small and large."""
@@ -29,7 +29,7 @@ MAX_MEGAPIXELS = 250.0
 def open_photo(
     source: str | Path | BinaryIO, *, max_megapixels: float = MAX_MEGAPIXELS
 ) -> Image.Image:
-    """Open a photo and decode it completely; of several frames, the first.
+    """Open a photo and decode it completely, the first frame where it has several.
 
     Args:
         source: A file's path, or an open binary file.
@@ -38,13 +38,13 @@ def open_photo(
 
     Returns:
         The picture as it is stored (not yet turned upright), in Pillow's mode; 16 bits per
-        channel in colour are kept beside it (``dslr_gan.photo.deep``). ``notes`` tells what of
-        the file is not in it. Beside Pillow's own keys its ``info`` may hold ``lossless`` (of a
+        channel in colour are kept beside it (``dslr_gan.photo.photo.Photo``). ``notes`` lists what
+        of the file is not in it. Beside Pillow's own keys its ``info`` may hold ``lossless`` (of a
         WebP) and ``exif`` (of a TIFF).
 
     Raises:
         DslrGanError: If there is no such file, or it is a folder, empty, damaged, cut off,
-            too large for the limit or for memory, or not a photo. The sentence names the file.
+            too large for the limit or for memory, or not a photo. The message names the file.
     """
     _check_limit(max_megapixels)
     if not isinstance(source, str | Path):
@@ -58,7 +58,7 @@ def open_photo(
 def open_photo_in_parts(
     source: str | Path, *, max_megapixels: float = MAX_MEGAPIXELS
 ) -> Iterator[Image.Image]:
-    """Open a photo for a while; the pixels of an uncompressed TIFF stay in its file meanwhile.
+    """Open a photo for a while, in which the pixels of an uncompressed TIFF stay in its file.
 
     Args:
         source: A file's path.
@@ -66,7 +66,7 @@ def open_photo_in_parts(
 
     Yields:
         What ``open_photo`` returns, or a photo for ``photo_pixels`` whose pixels Pillow does not
-        hold (``dslr_gan.photo.tiff``): it is of use inside the ``with`` only.
+        have (``dslr_gan.photo.tiff``): it can be used inside the ``with`` only.
 
     Raises:
         DslrGanError: As :func:`open_photo`.
@@ -82,7 +82,7 @@ def _check_limit(max_megapixels: float) -> None:
 
 
 def _open_file(path: Path) -> BinaryIO:
-    """Open what is a plain file; everything else is a sentence."""
+    """Open what is a plain file, and refuse everything else."""
     name = shown(path)
     try:
         mode = path.stat().st_mode
@@ -101,7 +101,7 @@ def _open_file(path: Path) -> BinaryIO:
 def _decode(
     stream: BinaryIO, name: str, max_megapixels: float, in_file: bool = False
 ) -> Image.Image:
-    """Decode the first frame of an open file; every failure is a sentence about ``name``."""
+    """Decode the first frame of an open file, with an error message for every failure."""
     if not stream.seekable():
         stream = io.BytesIO(stream.read())
     stream.seek(0)
@@ -152,7 +152,7 @@ def _identify(stream: BinaryIO) -> ImageFile.ImageFile:
 
 
 def register_heif() -> None:
-    """Teach Pillow HEIC; without pillow-heif such photos get a sentence of their own."""
+    """Teach Pillow HEIC, which without pillow-heif gets an error message of its own."""
     if "HEIF" not in Image.OPEN:
         try:
             from pillow_heif import register_heif_opener
@@ -173,16 +173,18 @@ def _check_kind(photo: ImageFile.ImageFile, name: str, max_megapixels: float) ->
 def _load(photo: ImageFile.ImageFile, stream: BinaryIO, in_file: bool) -> Image.Image:
     """Decode what was identified, and note what of the file is left behind."""
     frames, bits = _frames(photo), _bits(photo, stream)
-    in_file = in_file and leave_in_file(photo, stream)
-    deep = None if in_file else load_deep(photo, lambda: _identify(stream))
-    if deep is None and not in_file:
+    found = find_pixels(photo, stream) if in_file else None
+    deep = None if found else load_deep(photo, lambda: _identify(stream))
+    if found:
+        photo_of(photo).pixels_in_file = found
+    elif deep is None:
         photo.load()
     result = photo if deep is None else deep
     if frames > 1:
         what = "pictures" if photo.format in ("MPO", "HEIF") else "frames"
         what = "pages" if photo.format == "TIFF" else what
         add_note(result.info, f"It has {frames} {what}; only the first is enhanced.")
-    if bits > 8 and deep is None and not in_file and not photo.mode.startswith(("I", "F")):
+    if bits > 8 and deep is None and not found and not photo.mode.startswith(("I", "F")):
         add_note(result.info, f"It has {bits} bits per channel; the result has 8 bits.")
     if photo.format == "WEBP":
         result.info["lossless"] = _is_lossless_webp(stream)
@@ -222,10 +224,10 @@ def _frames(photo: ImageFile.ImageFile) -> int:
 
 
 def _bits(photo: ImageFile.ImageFile, stream: BinaryIO) -> int:
-    """Bits per channel as the file holds them; 8 where that is not known."""
+    """Bits per channel as the file holds them, 8 where that is not known."""
     if photo.format == "TIFF":
         tags = getattr(photo, "tag_v2", {})
-        return max((each for each in tags.get(258, ()) if isinstance(each, int)), default=8)
+        return max((depth for depth in tags.get(258, ()) if isinstance(depth, int)), default=8)
     if photo.format == "HEIF":
         return int(photo.info.get("bit_depth") or 8)
     stream.seek(0)

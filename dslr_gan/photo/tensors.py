@@ -1,11 +1,13 @@
-"""Pixels <-> tensors."""
+"""Pixels as tensors for a network, and its result as pixels."""
 
 import numpy as np
 import torch
 
+from dslr_gan.photo.pixels import LUMA
+
 
 def to_tensor(pixels: np.ndarray, *, channels_last: bool = False) -> torch.Tensor:
-    """Pixels ``(H, W, 3)``, uint8 or uint16, as float32 ``(1, 3, H, W)`` in [0, 1]; a copy.
+    """Pixels ``(H, W, 3)``, uint8 or uint16, as a float32 copy ``(1, 3, H, W)`` in [0, 1].
 
     Args:
         pixels: The pixels.
@@ -30,8 +32,13 @@ def to_pixels(tensor: torch.Tensor, dtype: np.dtype | type = np.uint8) -> np.nda
     return values.permute(1, 2, 0).cpu().numpy().astype(dtype)
 
 
-def eight_bits(pixels: np.ndarray) -> np.ndarray:
-    """Pixels of any shape, uint8 or uint16, as uint8: uint16 rounded, uint8 as it is."""
-    if pixels.dtype == np.uint8:
-        return pixels
-    return ((pixels.astype(np.uint32) + 128) // 257).astype(np.uint8)
+def grayscale(image: torch.Tensor) -> torch.Tensor:
+    """Luma of pictures.
+
+    Args:
+        image: ``(N, 3, H, W)``, gamma-coded sRGB.
+
+    Returns:
+        ``(N, 1, H, W)``: ITU-R BT.601 luma in the image's range.
+    """
+    return (image * image.new_tensor(LUMA).view(1, 3, 1, 1)).sum(dim=1, keepdim=True)

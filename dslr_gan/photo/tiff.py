@@ -1,8 +1,9 @@
-"""Photos whose pixels stay in their file and are read a part at a time: uncompressed TIFFs.
+"""Uncompressed TIFFs a part at a time: read without decoding them whole, and begun to be written.
 
-Such a photo is Pillow's image of the file's header, never decoded, that carries where in the file
-its pixels lie. It holds as long as the file is open. Every other format, and TIFFs that are
-compressed, turned, in separate planes or of rarer kinds of pixels, are decoded as a whole.
+A photo that stays in its file is Pillow's image of the file's header, never decoded, with a
+:class:`PixelsInFile` beside it (:class:`dslr_gan.photo.photo.Photo`). It can be used as long as the
+file is open. Every other format, and TIFFs that are compressed, turned, in separate planes or of
+rarer kinds of pixels, are decoded as a whole.
 """
 
 import os
@@ -12,13 +13,11 @@ from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
 import numpy as np
-from PIL import Image, ImageFile
+from PIL import ImageFile
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
 from dslr_gan.errors import DslrGanError, reason
 from dslr_gan.photo.metadata import ORIENTATION, orientation_of
-
-_PIXELS_IN_FILE = "dslr_gan_pixels_in_file"
 
 _PHOTOMETRIC = 262
 _STRIPS, _ROWS_PER_STRIP = 273, 278
@@ -41,19 +40,19 @@ _PIXELS = {
 """By Pillow's mode and raw mode: how a file holds a channel, and how many channels it has."""
 
 LARGEST_TIFF = 2**32 - 2**24
-"""Bytes of pixels: a TIFF counts its bytes with 32 bits, and its tags want room, too."""
+"""Bytes of pixels: a TIFF counts its bytes with 32 bits, and its tags need room, too."""
 
 
 @dataclass(frozen=True, eq=False)
 class PixelsInFile:
-    """Where an open file holds the pixels of a picture, and how."""
+    """Where an open file has the pixels of a picture, and how."""
 
     stream: BinaryIO
     starts: tuple[int, ...]
-    """Where each piece begins, in bytes: from left to right, then from top to bottom."""
-    piece: tuple[int, int]
-    """Width and height of a piece: a tile, or a strip of whole rows. Those at the right and at the
-    bottom may reach beyond the picture, or the last strip may end with it."""
+    """Where each tile or strip begins, in bytes: from left to right, then from top to bottom."""
+    tile: tuple[int, int]
+    """Width and height of a tile, or of a strip of whole rows. Those at the right and at the bottom
+    may reach beyond the picture, or the last strip may end with it."""
     size: tuple[int, int]
     """Width and height of the picture."""
     kind: np.dtype
@@ -88,12 +87,12 @@ class PixelsInFile:
         return pixels.reshape(shape if self.channels > 1 else shape[:2])
 
     def _read_row(self, row: int, columns: slice, line: np.ndarray) -> None:
-        """Fill ``line`` with the bytes of some columns, piece by piece."""
+        """Fill ``line`` with the bytes of some columns, tile by tile."""
         if self.stream.closed:
             raise DslrGanError(
                 "The photo's file is closed; use the photo inside the with of open_photo_in_parts."
             )
-        wide, high = self.piece
+        wide, high = self.tile
         pixel = self.kind.itemsize * self.channels
         first = row // high * -(-self.size[0] // wide)
         column = columns.start
@@ -107,31 +106,16 @@ class PixelsInFile:
             column = end
 
 
-def pixels_in_file(photo: Image.Image) -> PixelsInFile | None:
-    """Where a photo's pixels lie, which then are not in memory; None for any other photo."""
-    found = getattr(photo, _PIXELS_IN_FILE, None)
-    # A photo that was decoded after all, or changed, has nothing left to decode.
-    is_left = isinstance(found, PixelsInFile) and getattr(photo, "tile", None)
-    return found if is_left else None
-
-
-def leave_in_file(photo: ImageFile.ImageFile, stream: BinaryIO) -> bool:
-    """Mark a photo as one whose pixels stay in its file, where that is possible.
+def find_pixels(photo: ImageFile.ImageFile, stream: BinaryIO) -> PixelsInFile | None:
+    """Find where a photo's file has its pixels, if they can be read from there.
 
     Args:
         photo: An opened file of Pillow's that is not decoded yet.
         stream: The file, which must stay open as long as the photo is used.
 
     Returns:
-        Whether it is possible; otherwise the photo is still to be decoded.
+        Where they are; None where the photo is to be decoded.
     """
-    found = _find_pixels(photo, stream)
-    if found is not None:
-        setattr(photo, _PIXELS_IN_FILE, found)
-    return found is not None
-
-
-def _find_pixels(photo: ImageFile.ImageFile, stream: BinaryIO) -> PixelsInFile | None:
     if photo.format != "TIFF" or not photo.tile or "transparency" in photo.info:
         return None
     tags = getattr(photo, "tag_v2", {})
@@ -141,39 +125,39 @@ def _find_pixels(photo: ImageFile.ImageFile, stream: BinaryIO) -> PixelsInFile |
     kind, channels = _PIXELS.get((photo.mode, raw_mode), ("u1", 0))
     if not channels or (photo.mode.startswith("I") and tags.get(_PHOTOMETRIC) == 0):
         return None
-    piece = _piece(photo)
-    if piece is None:
+    grid = _tile_size(photo)
+    if grid is None:
         return None
-    wide, pixel = piece[0], channels * np.dtype(kind).itemsize
+    wide, pixel = grid[0], channels * np.dtype(kind).itemsize
     if not strides <= {0, wide * pixel}:  # 0 says that rows follow without a gap
         return None
     end = stream.seek(0, os.SEEK_END)
-    for each in photo.tile:
-        left, top, right, bottom = each.extents or (0, 0, 0, 0)
-        if each.offset + ((bottom - top - 1) * wide + right - left) * pixel > end:
+    for tile in photo.tile:
+        left, top, right, bottom = tile.extents or (0, 0, 0, 0)
+        if tile.offset + ((bottom - top - 1) * wide + right - left) * pixel > end:
             return None  # cut off: Pillow says so
-    starts = tuple(each.offset for each in photo.tile)
-    return PixelsInFile(stream, starts, piece, photo.size, np.dtype(kind), channels)
+    starts = tuple(tile.offset for tile in photo.tile)
+    return PixelsInFile(stream, starts, grid, photo.size, np.dtype(kind), channels)
 
 
 def _layout(photo: ImageFile.ImageFile) -> tuple[str, set[int]]:
-    """The raw mode of all pieces, empty where they differ or are packed; bytes from row to row."""
-    found = {each.args[:2] if isinstance(each.args, tuple) else ("", 0) for each in photo.tile}
+    """The raw mode of all tiles (empty where they differ or are packed) and their bytes per row."""
+    found = {tile.args[:2] if isinstance(tile.args, tuple) else ("", 0) for tile in photo.tile}
     modes = {str(raw_mode) for raw_mode, _ in found}
-    if len(modes) > 1 or any(each.codec_name != "raw" for each in photo.tile):
+    if len(modes) > 1 or any(tile.codec_name != "raw" for tile in photo.tile):
         return "", set()
     return modes.pop(), {int(stride) for _, stride in found}
 
 
-def _piece(photo: ImageFile.ImageFile) -> tuple[int, int] | None:
-    """Width and height of the pieces that a photo is stored in, if these form a plain grid."""
+def _tile_size(photo: ImageFile.ImageFile) -> tuple[int, int] | None:
+    """Width and height of the tiles or strips that a photo is stored in, if these form a grid."""
     tags, (width, height) = getattr(photo, "tag_v2", {}), photo.size
     tiled = _STRIPS not in tags
     wide = tags.get(_TILE_WIDTH) if tiled else width
     high = tags.get(_TILE_HEIGHT) if tiled else tags.get(_ROWS_PER_STRIP, height)
     if not (isinstance(wide, int) and isinstance(high, int) and wide > 0 and high > 0):
         return None
-    # Counted first: a hostile header may speak of millions of pieces that nobody has stored.
+    # Counted first: a hostile header may name millions of tiles that nobody has stored.
     if -(-width // wide) * -(-height // high) != len(photo.tile):
         return None
     grid = [
@@ -181,7 +165,7 @@ def _piece(photo: ImageFile.ImageFile) -> tuple[int, int] | None:
         for top in range(0, height, high)
         for left in range(0, width, wide)
     ]
-    return (wide, high) if [each.extents for each in photo.tile] == grid else None
+    return (wide, high) if [tile.extents for tile in photo.tile] == grid else None
 
 
 def begin_tiff(

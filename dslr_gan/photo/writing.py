@@ -1,4 +1,4 @@
-"""Saving photos: whole files with all that the format holds, and a sentence where it holds less."""
+"""Saving photos: whole files with all that the format holds, and a note where it holds less."""
 
 import functools
 import io
@@ -14,9 +14,8 @@ from PIL import Image, JpegImagePlugin, PngImagePlugin
 
 from dslr_gan.errors import DslrGanError, reason, shown
 from dslr_gan.files import written_whole
-from dslr_gan.photo.deep import low_bytes
 from dslr_gan.photo.formats import BECOMES, PhotoFormat, find_format
-from dslr_gan.photo.icc import read_space
+from dslr_gan.photo.icc import convert_inks, read_space
 from dslr_gan.photo.metadata import (
     XMP,
     exif_block,
@@ -25,18 +24,25 @@ from dslr_gan.photo.metadata import (
     subsampling,
     writable_tags,
 )
-from dslr_gan.photo.modes import check_photo, convert_inks, no_memory, plain_mode, sixteen_bits
-from dslr_gan.photo.pixels import (
-    InMemoryWriter,
-    PhotoPixels,
-    PhotoWriter,
-    photo_from_pixels,
-    photo_pixels,
+from dslr_gan.photo.photo import (
+    as_gray16,
+    check_photo,
+    low_bytes,
+    no_memory,
+    pixels_in_file,
+    plain_mode,
 )
-from dslr_gan.photo.png16 import write_deep
+from dslr_gan.photo.pixels import PhotoPixels, photo_pixels
 from dslr_gan.photo.reading import register_heif
-from dslr_gan.photo.tensors import eight_bits
-from dslr_gan.photo.tiff import begin_tiff, pixels_in_file
+from dslr_gan.photo.sixteen_bit import eight_bits, write_deep
+from dslr_gan.photo.tiff import begin_tiff
+from dslr_gan.photo.writers import (
+    InMemoryWriter,
+    PhotoWriter,
+    TiffWriter,
+    photo_from_pixels,
+    writing_errors,
+)
 
 QUALITY = 95
 """Of lossy WebP and AVIF files, and of JPEGs whose source's quality is unknown."""
@@ -45,7 +51,7 @@ LEAST_QUALITY = 90
 """Of JPEGs whose source was worse: enhanced detail is not to be lost again."""
 
 HEIC_QUALITY = 90
-"""On libheif's own scale, on which cameras lie near 80."""
+"""On libheif's own scale, on which cameras are near 80."""
 
 _SEGMENT = 65500
 """Bytes of EXIF or XMP that fit into a JPEG."""
@@ -86,7 +92,7 @@ def format_note(photo: Image.Image, kind: PhotoFormat) -> str | None:
 
 
 def is_own_format(photo: Image.Image, kind: PhotoFormat) -> bool:
-    """Whether a format is the one that a photo's file had; MPO counts as JPEG."""
+    """Whether a format is the one that a photo's file had. MPO counts as JPEG."""
     try:
         return find_format(photo.format or "") == kind
     except DslrGanError:  # photos are not written in it
@@ -114,7 +120,7 @@ def copy_photo(source: str | Path, destination: str | Path) -> None:
 def save_photo(
     photo: Image.Image, destination: str | Path, *, format: str | None = None
 ) -> list[str]:
-    """Write a photo with its EXIF, XMP, profile and resolution; the file is whole or not there.
+    """Write a photo with its EXIF, XMP, profile and resolution, as a whole file or none.
 
     A JPEG gets the quantisation tables of the JPEG it came from, made finer where they are
     coarser than those of quality 90, and its chroma subsampling; quality 95 and 4:4:4 where these
@@ -139,10 +145,10 @@ def save_photo(
     kind = find_format(destination.suffix if format is None else format)
     check_photo(photo)
     if pixels_in_file(photo) is not None:
-        canvas = photo_pixels(photo)
-        photo = photo_from_pixels(canvas, canvas.pixels)
+        source = photo_pixels(photo)
+        photo = photo_from_pixels(source, source.pixels)
     plain = _plain(photo)
-    # The profile of a CMYK or LAB photo speaks of colours that are no longer there.
+    # The profile of a CMYK or LAB photo describes colours that are no longer there.
     profile = b"" if photo.mode in ("CMYK", "LAB") else photo.info.get("icc_profile") or b""
     low = low_bytes(photo)
     lost: list[str] = []
@@ -153,137 +159,87 @@ def save_photo(
     _check_holds(kind, plain.mode, profile, name)
     options = {"icc_profile": profile, **_metadata(photo, kind, lost), **_quality(photo, kind)}
     try:
-        with written_whole(destination) as unfinished:
+        with writing_errors(name, kind), written_whole(destination) as unfinished:
             if low is not None and kind.deep:
                 with unfinished.open("wb") as stream:
                     write_deep(stream, plain, low, format=kind.name, **options)
             else:
                 register_heif()
                 plain.save(unfinished, kind.name, **options)
-    except DslrGanError:
-        raise
     except MemoryError as error:
         raise DslrGanError(no_memory(name, photo.size)) from error
-    except Exception as error:  # Pillow's encoders raise nearly anything
-        raise _unwritable(name, kind, error) from error
     return lost
-
-
-class TiffWriter(PhotoWriter):
-    """A photo in the making whose pixels go into the file of an uncompressed TIFF.
-
-    Args:
-        canvas: What ``photo_pixels`` made of the photo.
-        stream: The file, open for writing.
-        start: Where in it the first pixel belongs.
-        name: The file's name, for sentences.
-    """
-
-    def __init__(self, canvas: PhotoPixels, stream: BinaryIO, start: int, name: str) -> None:
-        super().__init__(canvas)
-        self._stream, self._start, self._name = stream, start, name
-
-    def put(self, rows: slice, columns: slice, levels: np.ndarray) -> None:
-        """See :meth:`PhotoWriter.put`.
-
-        Raises:
-            DslrGanError: If the file cannot be written, for want of room above all.
-        """
-        lines = np.ascontiguousarray(levels, levels.dtype.newbyteorder("<"))
-        pixel = lines[0, 0].nbytes
-        with _sentence(self._name, find_format("tiff")):
-            for row, line in zip(range(rows.start, rows.stop), lines, strict=True):
-                self._stream.seek(self._start + (row * self.canvas.width + columns.start) * pixel)
-                self._stream.write(line.data)
 
 
 @contextmanager
 def write_photo_in_parts(
-    canvas: PhotoPixels, destination: str | Path, *, format: str | None = None
+    source: PhotoPixels, destination: str | Path, *, format: str | None = None
 ) -> Iterator[tuple[PhotoWriter, list[str]]]:
-    """Write a photo as it is painted: a TIFF part by part, all other formats at the end.
+    """Write a photo while its pixels are made: a TIFF part by part, all other formats at the end.
 
     The file has what :func:`save_photo` gives it, and is whole or not there: it appears when the
     ``with`` ends, and not at all when it ends with an exception.
 
     Args:
-        canvas: What ``photo_pixels`` made of the photo.
+        source: What ``photo_pixels`` made of the photo.
         destination: The file; it is replaced where it exists, missing folders are made.
         format: A name such as ``"png"``; the suffix of ``destination`` decides where None.
 
     Yields:
-        The painting, and the list of what ``save_photo`` returns, complete at the end.
+        What takes the pixels, and the list that ``save_photo`` returns, complete at the end.
 
     Raises:
         DslrGanError: As :func:`save_photo`.
     """
     destination, name = Path(destination), shown(destination)
     kind = find_format(destination.suffix if format is None else format)
-    profile = canvas.info.get("icc_profile") or b""
+    profile = source.info.get("icc_profile") or b""
     # Before any work is done. 16-bit gray comes back with 8 bits where need be.
-    held = "L" if canvas.mode == "I;16" and "I;16" not in kind.modes else canvas.mode
+    held = "L" if source.mode == "I;16" and "I;16" not in kind.modes else source.mode
     _check_holds(kind, held, profile, name)
     lost: list[str] = []
     # Gray with alpha in 16 bits becomes RGBA there, which save_photo sees to.
-    if kind.name != "TIFF" or (canvas.mode, canvas.dtype) == ("LA", np.uint16):
-        painting = InMemoryWriter(canvas)
-        yield painting, lost
-        lost += save_photo(painting.photo(), destination, format=kind.name)
+    if kind.name != "TIFF" or (source.mode, source.dtype) == ("LA", np.uint16):
+        writer = InMemoryWriter(source)
+        yield writer, lost
+        lost += save_photo(writer.photo(), destination, format=kind.name)
         return
-    empty = Image.new(canvas.mode, (1, 1))
-    empty.info.update(canvas.info)
+    empty = Image.new(source.mode, (1, 1))
+    empty.info.update(source.info)
     options = {"icc_profile": profile, **_metadata(empty, kind, lost)}
-    channels = len(canvas.mode.removesuffix(";16"))
-    bits = 8 * np.dtype(canvas.dtype).itemsize
+    channels = len(source.mode.removesuffix(";16"))
+    bits = 8 * np.dtype(source.dtype).itemsize
     head = io.BytesIO()
     with ExitStack() as whole:
-        with _sentence(name, kind):
-            begin_tiff(head, (canvas.width, canvas.height), channels, bits, **options)
+        with writing_errors(name, kind):
+            begin_tiff(head, (source.width, source.height), channels, bits, **options)
             unfinished = whole.enter_context(written_whole(destination))
             stream = unfinished.open("wb")
             whole.callback(_close_quietly, stream)
             stream.write(head.getbuffer())
         # What goes wrong in here is not the file's fault, and stays what it is.
-        yield TiffWriter(canvas, stream, head.tell(), name), lost
-        with _sentence(name, kind):
+        yield TiffWriter(source, stream, head.tell(), name), lost
+        with writing_errors(name, kind):
             stream.close()
             whole.close()
 
 
 def _close_quietly(stream: BinaryIO) -> None:
-    """Close a file that is not wanted any more; what it still held may find no room."""
+    """Close a file that is not wanted any more, whose last bytes may find no room."""
     with suppress(OSError):
         stream.close()
-
-
-@contextmanager
-def _sentence(name: str, kind: PhotoFormat) -> Iterator[None]:
-    """Say in a sentence why a file cannot be written."""
-    try:
-        yield
-    except (DslrGanError, MemoryError):
-        raise
-    except Exception as error:  # Pillow raises nearly anything on odd tags
-        raise _unwritable(name, kind, error) from error
-
-
-def _unwritable(name: str, kind: PhotoFormat, error: Exception) -> DslrGanError:
-    advice = f"{kind.name} may not hold it: choose another format, such as --format png"
-    if isinstance(error, OSError) and error.errno:
-        advice = "check that the folder can be written to and has room"
-    return DslrGanError(f"{name} cannot be written ({reason(error)}); {advice}.")
 
 
 def _plain(photo: Image.Image) -> Image.Image:
     """The photo in one of the five modes that files are written in."""
     if photo.mode == "CMYK":
         return convert_inks(photo)
-    photo, mode = sixteen_bits(photo), plain_mode(photo)
+    photo, mode = as_gray16(photo), plain_mode(photo)
     return photo if photo.mode == mode else photo.convert(mode)
 
 
 def _shallow(photo: Image.Image) -> Image.Image:
-    """A photo of 16-bit gray with 8 bits; in colour the high bytes are that already."""
+    """A photo of 16-bit gray with 8 bits, which in colour the high bytes are already."""
     if photo.mode != "I;16":
         return photo
     result = Image.fromarray(eight_bits(np.asarray(photo)))
@@ -292,7 +248,7 @@ def _shallow(photo: Image.Image) -> Image.Image:
 
 
 def _check_holds(kind: PhotoFormat, mode: str, profile: bytes, name: str) -> None:
-    """Refuse to lose alpha or the meaning of colours without being told to."""
+    """Refuse to lose alpha or the meaning of colours where nobody asked for it."""
     lost = ""
     if mode not in kind.modes:
         lost = "transparency"
@@ -307,7 +263,7 @@ def _check_holds(kind: PhotoFormat, mode: str, profile: bytes, name: str) -> Non
 
 
 def _metadata(photo: Image.Image, kind: PhotoFormat, lost: list[str]) -> dict[str, Any]:
-    """Save options for EXIF, XMP and resolution; what does not fit is told in ``lost``."""
+    """Save options for EXIF, XMP and resolution. What does not fit is reported in ``lost``."""
     options: dict[str, Any] = {}
     exif, xmp = exif_block(photo) or b"", photo.info.get("xmp")
     if not isinstance(xmp, bytes):
@@ -336,7 +292,7 @@ def _metadata(photo: Image.Image, kind: PhotoFormat, lost: list[str]) -> dict[st
 
 
 def _tiff_tags(exif: bytes, xmp: bytes, lost: list[str]) -> dict[int, Any]:
-    """The tags of a TIFF, which holds XMP as one of them; what is broken is told in ``lost``."""
+    """The tags of a TIFF, among them XMP. What is broken is reported in ``lost``."""
     found = Image.Exif()
     try:
         with warnings.catch_warnings():

@@ -18,6 +18,7 @@ from skimage.measure import ransac
 from skimage.transform import ProjectiveTransform, warp
 
 from dslr_gan.errors import DslrGanError
+from dslr_gan.photo.pixels import luma as luma_of
 
 COARSE_SIDE = 1024
 """Longer side of the copies that keypoints are looked for on, in pixels."""
@@ -125,7 +126,7 @@ def _align(phone: np.ndarray, dslr: np.ndarray) -> Alignment:
 
 def luma(pixels: np.ndarray) -> np.ndarray:
     """Rec. 601 luma of ``(H, W, 3)`` uint8 pixels, float32 ``(H, W)`` in [0, 1]."""
-    return pixels @ np.array([0.299, 0.587, 0.114], np.float32) / np.float32(255)
+    return luma_of(pixels) / np.float32(255)
 
 
 def resized(plane: np.ndarray, scale: float) -> np.ndarray:

@@ -25,7 +25,7 @@ from dslr_gan.models.generator import Generator
 from dslr_gan.models.phones import Phone
 from dslr_gan.models.registry import load_network
 from dslr_gan.photo import photo_pixels, to_pixels, to_tensor
-from dslr_gan.photo.deep import low_bytes, put_low_bytes
+from dslr_gan.photo.photo import low_bytes, photo_of
 from tests.support.helpers import loud, published_like
 from tests.support.hub_client import HubClient
 from tests.support.hub_server import HubServer
@@ -367,7 +367,7 @@ def test_colours_agree_with_a_colour_managed_conversion(primaries, deep):
     expected = enhancer.enhance(ImageCms.profileToProfile(wide, space, srgb))
     wide.info["icc_profile"] = rgb_profile(primaries)
     if deep:
-        put_low_bytes(wide, wide.copy())  # times 257
+        photo_of(wide).low_bytes = wide.copy()  # times 257
     result = enhancer.enhance(wide)
     assert result.info["icc_profile"] == rgb_profile(primaries)
     assert (low_bytes(result) is not None) == deep

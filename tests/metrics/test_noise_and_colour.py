@@ -9,12 +9,12 @@ from skimage import data
 from skimage.color import deltaE_ciede2000, lab2rgb
 
 from dslr_gan.metrics.noise_and_colour import (
-    LUMA,
     blurred_lab,
     colour_difference,
     flattest_blocks,
     noise_level,
 )
+from dslr_gan.photo.pixels import LUMA
 
 
 def noisy(strength, seed=0, level=120.0, size=(96, 112)):

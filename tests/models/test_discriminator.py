@@ -6,7 +6,8 @@ import torch
 from torch import nn
 
 from dslr_gan.errors import DslrGanError
-from dslr_gan.models.discriminator import Discriminator, grayscale
+from dslr_gan.models.discriminator import Discriminator
+from dslr_gan.photo.tensors import grayscale
 
 NORMS = ["instance", None]
 

@@ -16,7 +16,7 @@ from dslr_gan.photo import (
     save_photo,
     write_photo_in_parts,
 )
-from tests.support.photo_helpers import ORIENTATION, encoded, same, with_exif
+from tests.support.photo_helpers import ORIENTATION, encoded, round_trip, same, with_exif
 
 
 @pytest.mark.parametrize("order", ["<", ">"])
@@ -35,9 +35,9 @@ def test_orientation_is_applied_once_and_its_tag_reset(orientation, order, tmp_p
         7: lambda a: np.rot90(a, 2).swapaxes(0, 1),
         8: lambda a: np.rot90(a, 1),
     }[orientation](np.asarray(sensor))
-    canvas = photo_pixels(photo)
-    assert np.array_equal(canvas.pixels, shown)
-    save_photo(photo_from_pixels(canvas, canvas.pixels), tmp_path / "upright.png")
+    source = photo_pixels(photo)
+    assert np.array_equal(source.pixels, shown)
+    save_photo(photo_from_pixels(source, source.pixels), tmp_path / "upright.png")
     again = open_photo(tmp_path / "upright.png")
     assert np.array_equal(np.asarray(again), shown)
     assert again.getexif()[ORIENTATION] == 1
@@ -49,8 +49,7 @@ def test_orientation_is_applied_once_and_its_tag_reset(orientation, order, tmp_p
 def test_exif_survives_in_every_format_that_holds_it(suffix, order, tmp_path):
     sensor = Image.fromarray(data.chelsea()).resize((64, 48))
     photo = open_photo(encoded(sensor, "JPEG", exif=with_exif(6, order)))
-    canvas = photo_pixels(photo)
-    save_photo(photo_from_pixels(canvas, canvas.pixels), tmp_path / f"photo.{suffix}")
+    save_photo(round_trip(photo), tmp_path / f"photo.{suffix}")
     result = open_photo(tmp_path / f"photo.{suffix}")
     exif = result.getexif()
     assert result.size == (48, 64)
@@ -67,10 +66,10 @@ def test_exif_survives_in_every_format_that_holds_it(suffix, order, tmp_path):
 def test_the_tags_of_a_tiff_survive_without_those_of_its_structure(coffee, tmp_path):
     file = encoded(coffee, "TIFF", exif=with_exif(8), dpi=(300, 200))
     photo = open_photo(file)
-    canvas = photo_pixels(photo)  # Pillow itself turns a TIFF when it loads it
-    assert np.array_equal(canvas.pixels, np.rot90(np.asarray(coffee), 1))
+    source = photo_pixels(photo)  # Pillow itself turns a TIFF when it loads it
+    assert np.array_equal(source.pixels, np.rot90(np.asarray(coffee), 1))
     for suffix in ("tif", "jpg"):
-        save_photo(photo_from_pixels(canvas, canvas.pixels), tmp_path / f"photo.{suffix}")
+        save_photo(photo_from_pixels(source, source.pixels), tmp_path / f"photo.{suffix}")
         result = open_photo(tmp_path / f"photo.{suffix}")
         assert result.size == (203, 301)
         assert result.getexif()[ExifTags.Base.Make] == "Apple"
@@ -83,23 +82,21 @@ def test_the_tags_of_a_tiff_of_several_pages_survive(coffee, tmp_path):
     """Pillow reads them from the file only when asked, which by then is closed."""
     pages = {"save_all": True, "append_images": [coffee]}
     coffee.save(tmp_path / "pages.tif", exif=with_exif(), **pages)
-    canvas = photo_pixels(open_photo(tmp_path / "pages.tif"))
+    source = photo_pixels(open_photo(tmp_path / "pages.tif"))
     exif = Image.Exif()
-    exif.load(photo_from_pixels(canvas, canvas.pixels).info["exif"])
+    exif.load(photo_from_pixels(source, source.pixels).info["exif"])
     assert exif.get_ifd(ExifTags.IFD.GPSInfo)[1] == "N"
 
 
 def test_a_photo_without_exif_gets_none(coffee):
-    canvas = photo_pixels(coffee)
-    assert "exif" not in photo_from_pixels(canvas, canvas.pixels).info
+    assert "exif" not in round_trip(coffee).info
 
 
 @pytest.mark.parametrize("exif", [b"Exif\0\0junk", b"Exif\0\0II*\0\xff\xff\xff\x7f", b"II*\0"])
 def test_broken_exif_is_dropped(coffee, exif):
     coffee = coffee.copy()
     coffee.info["exif"] = exif
-    canvas = photo_pixels(coffee)
-    assert same(result := photo_from_pixels(canvas, canvas.pixels), coffee)
+    assert same(result := round_trip(coffee), coffee)
     assert "exif" not in result.info
 
 
@@ -112,9 +109,9 @@ def test_orientation_of_xmp_is_not_applied_a_second_time(suffix, in_exif, tmp_pa
     sensor = Image.fromarray(data.chelsea()).resize((64, 48))
     xmp = XMP.format('tiff:Orientation="6"').encode()
     photo = open_photo(encoded(sensor, "JPEG", xmp=xmp, exif=with_exif(6 if in_exif else None)))
-    canvas = photo_pixels(photo)
-    assert canvas.pixels.shape == (64, 48, 3)
-    save_photo(photo_from_pixels(canvas, canvas.pixels), tmp_path / f"photo.{suffix}")
+    source = photo_pixels(photo)
+    assert source.pixels.shape == (64, 48, 3)
+    save_photo(photo_from_pixels(source, source.pixels), tmp_path / f"photo.{suffix}")
     result = open_photo(tmp_path / f"photo.{suffix}")
     assert b'dc:rights="me"' in result.info["xmp"]
     assert photo_pixels(result).pixels.shape == (64, 48, 3)
@@ -122,17 +119,16 @@ def test_orientation_of_xmp_is_not_applied_a_second_time(suffix, in_exif, tmp_pa
 
 def test_xmp_that_speaks_of_a_video_beside_the_photo_is_dropped(coffee):
     xmp = XMP.format('GCamera:MotionPhoto="1"').encode()
-    canvas = photo_pixels(open_photo(encoded(coffee, "JPEG", xmp=xmp)))
-    assert "xmp" not in photo_from_pixels(canvas, canvas.pixels).info
+    assert "xmp" not in round_trip(open_photo(encoded(coffee, "JPEG", xmp=xmp))).info
 
 
 def test_resolution_is_kept_and_turned(coffee, tmp_path):
     file = encoded(coffee, "JPEG", dpi=(300, 150), exif=with_exif(6))
-    canvas = photo_pixels(open_photo(file))
+    source = photo_pixels(open_photo(file))
     for suffix in ("jpg", "png", "tif"):
-        save_photo(photo_from_pixels(canvas, canvas.pixels), tmp_path / f"photo.{suffix}")
+        save_photo(photo_from_pixels(source, source.pixels), tmp_path / f"photo.{suffix}")
         dpi = open_photo(tmp_path / f"photo.{suffix}").info["dpi"]
-        assert tuple(round(each) for each in dpi) == (150, 300), suffix
+        assert tuple(round(number) for number in dpi) == (150, 300), suffix
 
 
 # TIFF ----------------------------------------------------------------------------------------
@@ -141,11 +137,11 @@ def test_resolution_is_kept_and_turned(coffee, tmp_path):
 def saved(path):
     """A photo's file opened, and saved as a TIFF beside it in both ways: what both lose."""
     photo = open_photo(path)
-    canvas = photo_pixels(photo)
-    lost = save_photo(photo_from_pixels(canvas, canvas.pixels), path.with_name("whole.tif"))
-    with write_photo_in_parts(canvas, path.with_name("parts.tif")) as (painting, also_lost):
-        whole = slice(0, canvas.height), slice(0, canvas.width)
-        painting.paint(*whole, canvas.pixels.astype(np.float32) / canvas.top)
+    source = photo_pixels(photo)
+    lost = save_photo(photo_from_pixels(source, source.pixels), path.with_name("whole.tif"))
+    with write_photo_in_parts(source, path.with_name("parts.tif")) as (writer, also_lost):
+        whole = slice(0, source.height), slice(0, source.width)
+        writer.paint(*whole, source.pixels.astype(np.float32) / source.top)
     assert lost == also_lost
     return notes(photo) + lost
 
@@ -199,14 +195,14 @@ def test_no_folder_is_pointed_to_that_is_not_there(tmp_path):
 def test_broken_exif_never_keeps_a_photo_from_becoming_a_tiff(tmp_path):
     random = np.random.default_rng(0)
     whole, path = with_exif(), tmp_path / "photo.jpg"
-    told = 0
+    reported = 0
     for _ in range(200):
         block = bytearray(whole)
         for place in random.integers(6, len(block), 4):
             block[place] = random.integers(256)
         Image.new("RGB", (12, 9)).save(path, exif=bytes(block))
-        told += bool(saved(path))
+        reported += bool(saved(path))
         for name in ("whole.tif", "parts.tif"):
             with Image.open(tmp_path / name) as result:
                 result.load()
-    assert 0 < told < 200
+    assert 0 < reported < 200

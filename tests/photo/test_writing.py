@@ -11,18 +11,17 @@ from dslr_gan.photo import (
     format_note,
     format_to_write,
     open_photo,
-    photo_from_pixels,
-    photo_pixels,
     save_photo,
 )
 from tests.support.photo_helpers import (
     DISPLAY_P3,
     SRGB,
     encoded,
+    message_of,
     pictures,
     rgb_profile,
+    round_trip,
     same,
-    sentence,
     with_exif,
 )
 
@@ -41,8 +40,7 @@ def test_lossless_formats_give_back_every_pixel(suffix, tmp_path):
         photo = pictures()[mode]
         save_photo(photo, tmp_path / f"photo.{suffix}")
         read = open_photo(tmp_path / f"photo.{suffix}")
-        canvas = photo_pixels(read)
-        assert same(photo_from_pixels(canvas, canvas.pixels), photo), mode
+        assert same(round_trip(read), photo), mode
 
 
 @pytest.mark.parametrize("suffix", ["jpg", "webp", "avif"])
@@ -58,8 +56,7 @@ def test_webp_is_lossless_where_its_source_was(tmp_path):
     for lossless, animated in ((True, False), (False, False), (True, True)):
         frames = {"save_all": True, "append_images": [photo.rotate(90)]} if animated else {}
         source = open_photo(encoded(photo, "WEBP", lossless=lossless, exact=True, **frames))
-        canvas = photo_pixels(source)
-        result = photo_from_pixels(canvas, canvas.pixels)
+        result = round_trip(source)
         save_photo(result, tmp_path / "photo.webp")
         assert same(open_photo(tmp_path / "photo.webp"), result) == lossless
         assert same(open_photo(tmp_path / "photo.webp").getchannel("A"), photo.getchannel("A"))
@@ -69,8 +66,7 @@ def test_webp_is_lossless_where_its_source_was(tmp_path):
 def test_jpeg_keeps_the_chroma_subsampling_of_its_source(chroma, kept, coffee, tmp_path):
     for exif, wanted in ((b"", kept), (with_exif(6), 0 if kept == 1 else kept)):
         source = open_photo(encoded(coffee, "JPEG", subsampling=chroma, exif=exif))
-        canvas = photo_pixels(source)
-        save_photo(photo_from_pixels(canvas, canvas.pixels), tmp_path / "photo.jpg")
+        save_photo(round_trip(source), tmp_path / "photo.jpg")
         result = open_photo(tmp_path / "photo.jpg")
         assert JpegImagePlugin.get_sampling(result) == wanted
 
@@ -79,25 +75,25 @@ def test_jpeg_keeps_the_chroma_subsampling_of_its_source(chroma, kept, coffee, t
 @pytest.mark.parametrize("mode", ["RGB", "L"])
 def test_jpeg_keeps_the_quality_of_its_source_from_90_up(quality, kept, mode, coffee, tmp_path):
     coffee = coffee.convert(mode)
-    canvas = photo_pixels(open_photo(encoded(coffee, "JPEG", quality=quality)))
-    save_photo(photo_from_pixels(canvas, canvas.pixels), tmp_path / "photo.jpg")
+    save_photo(
+        round_trip(open_photo(encoded(coffee, "JPEG", quality=quality))), tmp_path / "photo.jpg"
+    )
     result = open_photo(tmp_path / "photo.jpg")
     reference = open_photo(encoded(coffee, "JPEG", quality=kept))
     assert result.quantization == reference.quantization
 
 
 def test_jpeg_tables_of_a_camera_are_kept_and_turned(coffee, tmp_path):
-    luma = [1 + each // 32 for each in range(64)]
-    chroma = [2 + each % 2 for each in range(64)]
-    for orientation, wanted in ((1, luma), (6, [1 + each % 8 // 4 for each in range(64)])):
+    luma = [1 + i // 32 for i in range(64)]
+    chroma = [2 + i % 2 for i in range(64)]
+    for orientation, wanted in ((1, luma), (6, [1 + i % 8 // 4 for i in range(64)])):
         exif = with_exif(orientation)
         source = encoded(coffee, "JPEG", qtables=[luma, chroma], exif=exif)
-        canvas = photo_pixels(open_photo(source))
-        save_photo(photo_from_pixels(canvas, canvas.pixels), tmp_path / "photo.jpg")
+        save_photo(round_trip(open_photo(source)), tmp_path / "photo.jpg")
         assert list(open_photo(tmp_path / "photo.jpg").quantization[0]) == wanted
 
 
-def test_sixteen_bits_in_a_format_of_eight_are_said(tmp_path):
+def test_sixteen_bits_in_a_format_of_eight_are_reported(tmp_path):
     deep = pictures()["I;16"]
     (note,) = save_photo(deep, tmp_path / "photo.jpg")
     assert note == "JPEG is written with 8 bits per channel; the photo had 16."
@@ -106,12 +102,12 @@ def test_sixteen_bits_in_a_format_of_eight_are_said(tmp_path):
     assert np.abs(np.asarray(open_photo(tmp_path / "photo.webp"))[..., 0] - expected).mean() < 12
 
 
-def test_metadata_that_a_format_cannot_hold_is_said(coffee, tmp_path):
+def test_metadata_that_a_format_cannot_hold_is_reported(coffee, tmp_path):
     photo = coffee.copy()
     photo.info["exif"] = with_exif(1) + bytes(70_000)
     photo.info["xmp"] = b"<x>" + bytes(70_000)
     said = save_photo(photo, tmp_path / "photo.jpg")
-    assert [each.split()[1] for each in said] == ["EXIF", "XMP"]
+    assert [note.split()[1] for note in said] == ["EXIF", "XMP"]
     assert save_photo(photo, tmp_path / "photo.bmp") == [
         "BMP holds no EXIF and no XMP; they were left out."
     ]
@@ -127,7 +123,7 @@ def test_the_format_that_a_photo_comes_back_in(coffee, tmp_path):
     assert format_to_write(open_photo(encoded(coffee, "MPO", **views))).name == "JPEG"
 
 
-def test_another_format_than_the_files_is_said(coffee):
+def test_another_format_than_the_files_is_reported(coffee):
     png, jpeg = find_format("png"), find_format("jpg")
     assert format_note(open_photo(encoded(coffee, "JPEG")), jpeg) is None
     assert format_note(open_photo(encoded(coffee, "MPO")), jpeg) is None
@@ -142,7 +138,7 @@ def test_a_copy_is_the_file_byte_for_byte(coffee, tmp_path):
     assert (tmp_path / "new/photo.jpg").read_bytes() == (tmp_path / "photo.jpg").read_bytes()
     with pytest.raises(DslrGanError, match="missing.jpg cannot be copied"):
         copy_photo(tmp_path / "missing.jpg", tmp_path / "new/other.jpg")
-    assert [each.name for each in (tmp_path / "new").iterdir()] == ["photo.jpg"]
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["photo.jpg"]
 
 
 def test_jpeg_of_unknown_subsampling_gets_full_chroma(coffee, tmp_path):
@@ -154,8 +150,7 @@ def test_jpeg_of_unknown_subsampling_gets_full_chroma(coffee, tmp_path):
 def test_the_profile_is_saved(suffix, coffee, tmp_path):
     wide = coffee.copy()
     wide.info["icc_profile"] = rgb_profile(DISPLAY_P3)
-    canvas = photo_pixels(wide)
-    save_photo(photo_from_pixels(canvas, canvas.pixels), tmp_path / f"photo.{suffix}")
+    save_photo(round_trip(wide), tmp_path / f"photo.{suffix}")
     assert open_photo(tmp_path / f"photo.{suffix}").info["icc_profile"] == rgb_profile(DISPLAY_P3)
 
 
@@ -171,11 +166,11 @@ def test_a_format_that_would_lose_something_is_refused(coffee, tmp_path):
     for photo, name, words in cases:
         with pytest.raises(DslrGanError) as error:
             save_photo(photo, tmp_path / name)
-        assert words in sentence(error, name)
+        assert words in message_of(error, name)
         assert "--format png" in str(error.value)
     wide.info["icc_profile"] = rgb_profile(SRGB)
     save_photo(wide, tmp_path / "photo.bmp")  # says no more than no profile does
-    assert [each.name for each in tmp_path.iterdir()] == ["photo.bmp"]
+    assert [path.name for path in tmp_path.iterdir()] == ["photo.bmp"]
 
 
 def test_the_format_is_named_or_read_off_the_suffix(coffee, tmp_path):
@@ -196,14 +191,14 @@ def test_the_format_is_named_or_read_off_the_suffix(coffee, tmp_path):
             save_photo(coffee, tmp_path / name, format=format)
 
 
-def test_a_place_that_cannot_be_written_is_said_in_a_sentence(coffee, tmp_path):
+def test_a_place_that_cannot_be_written_gets_an_error_message(coffee, tmp_path):
     (tmp_path / "file").write_text("in the way")
     (tmp_path / "folder.png").mkdir()
     for name in ("file/photo.png", "folder.png"):
         with pytest.raises(DslrGanError) as error:
             save_photo(coffee, tmp_path / name)
-        assert "check that the folder" in sentence(error, name)
-    assert sorted(each.name for each in tmp_path.iterdir()) == ["file", "folder.png"]
+        assert "check that the folder" in message_of(error, name)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "folder.png"]
 
 
 def test_a_failed_save_leaves_the_old_file(coffee, tmp_path):
@@ -222,5 +217,4 @@ def test_other_modes_are_saved_as_what_they_show(coffee, tmp_path):
     for photo in (coffee.quantize(16), inks, coffee.convert("1")):
         save_photo(photo, tmp_path / "photo.png")
         assert "icc_profile" not in open_photo(tmp_path / "photo.png").info
-        canvas = photo_pixels(photo)
-        assert same(open_photo(tmp_path / "photo.png"), photo_from_pixels(canvas, canvas.pixels))
+        assert same(open_photo(tmp_path / "photo.png"), round_trip(photo))

@@ -8,6 +8,8 @@ import pytest
 from PIL import ExifTags, Image
 from skimage import data
 
+from dslr_gan.photo import photo_from_pixels, photo_pixels
+
 ORIENTATION = ExifTags.Base.Orientation
 
 # Primaries in XYZ of D50, one column each, as their ICC profiles have them.
@@ -34,6 +36,19 @@ def same(first: Image.Image, second: Image.Image) -> bool:
     return first.mode == second.mode and np.array_equal(np.asarray(first), np.asarray(second))
 
 
+def round_trip(photo: Image.Image) -> Image.Image:
+    """The photo made of the photo's own pixels."""
+    plain = photo_pixels(photo)
+    return photo_from_pixels(plain, plain.pixels)
+
+
+def facts_of(photo: Image.Image) -> tuple[np.ndarray, np.ndarray | None, str, type]:
+    """The photo's pixels in sRGB, its alpha, the mode that it comes back in, and its depth."""
+    source = photo_pixels(photo)
+    whole = slice(0, source.height), slice(0, source.width)
+    return source.pixels, source.read_own(*whole)[1], source.mode, source.dtype
+
+
 def pictures() -> dict[str, Image.Image]:
     """One picture per mode, with alpha and depth that a careless conversion would lose."""
     colour = Image.fromarray(data.astronaut()).resize((67, 45))
@@ -47,6 +62,13 @@ def pictures() -> dict[str, Image.Image]:
         "LA": Image.merge("LA", (colour.convert("L"), alpha)),
         "I;16": Image.fromarray(deep),
     }
+
+
+def deep_pixels(channels: int, height: int = 37, width: int = 53) -> np.ndarray:
+    """Every channel uses all of its 16 bits, smooth enough for filters to matter."""
+    random = np.random.default_rng(channels)
+    ramp = np.linspace(0, 60000, height * width).reshape(height, width, 1)
+    return (ramp + random.integers(0, 5000, (height, width, channels))).astype(np.uint16)
 
 
 def with_exif(orientation: int | None = None, order: str = "<") -> bytes:
@@ -71,7 +93,8 @@ def with_exif(orientation: int | None = None, order: str = "<") -> bytes:
     return bytes(block) + thumbnail + picture
 
 
-def sentence(error: pytest.ExceptionInfo, name: str) -> str:
+def message_of(error: pytest.ExceptionInfo, name: str) -> str:
+    """The text of an error message for people, which is about the file of that name."""
     text = str(error.value)
     assert (name if name.isprintable() else repr(name)[1:-1]) in text
     assert text.endswith(".") and "\n" not in text and "Traceback" not in text

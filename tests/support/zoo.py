@@ -69,7 +69,7 @@ class Specimen:
     dpi: tuple[int, int] | None = None
     chroma: int | None = None
     note: str | None = None
-    """Words of the one sentence that is said."""
+    """Words of the one note that is given."""
 
 
 LOSSY = 2.5
@@ -301,7 +301,7 @@ def coloured() -> Iterator[tuple[str, Specimen]]:
     profile = gray_profile(1.8)
     curve = (np.arange(256) / 255) ** 1.8
     shown = np.where(curve <= 0.0031308, curve * 12.92, 1.055 * curve ** (1 / 2.4) - 0.055)
-    seen = gray.point([round(each * 255) for each in shown])
+    seen = gray.point([round(level * 255) for level in shown])
     file = content(gray, "PNG", icc_profile=profile)
     yield "gray profile", Specimen(file, "PNG", "L", shown=seen, icc=profile, tolerance=1)
 
@@ -309,7 +309,7 @@ def coloured() -> Iterator[tuple[str, Specimen]]:
 def specimens() -> dict[str, Specimen]:
     """All that must come out right, by name."""
     groups = (turned_ones, jpegs, pngs, tiffs, others, coloured)
-    return {name: each for group in groups for name, each in group()}
+    return {name: specimen for group in groups for name, specimen in group()}
 
 
 def huge_headers() -> dict[str, bytes]:
