@@ -4,12 +4,13 @@ Transfer and caching are huggingface_hub's.
 """
 
 import hashlib
+import json
 import re
 from pathlib import Path
 from typing import NamedTuple
 
 from httpx2 import HTTPError
-from huggingface_hub import HfApi, snapshot_download
+from huggingface_hub import HfApi, hf_hub_download, snapshot_download
 from huggingface_hub.errors import (
     EntryNotFoundError,
     GatedRepoError,
@@ -73,15 +74,18 @@ def locate(name: str | Path, revision: str | None = None) -> Origin:
             f"there is no folder {name}, and it is not a Hub id either; "
             "a Hub id looks like owner/name."
         )
-    answered = _hub_answers(str(name), revision)
+    listing = _ask_for_listing(str(name), revision)
     try:
         # Not by commit: the local copy is found again only under the name it was asked for by.
-        folder = snapshot_download(
-            str(name),
-            revision=revision,
-            allow_patterns=[CONFIG, WEIGHTS, FACTS],
-            local_files_only=not answered,
+        folder = Path(
+            snapshot_download(
+                str(name),
+                revision=revision,
+                allow_patterns=[CONFIG, WEIGHTS, FACTS],
+                local_files_only=listing is None,
+            )
         )
+        _check_transfer(folder, str(name), listing)
     except (LocalEntryNotFoundError, OSError, HTTPError, HFValidationError) as error:
         # The client's own words advise about its options, which nobody can set here.
         absent = isinstance(error, LocalEntryNotFoundError)
@@ -90,15 +94,27 @@ def locate(name: str | Path, revision: str | None = None) -> Origin:
             f"{name} could not be fetched from the Hub ({reason}), and there is no "
             "local copy; check the network and try again."
         ) from error
-    _check_transfer(Path(folder) / WEIGHTS)
-    return Origin(Path(folder), Path(folder).name, answered)
+    return Origin(folder, folder.name, listing is not None)
 
 
-def _hub_answers(name: str, revision: str | None) -> bool:
-    """Whether the Hub answers at all; an error where it does, but has no such revision."""
+class _Listing(NamedTuple):
+    """What the Hub says of the files at a commit."""
+
+    commit: str | None
+    digests: dict[str, str]
+    """By file name: the sha256 of a large file, the git object id of any other."""
+
+
+def _ask_for_listing(name: str, revision: str | None) -> _Listing | None:
+    """The files of a repository; None where the Hub does not answer.
+
+    An error message where it answers, but has no such revision.
+    """
     wanted = f"revision {revision!r} of {name}" if revision else name
     try:
-        HfApi().model_info(name, revision=revision, timeout=_HUB_TIMEOUT_S)
+        info = HfApi().model_info(
+            name, revision=revision, timeout=_HUB_TIMEOUT_S, files_metadata=True
+        )
     except GatedRepoError as error:
         raise DslrGanError(
             f"{name} is gated: ask for access on its page, then `hf auth login`."
@@ -110,20 +126,57 @@ def _hub_answers(name: str, revision: str | None) -> bool:
     except HFValidationError as error:
         raise DslrGanError(f"{name} is not a Hub id: {first_line(error)}.") from error
     except (HfHubHTTPError, HTTPError, OSError, OfflineModeIsEnabled):
-        return False
-    return True
+        return None
+    files = info.siblings or []
+    digests = {file.rfilename: file.lfs.sha256 if file.lfs else file.blob_id for file in files}
+    return _Listing(info.sha, {name: digest for name, digest in digests.items() if digest})
 
 
-def _check_transfer(weights: Path) -> None:
-    """Compare the weights with the hash under which the Hub keeps them.
+def _check_transfer(folder: Path, name: str, listing: _Listing | None) -> None:
+    """Compare the files with the digests of the Hub's listing; a damaged one is fetched anew once.
 
-    The client checks only a download's length; the cache names a large file by its sha256.
+    The client checks only a download's length, and not at all what has been in its cache for long.
     """
-    expected = weights.resolve().name
-    if len(expected) != 64 or not weights.is_file():
-        return
-    if hashlib.sha256(weights.read_bytes()).hexdigest() != expected:
-        weights.resolve().unlink()
+    answered = listing is not None
+    # The branch may have moved on between the two questions.
+    if listing is None or listing.commit != folder.name:
+        listing = _kept_listing(folder)
+    for file in (CONFIG, WEIGHTS, FACTS):
+        path, digest = folder / file, listing.digests.get(file)
+        if digest is None or not path.is_file() or _digest(path, digest) == digest:
+            continue
+        if answered:
+            # The name alone: what it links to may belong to other repositories, too. It has to go
+            # because the client leaves a file that is not a link as it is.
+            path.unlink()
+            hf_hub_download(
+                name, file, revision=folder.name, cache_dir=folder.parents[2], force_download=True
+            )
+            if _digest(path, digest) == digest:
+                continue
+            path.unlink()
         raise DslrGanError(
-            f"{weights} was damaged on its way from the Hub and has been removed; try again."
+            f"{file} of {name} was damaged on its way from the Hub or in its cache ({folder}), "
+            f"{'and again when it was fetched anew' if answered else 'and the Hub did not answer'}"
+            "; check the network and the disk, and try again."
         )
+
+
+def _kept_listing(folder: Path) -> _Listing:
+    """The listing of a snapshot's commit as the client keeps it in its cache; empty without."""
+    kept = folder.parents[1] / "trees" / f"{folder.name}.json"
+    try:
+        files = json.loads(kept.read_text(encoding="utf-8"))["files"]
+        digests = {name: file.get("lfs_sha256") or file["blob_id"] for name, file in files.items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        digests = {}
+    return _Listing(folder.name, digests)
+
+
+def _digest(file: Path, wanted: str) -> str:
+    """A file's digest of the same kind as ``wanted``: sha256, or git's object id (sha1)."""
+    if len(wanted) == 64:
+        with file.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    content = file.read_bytes()
+    return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()

@@ -349,7 +349,7 @@ def test_a_server_without_ranges_is_told(hub, monkeypatch, answer, message):
 
 PROGRAM = """
 import torch
-from dslr_gan.vgg import VGGFeatures
+from dslr_gan.metrics.vgg import VGGFeatures
 
 print(float(VGGFeatures.from_hub()(torch.full((1, 3, 8, 8), 0.5))["relu3_3"].sum()))
 """
