@@ -131,7 +131,7 @@ def test_a_weight_too_large_for_float16_is_refused_and_not_stored_as_infinity(tm
 def test_the_facts_travel_and_the_card_says_them(tmp_path):
     generator = tiny()
     generator.facts = FACTS
-    generator.save_pretrained(tmp_path, repository="me/tiny")
+    generator.save_pretrained(tmp_path, repo_id="me/tiny")
     card = (tmp_path / "README.md").read_text()
     assert card.startswith("---\n")
     for fact in ("# Tiny generator", "iPhone 3GS", "30000", "| texture | 0.3 |", "249 pairs"):
@@ -140,7 +140,7 @@ def test_the_facts_travel_and_the_card_says_them(tmp_path):
     assert "license_name: research-only" in card
     again = Generator.from_pretrained(tmp_path)
     assert again.facts == FACTS
-    again.save_pretrained(tmp_path / "again", repository="me/tiny")
+    again.save_pretrained(tmp_path / "again", repo_id="me/tiny")
     assert (tmp_path / "again/README.md").read_text() == card
 
 
@@ -250,7 +250,7 @@ def change_config(folder, **changes):
     [
         ({"depth": 3}, "settings that this version does not know: depth; update"),
         ({"architecture": "SRCNN"}, "config.json does not describe a Generator"),
-        ({"architecture": None}, "config.json does not describe a Generator"),
+        ({"architecture": None}, "config.json does not say which network it describes"),
         ({"blocks": 2}, "lacks weights blocks.1"),
         ({"channels": 8}, "another's"),
         ({"channels": "4"}, "channels must be a whole number"),
@@ -278,7 +278,7 @@ def test_a_config_that_is_no_json_is_refused(tmp_path, text):
 def test_json_that_is_no_config_is_refused(tmp_path, text):
     tiny().save_pretrained(tmp_path)
     (tmp_path / "config.json").write_text(text)
-    with pytest.raises(DslrGanError, match="config.json does not describe a Generator"):
+    with pytest.raises(DslrGanError, match="config.json does not say which network"):
         Generator.from_pretrained(tmp_path)
 
 
