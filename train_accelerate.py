@@ -582,7 +582,7 @@ class Trainer:
         """Save the averaged generator with its card, on the main process."""
         if self.accelerator.is_main_process:
             self.ema.facts = self._facts(scores)
-            self.ema.save_pretrained(folder, repository=self.args.hub_model_id)
+            self.ema.save_pretrained(folder, repo_id=self.args.hub_model_id)
         self.accelerator.wait_for_everyone()
 
     def _facts(self, scores: Scores) -> ModelFacts:

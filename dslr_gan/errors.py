@@ -1,25 +1,40 @@
-"""The one exception that is meant for people, and how another's text goes into its sentence."""
+"""The errors that are meant for people, and how a library's text goes into their messages."""
 
 from pathlib import Path
 
 
 class DslrGanError(ValueError):
-    """A mistake a person can make, told in one sentence: what was wrong and what to do.
+    """An error message for people: what was wrong and what to do.
 
-    Raised for what a person hands in: files, folders, names and options. A caller can show
-    ``str(error)`` as it stands. A mistake in a program, such as a tensor of the wrong shape,
-    raises a plain ``ValueError`` or ``TypeError`` instead.
+    A caller can show ``str(error)`` as it stands. A mistake in a program, such as a tensor of the
+    wrong shape, raises a plain ``ValueError`` or ``TypeError`` instead.
     """
 
 
-def first_line(error: BaseException) -> str:
-    """Give the first line of an error's text, without its full stop, to stand inside a sentence."""
-    lines = str(error).strip().splitlines()
-    return lines[0].rstrip(". ") if lines else type(error).__name__
+class InputError(DslrGanError):
+    """What a person handed in cannot be used: a file, a folder, a name or an option."""
+
+
+class HubError(DslrGanError):
+    """The Hub does not have what was asked for, does not allow it, or cannot be reached.
+
+    Args:
+        message: For people, as of every :class:`DslrGanError`.
+        cause: What went wrong in a few words, for the inside of another message; the message
+            itself where None.
+    """
+
+    def __init__(self, message: str, cause: str | None = None) -> None:
+        super().__init__(message)
+        self.cause = message.rstrip(".") if cause is None else cause
+
+
+class HubUnreachableError(HubError):
+    """The Hub did not answer, or not as it should; a local copy may stand in."""
 
 
 def shown(path: str | Path) -> str:
-    """A file's name for the inside of a sentence: as it is, or quoted and escaped.
+    """A file's name for the inside of a message: as it is, or quoted and escaped.
 
     A name may hold newlines, control characters, or bytes that are no text.
     """
@@ -28,7 +43,16 @@ def shown(path: str | Path) -> str:
 
 
 def reason(error: BaseException) -> str:
-    """A library's own words for an error, short enough for the inside of a sentence."""
-    text = getattr(error, "strerror", None) or str(error) or type(error).__name__
-    text = "".join(each if each.isprintable() or each.isspace() else "?" for each in text)
-    return " ".join(text.split())[:120]
+    """A foreign error's own words for the inside of a message.
+
+    Args:
+        error: Of any library.
+
+    Returns:
+        The first line of its text without its full stop, or the operating system's words, or the
+        name of its class where it has no text. At most 160 letters, all of them printable.
+    """
+    text = getattr(error, "strerror", None) or str(error)
+    lines = text.strip().splitlines() or [type(error).__name__]
+    words = " ".join(lines[0].split())
+    return "".join(letter if letter.isprintable() else "?" for letter in words)[:160].rstrip(".: ")

@@ -1,34 +1,114 @@
-"""Where a saved network lies: a folder, or one fetched from the Hub and checked.
+"""The Hugging Face Hub: what is asked of it, fetched from it and pushed to it.
 
-Transfer and caching are huggingface_hub's.
+The one module that talks to the Hub. Transfer and caching are huggingface_hub's; here its errors
+become messages for people, and what was fetched is compared with the Hub's own digests.
 """
 
 import hashlib
+import json
+import logging
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
+from urllib.parse import quote
 
-from httpx2 import HTTPError
-from huggingface_hub import HfApi, snapshot_download
-from huggingface_hub.errors import (
-    EntryNotFoundError,
-    GatedRepoError,
-    HfHubHTTPError,
-    HFValidationError,
-    LocalEntryNotFoundError,
-    OfflineModeIsEnabled,
-    RepositoryNotFoundError,
-    RevisionNotFoundError,
-)
+import huggingface_hub as hf
+from httpx2 import HTTPError  # what huggingface_hub speaks HTTP with, and raises
+from huggingface_hub import errors, utils
 
-from dslr_gan.errors import DslrGanError, first_line
+from dslr_gan.errors import HubError, HubUnreachableError, InputError, reason
+from dslr_gan.files import written_whole
+
+logger = logging.getLogger(__name__)
 
 WEIGHTS = "model.safetensors"
 CONFIG = "config.json"
 FACTS = "facts.json"
 
 _HUB_ID = re.compile(r"\w[\w.-]*/\w[\w.-]*")
-_HUB_TIMEOUT_S = 20.0
+_TIMEOUT_S = 20.0
+
+# Xet storage raises bare RuntimeErrors and OSErrors.
+_RAISED = (HTTPError, OSError, errors.HFValidationError, errors.OfflineModeIsEnabled, RuntimeError)
+_ABSENT = {
+    errors.RepositoryNotFoundError: "there is no such repository, or it is not open to you",
+    errors.RevisionNotFoundError: "there is no such revision",
+    errors.EntryNotFoundError: "there is no such file",
+}
+
+
+@contextmanager
+def hub_errors(wanted: str, *, context: str = "") -> Iterator[None]:
+    """Turn whatever the Hub's client raises in a block into one error with a message for people.
+
+    Args:
+        wanted: What is asked for, such as ``me/model`` or ``revision 'v1' of me/model``.
+        context: Words that a message about something absent begins with.
+
+    Raises:
+        HubUnreachableError: If the Hub did not answer, or not as it should.
+        HubError: If it answered that there is no such thing, or that it is not allowed.
+    """
+    try:
+        yield
+    except _RAISED as error:
+        raise _for_people(error, wanted, context) from error
+
+
+def _for_people(error: Exception, wanted: str, context: str) -> HubError:
+    if isinstance(error, errors.GatedRepoError):
+        words = "is gated: ask for access on its page, then `hf auth login`"
+        return HubError(f"{wanted} {words}.", f"it {words}")
+    if isinstance(error, errors.LocalEntryNotFoundError):
+        words = "the Hub did not answer"  # the client's own words advise about its options
+        return HubUnreachableError(f"{words} about {wanted}.", words)
+    for kind, words in _ABSENT.items():
+        if isinstance(error, kind):
+            advice = "check the spelling, and `hf auth login` if it is private"
+            return HubError(f"{context}the Hub has no {wanted}; {advice}.", words)
+    words = reason(error)
+    if isinstance(error, errors.HFValidationError):
+        return HubError(f"{wanted} is not a Hub id: {words}.", words)
+    if isinstance(error, errors.LocalTokenNotFoundError):
+        return HubError(f"there is no token to ask for {wanted}; run `hf auth login`.", words)
+    return HubUnreachableError(f"the Hub did not answer about {wanted} ({words}).", words)
+
+
+def is_hub_id(name: str) -> bool:
+    """Whether a text looks like ``owner/name``."""
+    return _HUB_ID.fullmatch(name) is not None
+
+
+def check_repo_id(repo_id: str, example: str) -> None:
+    """Raise an InputError where a text is not a Hub id ``owner/name``; it shows an example."""
+    try:
+        utils.validate_repo_id(repo_id)
+    except errors.HFValidationError as error:
+        raise InputError(f"{repo_id!r} is not a Hub id such as {example}.") from error
+    if "/" not in repo_id:
+        raise InputError(f"{repo_id!r} has no owner; give a Hub id such as {example}.")
+
+
+def ask_dataset(name: str, revision: str | None = None) -> tuple[str | None, str | None]:
+    """Ask the Hub about a dataset.
+
+    Args:
+        name: Hub id ``owner/name``.
+        revision: Branch, tag or commit.
+
+    Returns:
+        The commit, and the licence that the dataset's card names.
+
+    Raises:
+        HubError: If it has no such dataset or revision, does not allow it, or does not answer.
+    """
+    of = f"revision {revision!r} of the " if revision else ""
+    with hub_errors(f"{of}dataset {name}", context=f"there is no folder {name}, and "):
+        info = hf.HfApi().dataset_info(name, revision=revision, timeout=_TIMEOUT_S)
+    licence = info.card_data.get("license") if info.card_data else None
+    return info.sha, ", ".join(licence) if isinstance(licence, list) else licence
 
 
 class Origin(NamedTuple):
@@ -41,11 +121,24 @@ class Origin(NamedTuple):
     """Whether the Hub itself answered; ``False`` when its local copy stood in."""
 
 
-def locate(name: str | Path, revision: str | None = None) -> Origin:
+def fetch(
+    name: str | Path,
+    *,
+    force_download: bool = False,
+    token: str | bool | None = None,
+    cache_dir: str | Path | None = None,
+    local_files_only: bool = False,
+    revision: str | None = None,
+) -> Origin:
     """Find the folder of a saved network, fetching it from the Hub where the name is a Hub id.
 
     Args:
         name: A folder, or a Hub id ``owner/name``.
+        force_download: Whether to download anew what is in the cache.
+        token: Access token; ``None`` takes the one of ``hf auth login`` or ``HF_TOKEN``, ``False``
+            none.
+        cache_dir: Where the client keeps what it fetched; ``None`` for the usual place.
+        local_files_only: Whether to take the local copy without asking the Hub.
         revision: Branch, tag or commit; only with a Hub id.
 
     Returns:
@@ -53,77 +146,247 @@ def locate(name: str | Path, revision: str | None = None) -> Origin:
         same repository and revision is taken and ``answered`` is ``False``.
 
     Raises:
-        DslrGanError: If there is no such folder, repository or revision, or the Hub does not
-            answer and no local copy exists.
+        InputError: If there is no such folder, or a folder is given a revision.
+        HubError: If there is no such repository or revision, a file is damaged, or the Hub does
+            not answer and there is no local copy.
     """
     try:
         is_folder = Path(name).is_dir()
     except OSError as error:  # too long a name, or a folder that is out of reach
-        raise DslrGanError(
+        raise InputError(
             f"{name} cannot be loaded ({error.strerror}); check the name and its permissions."
         ) from error
     if is_folder:
         if revision is not None:
-            raise DslrGanError(
+            raise InputError(
                 f"{name} is a folder and has no revision {revision!r}; leave the revision out."
             )
         return Origin(Path(name), None, True)
-    if not _HUB_ID.fullmatch(str(name)):
-        raise DslrGanError(
+    name = str(name)
+    if not is_hub_id(name):
+        raise InputError(
             f"there is no folder {name}, and it is not a Hub id either; "
             "a Hub id looks like owner/name."
         )
-    answered = _hub_answers(str(name), revision)
+    listing = None if local_files_only else _ask_for_listing(name, revision, token)
     try:
-        # Not by commit: the local copy is found again only under the name it was asked for by.
-        folder = snapshot_download(
-            str(name),
-            revision=revision,
-            allow_patterns=[CONFIG, WEIGHTS, FACTS],
-            local_files_only=not answered,
-        )
-    except (LocalEntryNotFoundError, OSError, HTTPError, HFValidationError) as error:
-        # The client's own words advise about its options, which nobody can set here.
-        absent = isinstance(error, LocalEntryNotFoundError)
-        reason = "the Hub did not answer" if absent else first_line(error)
-        raise DslrGanError(
-            f"{name} could not be fetched from the Hub ({reason}), and there is no "
+        with hub_errors(name):
+            # Not by commit: the local copy is found again only under the name it was asked for by.
+            snapshot = hf.snapshot_download(
+                name,
+                revision=revision,
+                cache_dir=cache_dir,
+                force_download=force_download,
+                token=token,
+                allow_patterns=[CONFIG, WEIGHTS, FACTS],
+                local_files_only=listing is None,
+            )
+            _check_files(Path(snapshot), name, listing, token)
+    except HubUnreachableError as error:
+        if local_files_only:
+            raise HubError(
+                f"there is no local copy of {name}, and local_files_only asks for nothing else; "
+                "leave it out."
+            ) from error
+        raise HubUnreachableError(
+            f"{name} could not be fetched from the Hub ({error.cause}), and there is no "
             "local copy; check the network and try again."
         ) from error
-    _check_transfer(Path(folder) / WEIGHTS)
-    return Origin(Path(folder), Path(folder).name, answered)
+    return Origin(Path(snapshot), Path(snapshot).name, listing is not None)
 
 
-def _hub_answers(name: str, revision: str | None) -> bool:
-    """Whether the Hub answers at all; an error where it does, but has no such revision."""
-    wanted = f"revision {revision!r} of {name}" if revision else name
+class _Listing(NamedTuple):
+    """What the Hub says of the files at a commit."""
+
+    commit: str | None
+    digests: dict[str, str]
+    """By file name: the sha256 of a large file, the git object id of any other."""
+
+
+def _ask_for_listing(name: str, revision: str | None, token: str | bool | None) -> _Listing | None:
+    """The files of a repository; None where the Hub does not answer."""
     try:
-        HfApi().model_info(name, revision=revision, timeout=_HUB_TIMEOUT_S)
-    except GatedRepoError as error:
-        raise DslrGanError(
-            f"{name} is gated: ask for access on its page, then `hf auth login`."
-        ) from error
-    except (RepositoryNotFoundError, RevisionNotFoundError, EntryNotFoundError) as error:
-        raise DslrGanError(
-            f"the Hub has no {wanted}; check the spelling, and `hf auth login` if it is private."
-        ) from error
-    except HFValidationError as error:
-        raise DslrGanError(f"{name} is not a Hub id: {first_line(error)}.") from error
-    except (HfHubHTTPError, HTTPError, OSError, OfflineModeIsEnabled):
-        return False
-    return True
+        with hub_errors(f"revision {revision!r} of {name}" if revision else name):
+            info = hf.HfApi(token=token).model_info(
+                name, revision=revision, timeout=_TIMEOUT_S, files_metadata=True
+            )
+    except HubUnreachableError:
+        return None
+    files = info.siblings or []
+    digests = {file.rfilename: file.lfs.sha256 if file.lfs else file.blob_id for file in files}
+    return _Listing(info.sha, {name: digest for name, digest in digests.items() if digest})
 
 
-def _check_transfer(weights: Path) -> None:
-    """Compare the weights with the hash under which the Hub keeps them.
+def _check_files(
+    folder: Path, name: str, listing: _Listing | None, token: str | bool | None
+) -> None:
+    """Compare the files with the digests of the Hub's listing; a damaged one is fetched anew once.
 
-    The client checks only a download's length; the cache names a large file by its sha256.
+    The client checks only a download's length, and nothing of what is in its cache.
     """
-    expected = weights.resolve().name
-    if len(expected) != 64 or not weights.is_file():
-        return
-    if hashlib.sha256(weights.read_bytes()).hexdigest() != expected:
-        weights.resolve().unlink()
-        raise DslrGanError(
-            f"{weights} was damaged on its way from the Hub and has been removed; try again."
+    answered = listing is not None
+    # The branch may have moved on between the two questions.
+    if listing is None or listing.commit != folder.name:
+        listing = _kept_listing(folder)
+    for file in (CONFIG, WEIGHTS, FACTS):
+        path, digest = folder / file, listing.digests.get(file)
+        if digest is None or not path.is_file() or _digest(path, digest) == digest:
+            continue
+        if answered:
+            # The name alone: what it links to may belong to other repositories, too. It has to go
+            # because the client leaves a file that is not a link as it is.
+            path.unlink()
+            cache, commit = folder.parents[2], folder.name
+            hf.hf_hub_download(
+                name, file, revision=commit, cache_dir=cache, force_download=True, token=token
+            )
+            if _digest(path, digest) == digest:
+                continue
+            path.unlink()
+        raise HubError(
+            f"{file} of {name} was damaged on its way from the Hub or in its cache ({folder}), "
+            f"{'and again when it was fetched anew' if answered else 'and the Hub did not answer'}"
+            "; check the network and the disk, and try again."
         )
+
+
+def _kept_listing(folder: Path) -> _Listing:
+    """The listing of a snapshot's commit as the client keeps it in its cache; empty without."""
+    kept = folder.parents[1] / "trees" / f"{folder.name}.json"
+    try:
+        files = json.loads(kept.read_text(encoding="utf-8"))["files"]
+        digests = {name: file.get("lfs_sha256") or file["blob_id"] for name, file in files.items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        digests = {}
+    return _Listing(folder.name, digests)
+
+
+def _digest(file: Path, wanted: str) -> str:
+    """A file's digest of the same kind as ``wanted``: sha256, or git's object id (sha1)."""
+    if len(wanted) == 64:
+        with file.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    content = file.read_bytes()
+    return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
+
+
+def assets_folder(namespace: str, repo_id: str, filename: str) -> Path:
+    """The folder for what was read from one file of the Hub, among the client's assets."""
+    subfolder = f"{repo_id}/{filename}"
+    return hf.cached_assets_path("dslr_gan", namespace=namespace, subfolder=subfolder)
+
+
+def find_commit(repo_id: str, filename: str, revision: str, notes: Path) -> str:
+    """The commit that a revision names: by the Hub, or as it was when it was last asked.
+
+    Args:
+        repo_id: Hub id ``owner/name``.
+        filename: A file of the repository.
+        revision: Branch, tag or commit.
+        notes: A folder where the answer is noted, for a time when the Hub does not answer.
+
+    Raises:
+        HubError: If there is no such repository, revision or file, or no answer and no note.
+    """
+    if re.fullmatch("[0-9a-f]{40}", revision):
+        return revision
+    note = notes / f"{quote(revision, safe='')}.commit"
+    try:
+        with hub_errors(f"{repo_id}/{filename}"):
+            url = hf.hf_hub_url(repo_id, filename, revision=revision)
+            commit = hf.get_hf_file_metadata(url).commit_hash
+    except HubUnreachableError as error:
+        if not note.is_file():
+            raise
+        logger.warning("using what is kept here of %s: no Hub (%s)", repo_id, error.cause)
+        return note.read_text()
+    if commit is None:
+        words = "the answer names no commit, as a Hub's would"
+        raise HubError(f"{repo_id}/{filename}: {words}; check HF_ENDPOINT.", words)
+    with written_whole(note) as unfinished:
+        unfinished.write_text(commit)
+    return commit
+
+
+def read_range(repo_id: str, filename: str, commit: str, start: int, stop: int) -> bytes:
+    """Read bytes ``start`` to ``stop`` (not included) of a file on the Hub, never more than these.
+
+    The client's own reading of parts takes a whole file from a server without byte ranges.
+
+    Raises:
+        HubError: If there is no such file, no answer, or the server sends other bytes.
+    """
+    headers = {"Range": f"bytes={start}-{stop - 1}", "Accept-Encoding": "identity"}
+    timeout = hf.constants.HF_HUB_DOWNLOAD_TIMEOUT
+    with hub_errors(f"{repo_id}/{filename}"):
+        url = hf.hf_hub_url(repo_id, filename, revision=commit)
+        headers |= utils.build_hf_headers()
+        with utils.http_stream_backoff(
+            "GET", url, headers=headers, timeout=timeout, max_retries=2, retry_on_exceptions=()
+        ) as answer:
+            utils.hf_raise_for_status(answer)
+            content = answer.read() if answer.status_code == 206 else None
+    if content is None:
+        words = "the server does not answer byte ranges"
+    elif len(content) != stop - start:
+        words = f"the server sent {len(content)} bytes instead of {stop - start}"
+    else:
+        return content
+    raise HubError(f"{repo_id}/{filename} cannot be read in parts: {words}.", words)
+
+
+class Pushed(NamedTuple):
+    """Addresses of a repository and of the commit or the pull request that was made."""
+
+    repository: str
+    commit: str
+
+
+def push(
+    folder: str | Path,
+    repo_id: str,
+    *,
+    repo_type: str = "model",
+    commit_message: str,
+    private: bool | None = None,
+    token: str | None = None,
+    branch: str | None = None,
+    create_pr: bool | None = None,
+    advice: str = "",
+) -> Pushed:
+    """Put a folder on the Hub, in one commit.
+
+    Args:
+        folder: All of its files go.
+        repo_id: Hub id ``owner/name``; made where it does not exist.
+        repo_type: ``"model"`` or ``"dataset"``.
+        commit_message: The commit's first line.
+        private: Whether a new repository is private; ``None`` leaves it to the owner's default.
+        token: Access token; ``None`` takes the one of ``hf auth login`` or ``HF_TOKEN``.
+        branch: Branch to commit to, made where it does not exist; ``None`` for ``main``.
+        create_pr: Whether to propose the commit as a pull request instead.
+        advice: What else an error message says.
+
+    Raises:
+        HubError: If the Hub cannot be reached or refuses.
+    """
+    api = hf.HfApi(token=token)
+    try:
+        with hub_errors(repo_id):
+            made = api.create_repo(repo_id, repo_type=repo_type, private=private, exist_ok=True)
+            if branch is not None:
+                api.create_branch(made.repo_id, repo_type=repo_type, branch=branch, exist_ok=True)
+            commit = api.upload_folder(
+                repo_id=made.repo_id,
+                folder_path=folder,
+                repo_type=repo_type,
+                commit_message=commit_message,
+                revision=branch,
+                create_pr=create_pr,
+            )
+    except HubError as error:
+        raise HubError(
+            f"the Hub did not take {repo_id} ({error.cause}); check the name, the network, and "
+            f"that `hf auth login` has a token that may write there.{advice}"
+        ) from error
+    return Pushed(str(made), commit.pr_url or commit.commit_url)

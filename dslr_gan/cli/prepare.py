@@ -169,13 +169,14 @@ def _check_meant(options: argparse.Namespace, kind: str) -> None:
 
 
 def _run_aligned(options: argparse.Namespace) -> int:
-    from dslr_gan.prepare.dataset import check_repository, push_dataset
+    from dslr_gan.hub import check_repo_id
+    from dslr_gan.prepare.dataset import push_dataset
     from dslr_gan.prepare.matching import pairs_by_name, pairs_by_table
     from dslr_gan.prepare.one_pair import Settings
     from dslr_gan.prepare.pipeline import prepare_photos, work_folder
 
     if options.push_to_hub is not None:  # before the work, not after it
-        check_repository(options.push_to_hub)
+        check_repo_id(options.push_to_hub, "me/my-pairs")
     patch = 100 if options.patch is None else options.patch
     settings = Settings(
         patch=patch,

@@ -14,22 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import datasets
-from httpx2 import HTTPError
-from huggingface_hub import HfApi
-from huggingface_hub.errors import (
-    GatedRepoError,
-    HfHubHTTPError,
-    HFValidationError,
-    OfflineModeIsEnabled,
-    RepositoryNotFoundError,
-    RevisionNotFoundError,
-)
 
 from dslr_gan.data.decode import Rows, undecoded
 from dslr_gan.data.folder import TARGETS, file_rows, find_pairs, split_folder
 from dslr_gan.data.provenance import SOURCE_FILE, Provenance, provenance
 from dslr_gan.data.samples import KEPT_BYTES
-from dslr_gan.errors import DslrGanError
+from dslr_gan.errors import DslrGanError, HubError, HubUnreachableError, reason
+from dslr_gan.hub import ask_dataset, is_hub_id
 from hub_card import Source
 
 COLUMNS = ("phone", "dslr")
@@ -40,8 +31,6 @@ TEST_SPLITS = ("test", "validation")
 STREAM_SHARDS = 96
 """Parts that a folder is streamed in: shared evenly by 2, 3, 4, 6, 8, 12, ... processes."""
 
-_HUB_ID = re.compile(r"\w[\w.-]*/\w[\w.-]*")
-_HUB_TIMEOUT_S = 20.0
 # What our prepare calls a patch file: the photo it is from, its top and its left.
 _PATCH_NAME = re.compile(r"(.+)_\d+_\d+\.png")
 
@@ -96,7 +85,7 @@ def open_pairs(
             f"{name} cannot be opened ({error.strerror}); check the name and its permissions."
         ) from error
     if not is_folder:
-        if folder.exists() or not _HUB_ID.fullmatch(str(name)):
+        if folder.exists() or not is_hub_id(str(name)):
             raise DslrGanError(
                 f"there is no folder {name}, and it is not a Hub dataset either; "
                 "a Hub id looks like owner/name."
@@ -182,21 +171,26 @@ def _open_dataset_folder(
 def _open_hub(
     name: str, revision: str | None, columns: tuple[str, str], streaming: bool
 ) -> PairSource:
-    commit, licence = _ask_hub(name, revision)
-    if commit is None and streaming:
-        raise DslrGanError(f"the Hub does not answer, and {name} cannot be streamed without it.")
+    try:
+        commit, licence = ask_dataset(name, revision)
+    except HubUnreachableError as error:
+        if streaming:
+            raise HubError(
+                f"the Hub does not answer, and {name} cannot be streamed without it."
+            ) from error
+        commit, licence = None, None
     try:
         with _Reading(name):
             builder = datasets.load_dataset_builder(name, revision=commit or revision)
     except DslrGanError as error:
         if commit is not None:
             raise
-        raise DslrGanError(
+        raise HubError(
             f"{name} could not be fetched from the Hub, and there is no local copy; check the "
             "network and try again."
         ) from error
     if commit is None and revision not in (None, str(builder.hash)):
-        raise DslrGanError(
+        raise HubError(
             f"the Hub does not answer, and the local copy of {name} may be of another revision "
             f"than {revision}; check the network and try again."
         )
@@ -211,28 +205,6 @@ def _open_hub(
     # Without an answer the library takes its local copy, which it keeps under the commit.
     mark = fingerprint([name, commit or str(builder.hash), " ".join(columns)])
     return PairSource(name, train, test, Provenance(source, []), mark)
-
-
-def _ask_hub(name: str, revision: str | None) -> tuple[str | None, str | None]:
-    """The commit and the licence of a dataset; no commit where the Hub does not answer."""
-    wanted = f"revision {revision!r} of the dataset {name}" if revision else f"dataset {name}"
-    try:
-        info = HfApi().dataset_info(name, revision=revision, timeout=_HUB_TIMEOUT_S)
-    except GatedRepoError as error:
-        raise DslrGanError(
-            f"{name} is gated: ask for access on its page, then `hf auth login`."
-        ) from error
-    except (RepositoryNotFoundError, RevisionNotFoundError) as error:
-        raise DslrGanError(
-            f"there is no folder {name}, and the Hub has no {wanted}; check the spelling, and "
-            "`hf auth login` if it is private."
-        ) from error
-    except HFValidationError as error:
-        raise DslrGanError(f"{name} is not a Hub id: {_reason(error)}.") from error
-    except (HfHubHTTPError, HTTPError, OSError, OfflineModeIsEnabled):
-        return None, None
-    licence = info.card_data.get("license") if info.card_data else None
-    return info.sha, ", ".join(licence) if isinstance(licence, list) else licence
 
 
 def _open_splits(
@@ -316,14 +288,9 @@ class _Reading:
             return
         cause = error.__cause__ or error
         raise DslrGanError(
-            f"{self.name} cannot be read as a dataset ({_reason(cause)}); check its files, or make "
+            f"{self.name} cannot be read as a dataset ({reason(cause)}); check its files, or make "
             "or fetch it again."
         ) from error
-
-
-def _reason(error: BaseException) -> str:
-    lines = str(error).strip().splitlines() or [type(error).__name__]
-    return " ".join(lines[0].split()).rstrip(". ")[:160]
 
 
 class _ReadOnce(Sequence[Mapping[str, Any]]):

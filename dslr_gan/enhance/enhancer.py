@@ -14,11 +14,9 @@ from dslr_gan.enhance.memory import keep_freed_memory, lacks_memory, memory_erro
 from dslr_gan.enhance.precision import PRECISIONS, Part, compiled, has_bf16, in_bf16
 from dslr_gan.enhance.tiling import Tile, plan_tiles, split_tile
 from dslr_gan.errors import DslrGanError
-from dslr_gan.hub import Origin
 from dslr_gan.models.context import SUMMARY_SIDE, SUMMARY_STEPS, column_means
-from dslr_gan.models.phones import PHONES, Phone
 from dslr_gan.models.pretrained import Pretrained
-from dslr_gan.models.registry import load_network, load_published
+from dslr_gan.models.registry import load
 from dslr_gan.photo import (
     InMemoryWriter,
     PhotoPixels,
@@ -109,6 +107,10 @@ class PhotoEnhancer:
         cls,
         name: str | Path,
         *,
+        force_download: bool = False,
+        token: str | bool | None = None,
+        cache_dir: str | Path | None = None,
+        local_files_only: bool = False,
         revision: str | None = None,
         tile: int = TILE,
         device: str | torch.device | None = None,
@@ -126,6 +128,11 @@ class PhotoEnhancer:
             name: ``"iphone"``, ``"sony"``, a Hub id ``owner/name``, a folder that a network of
                 any class was saved to, or the safetensors file of a published DPED generator or
                 SRCNN.
+            force_download: Whether to download anew what is in the cache.
+            token: Access token; ``None`` takes the one of ``hf auth login`` or ``HF_TOKEN``,
+                ``False`` none.
+            cache_dir: Where fetched files are kept; ``None`` for huggingface_hub's usual place.
+            local_files_only: Whether to take the local copy without asking the Hub.
             revision: Branch, tag or commit on the Hub.
             tile: See the class.
             device: See the class.
@@ -138,12 +145,14 @@ class PhotoEnhancer:
         Raises:
             DslrGanError: If nothing can be loaded under that name.
         """
-        generator: Pretrained
-        if str(name) in PHONES:
-            generator, source = _load_phone(PHONES[str(name)], revision)
-        else:
-            generator = _load_named(name, revision)
-            source = _describe(str(name), generator.origin)
+        generator, source = load(
+            name,
+            force_download=force_download,
+            token=token,
+            cache_dir=cache_dir,
+            local_files_only=local_files_only,
+            revision=revision,
+        )
         enhancer = cls(generator, tile, device, precision, compile)
         enhancer.source = source
         return enhancer
@@ -365,58 +374,3 @@ def _device(wanted: str | torch.device | None) -> torch.device:
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         raise DslrGanError(f"there is no device {wanted!s} here; cpu always works.") from error
     return device
-
-
-def _load_named(name: str | Path, revision: str | None) -> Pretrained:
-    try:
-        is_file = Path(name).is_file()
-    except OSError as error:  # too long a name, or a folder that is out of reach
-        raise DslrGanError(
-            f"{name} cannot be loaded ({error.strerror}); check the name and its permissions."
-        ) from error
-    try:
-        if is_file and revision is None:
-            return load_published(name)
-        return load_network(name, revision=revision)
-    except DslrGanError as error:
-        known = ", ".join(PHONES)
-        if Path(name).exists() or "/" in str(name):
-            raise
-        raise DslrGanError(
-            f"there is no model {str(name)!r}; take one of {known}, a Hub id such as owner/name, "
-            "or a folder."
-        ) from error
-
-
-def _load_phone(phone: Phone, revision: str | None) -> tuple[Pretrained, str]:
-    repository = phone.repository
-    if repository is None and revision is not None:
-        raise DslrGanError(
-            f"revision {revision!r} of {phone.name} was asked for, but no Hub repository is "
-            f"configured for it; set {phone.variable} or leave the revision out."
-        )
-    if repository is None:
-        return load_network(phone.folder), f"bundled {phone.name} weights"
-    try:
-        network = load_network(repository, revision=revision)
-        return network, _describe(repository, network.origin)
-    except DslrGanError as error:
-        if revision is not None:
-            raise
-        logger.warning("%s; using the bundled %s weights", str(error).rstrip("."), phone.name)
-        return (
-            load_network(phone.folder),
-            f"bundled {phone.name} weights, because {repository} could not be loaded",
-        )
-
-
-def _describe(name: str, origin: Origin | None) -> str:
-    if origin is None:
-        return f"file {name}"
-    if origin.commit is None:
-        return f"folder {name}"
-    text = f"Hub repository {name} at commit {origin.commit[:8]}"
-    if not origin.answered:
-        logger.warning("the Hub did not answer; using the local copy of %s", name)
-        text += " (local copy, the Hub did not answer)"
-    return text

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, TypeVar
 
-from dslr_gan.errors import DslrGanError
+from dslr_gan.errors import DslrGanError, reason
 
 T = TypeVar("T")
 
@@ -100,9 +100,8 @@ class Share:
                 return None
             return [self._receive(store, rank) for rank in range(self.world)]
         except (OSError, RuntimeError, ValueError) as error:
-            reason = " ".join(str(error).split())[:120]
             raise DslrGanError(
-                f"the processes cannot reach each other ({reason}); check MASTER_ADDR and "
+                f"the processes cannot reach each other ({reason(error)}); check MASTER_ADDR and "
                 "MASTER_PORT. What was written stays."
             ) from error
 

@@ -1,4 +1,4 @@
-"""VGG-16 up to relu3_3, the eyes of the content loss, and where its weights come from.
+"""VGG-16 up to relu3_3 for the content loss, and where its weights come from.
 
 Network: Simonyan and Zisserman, Very Deep Convolutional Networks for Large-Scale Image
 Recognition, ICLR 2015. Weights: torchvision's, trained on ImageNet, as the Hub repository
@@ -6,33 +6,22 @@ timm/vgg16.tv_in1k holds them under BSD-3-Clause; none of them are part of this 
 """
 
 import json
-import logging
 import math
-import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
-from urllib.parse import quote
 
 import safetensors.torch
 import torch
-from httpx2 import HTTPError  # what huggingface_hub speaks HTTP with, and raises
-from huggingface_hub import cached_assets_path, constants, get_hf_file_metadata, hf_hub_url
-from huggingface_hub.errors import (
-    EntryNotFoundError,
-    RepositoryNotFoundError,
-    RevisionNotFoundError,
-)
-from huggingface_hub.utils import build_hf_headers, hf_raise_for_status, http_stream_backoff
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from dslr_gan.errors import DslrGanError
+from dslr_gan.errors import HubError, InputError, reason
 from dslr_gan.files import written_whole
+from dslr_gan.hub import assets_folder, find_commit, read_range
 from dslr_gan.metrics.similarity import check_pair
-
-logger = logging.getLogger(__name__)
 
 # Channels in and out of each convolution by its place in the network; ReLUs and pools between.
 _CONVOLUTIONS = {
@@ -53,8 +42,6 @@ for _place, (_in, _out) in _CONVOLUTIONS.items():
     _SHAPES[f"features.{_place}.weight"] = (_out, _in, 3, 3)
     _SHAPES[f"features.{_place}.bias"] = (_out,)
 
-_NOT_THERE = (RepositoryNotFoundError, RevisionNotFoundError, EntryNotFoundError)
-_UNREACHABLE = (OSError, HTTPError)
 _LONGEST_HEADER = 10_000_000
 _NO_SAFETENSORS = "it is not a safetensors file, and pickled ones such as .pth are never loaded"
 
@@ -95,10 +82,10 @@ class VGGFeatures(nn.Module):
             both at least 0.
 
         Raises:
-            DslrGanError: If the image has another shape.
+            InputError: If the image has another shape.
         """
         if image.ndim != 4 or image.shape[1] != 3 or min(image.shape[2:]) < 4:
-            raise DslrGanError(
+            raise InputError(
                 "The image for VGG features must have the shape (N, 3, H, W) with sides of at "
                 f"least 4, got {tuple(image.shape)}; pass RGB, channels first, as a batch."
             )
@@ -123,18 +110,18 @@ class VGGFeatures(nn.Module):
             The network on the CPU, float32.
 
         Raises:
-            DslrGanError: If the file is not there or no safetensors file, or if a weight is
+            InputError: If the file is not there or no safetensors file, or if a weight is
                 missing, has another shape, or is not finite.
         """
         if not Path(path).is_file():
-            raise _failure(str(path), FileNotFoundError("there is no such file"))
+            raise InputError(_message(str(path), "there is no such file"))
         try:
             with safe_open(path, "pt") as file:
                 held = set(file.keys())
                 tensors = {key: file.get_tensor(key) for key in _SHAPES if key in held}
             return cls._from_tensors(tensors, source=f"the file {Path(path).name}")
         except (OSError, SafetensorError, ValueError) as error:
-            raise _failure(str(path), error) from error
+            raise InputError(_message(str(path), _words(error))) from error
 
     @classmethod
     def from_hub(
@@ -157,24 +144,28 @@ class VGGFeatures(nn.Module):
             The network on the CPU, float32.
 
         Raises:
-            DslrGanError: If the Hub cannot be reached and nothing is kept, if the repository,
+            HubError: If the Hub cannot be reached and nothing is kept, if the repository,
                 revision or file is not there, or for what ``from_file`` refuses.
         """
-        place = f"{repo}/{filename} on the Hub"
         try:
-            commit = _find_commit(repo, filename, revision or "main")
-            kept = _kept_folder(repo, filename) / f"{commit}.safetensors"
+            folder = assets_folder("vgg16", repo, filename)
+            commit = find_commit(repo, filename, revision or "main", folder)
+            kept = folder / f"{commit}.safetensors"
             source = f"{repo} at commit {commit[:8]}"
             try:
                 return cls._from_tensors(safetensors.torch.load_file(kept), source)
-            except (OSError, SafetensorError, ValueError):  # not there yet, or spoilt
-                content = _read_needed(hf_hub_url(repo, filename, revision=commit))
+            except (OSError, SafetensorError, ValueError):  # not there yet, or damaged
+                content = _read_needed(partial(read_range, repo, filename, commit))
             network = cls._from_tensors(safetensors.torch.load(content), source)
             with written_whole(kept) as unfinished:
                 unfinished.write_bytes(content)
             return network
-        except (*_UNREACHABLE, SafetensorError, ValueError) as error:
-            raise _failure(place, error) from error
+        except HubError as error:
+            words = error.cause
+            raise type(error)(_message(f"{repo}/{filename} on the Hub", words), words) from error
+        except (OSError, SafetensorError, ValueError) as error:
+            words = _words(error)
+            raise HubError(_message(f"{repo}/{filename} on the Hub", words), words) from error
 
     @classmethod
     def _from_tensors(cls, tensors: Mapping[str, Tensor], source: str) -> Self:
@@ -205,71 +196,37 @@ def _check_shape(key: str, shape: Any) -> None:
         raise ValueError(f"{key} has the shape {tuple(shape)} instead of {_SHAPES[key]}")
 
 
-def _failure(place: str, error: Exception) -> DslrGanError:
-    """One sentence for a person: what went wrong where, and what to do."""
-    return DslrGanError(
-        f"The VGG-16 weights cannot be read from {place}: {_reason(error)}; pass --vgg_weights "
+def _message(place: str, words: str) -> str:
+    """An error message for people: what went wrong where, and what to do."""
+    return (
+        f"The VGG-16 weights cannot be read from {place}: {words}; pass --vgg_weights "
         "FILE with model.safetensors of timm/vgg16.tv_in1k, or --content_weight 0 to train "
         "without the content loss."
     )
 
 
-def _reason(error: Exception) -> str:
+def _words(error: Exception) -> str:
     """What went wrong, in a few words of one line."""
-    if isinstance(error, RepositoryNotFoundError):
-        return "there is no such repository, or it is not open to you"
-    if isinstance(error, RevisionNotFoundError):
-        return "there is no such revision"
-    if isinstance(error, EntryNotFoundError):
-        return "there is no such file"
-    if isinstance(error, SafetensorError):
-        return f"{_NO_SAFETENSORS} ({error})"
-    return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".:")
+    words = reason(error)
+    return f"{_NO_SAFETENSORS} ({words})" if isinstance(error, SafetensorError) else words
 
 
-def _kept_folder(repo: str, filename: str) -> Path:
-    """The folder for what was read from one file of the Hub."""
-    return cached_assets_path("dslr_gan", namespace="vgg16", subfolder=f"{repo}/{filename}")
-
-
-def _find_commit(repo: str, filename: str, revision: str) -> str:
-    """The commit that a revision names: by the Hub, or as it was when it was last asked."""
-    if re.fullmatch("[0-9a-f]{40}", revision):
-        return revision
-    note = _kept_folder(repo, filename) / f"{quote(revision, safe='')}.commit"
-    try:
-        commit = get_hf_file_metadata(hf_hub_url(repo, filename, revision=revision)).commit_hash
-    except _NOT_THERE:
-        raise
-    except _UNREACHABLE as error:
-        if not note.is_file():
-            raise
-        logger.warning("Using the VGG-16 weights kept here: no Hub (%s).", _reason(error))
-        return note.read_text()
-    if commit is None:
-        raise ValueError("the answer names no commit, as a Hub's would")
-    with written_whole(note) as unfinished:
-        unfinished.write_text(commit)
-    return commit
-
-
-def _read_needed(url: str) -> bytes:
+def _read_needed(read: Callable[[int, int], bytes]) -> bytes:
     """Read the wanted tensors of a remote safetensors file, as a small safetensors file.
 
     Args:
-        url: The file, on a server that answers byte ranges.
+        read: Gives the bytes of the file from a start to a stop, which is not included.
 
     Returns:
         A whole safetensors file of the fourteen tensors, their values not looked at yet.
 
     Raises:
         ValueError: If it is not a safetensors file or a tensor is missing or misshapen.
-        OSError, HTTPError: If the server does not answer.
     """
-    length = int.from_bytes(_read_range(url, 0, 8), "little")
+    length = int.from_bytes(read(0, 8), "little")
     if not 2 <= length <= _LONGEST_HEADER:
         raise ValueError(_NO_SAFETENSORS)
-    spans = _find_spans(_read_range(url, 8, 8 + length))
+    spans = _find_spans(read(8, 8 + length))
     blocks: list[tuple[int, int]] = []  # neighbouring tensors come in one request
     header = {}
     size = 0
@@ -281,7 +238,7 @@ def _read_needed(url: str) -> bytes:
         offsets = [size, size + stop - start]
         header[key] = {"dtype": kind, "shape": _SHAPES[key], "data_offsets": offsets}
         size += stop - start
-    data = [_read_range(url, 8 + length + start, 8 + length + stop) for start, stop in blocks]
+    data = [read(8 + length + start, 8 + length + stop) for start, stop in blocks]
     head = json.dumps(header).encode()
     return b"".join([len(head).to_bytes(8, "little"), head, *data])
 
@@ -298,7 +255,7 @@ def _find_spans(header: bytes) -> dict[str, tuple[str, int, int]]:
         try:
             _check_shape(key, entries[key]["shape"])
             kind, (start, stop) = entries[key]["dtype"], entries[key]["data_offsets"]
-            # A spoilt header must not make us ask for the whole file; types are checked later.
+            # A damaged header must not make us ask for the whole file; types are checked later.
             sane = 0 <= start < stop <= start + 8 * math.prod(shape)
         except (KeyError, TypeError):
             sane = False
@@ -306,23 +263,6 @@ def _find_spans(header: bytes) -> dict[str, tuple[str, int, int]]:
             raise ValueError(f"the header of the file makes no sense at {key}")
         spans[key] = (kind, start, stop)
     return spans
-
-
-def _read_range(url: str, start: int, stop: int) -> bytes:
-    """Bytes ``start`` to ``stop`` (not included) of a file on the Hub, never more than these."""
-    headers = build_hf_headers()
-    headers |= {"Range": f"bytes={start}-{stop - 1}", "Accept-Encoding": "identity"}
-    timeout = constants.HF_HUB_DOWNLOAD_TIMEOUT
-    with http_stream_backoff(
-        "GET", url, headers=headers, timeout=timeout, max_retries=2, retry_on_exceptions=()
-    ) as answer:
-        hf_raise_for_status(answer)
-        if answer.status_code != 206:
-            raise ValueError("the server does not answer byte ranges")
-        content = answer.read()
-    if len(content) != stop - start:
-        raise ValueError(f"the server sent {len(content)} bytes instead of {stop - start}")
-    return content
 
 
 def content_loss(vgg: VGGFeatures, enhanced: Tensor, target: Tensor) -> Tensor:

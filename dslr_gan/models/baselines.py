@@ -2,7 +2,7 @@
 
 Papers: Dong et al. 2014, "Image Super-Resolution Using Deep Convolutional Networks"; Kim et al.
 2016, "Accurate Image Super-Resolution Using Very Deep Convolutional Networks". Both enlarge
-pictures there; here, as in Prakash and Phumbhra 2020, they learn to enhance them. Our own code.
+pictures there. Here, as in Prakash and Phumbhra 2020, they learn to enhance them. Our own code.
 """
 
 from itertools import pairwise
@@ -64,7 +64,7 @@ class SRCNN(Pretrained):
             The network, in evaluation mode.
 
         Raises:
-            DslrGanError: If the file is missing, damaged, or of another shape.
+            InputError: If the file is missing, damaged, or of another shape.
         """
         network = cls()
         network.load_strictly(read_weights(Path(file)), str(file))

@@ -1,4 +1,4 @@
-"""The discriminator: tells DSLR patches from enhanced ones by their texture.
+"""The discriminator: distinguishes DSLR patches from enhanced ones by their texture.
 
 Paper: Prakash and Phumbhra 2020, section III.A.2: seven convolutions, LeakyReLU, a dense layer
 with sigmoid, on grayscale, so that it judges texture and not colour. The paper leaves widths and
@@ -11,7 +11,7 @@ from typing import NamedTuple
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from dslr_gan.errors import DslrGanError
+from dslr_gan.errors import InputError
 from dslr_gan.photo.tensors import grayscale
 
 GRID = 7
@@ -38,7 +38,7 @@ _LAYERS = (
 class Discriminator(nn.Module):
     """Seven convolutions with LeakyReLU, then a dense end with one logit.
 
-    The paper's sigmoid lies in the loss (``binary_cross_entropy_with_logits``), where it is
+    The paper's sigmoid is in the loss (``binary_cross_entropy_with_logits``), where it is
     stable under mixed precision.
 
     Args:
@@ -47,13 +47,13 @@ class Discriminator(nn.Module):
         hidden: Width of the dense layer before the logit; DPED has 1024.
 
     Raises:
-        DslrGanError: If ``norm`` is something else.
+        InputError: If ``norm`` is something else.
     """
 
     def __init__(self, norm: str | None = "instance", hidden: int = 1024) -> None:
         super().__init__()
         if norm not in (None, "instance"):
-            raise DslrGanError(f'norm must be None or "instance", got {norm!r}.')
+            raise InputError(f'norm must be None or "instance", got {norm!r}.')
         layers: list[nn.Module] = []
         previous = 1
         for index, layer in enumerate(_LAYERS):

@@ -29,13 +29,12 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from dslr_gan.errors import DslrGanError
+from dslr_gan.errors import DslrGanError, reason
 from dslr_gan.files import written_whole
 from dslr_gan.models.context import SUMMARY_SIDE, SUMMARY_STEPS, summarize
 from dslr_gan.models.pretrained import Pretrained
@@ -202,7 +201,7 @@ def _export(graph: _Graph, network: Pretrained, file: Path) -> None:
             )
     except Exception as error:  # the exporter raises nearly anything
         raise DslrGanError(
-            f"this {type(network).__name__} cannot be exported to ONNX ({_first_line(error)}); "
+            f"this {type(network).__name__} cannot be exported to ONNX ({reason(error)}); "
             "take another network."
         ) from error
     if program is None:
@@ -242,7 +241,7 @@ def _difference(graph: _Graph, network: Pretrained, file: Path) -> float:
         except Exception as error:  # a graph that was traced for one kind of size only
             raise DslrGanError(
                 f"this {type(network).__name__} cannot be exported to ONNX: its graph fails on "
-                f"{width}x{height} pixels ({_first_line(error)}); take another network."
+                f"{width}x{height} pixels ({reason(error)}); take another network."
             ) from error
         same = found.shape == tuple(expected.shape)
         off = float((torch.from_numpy(found) - expected).abs().max()) if same else float("inf")
@@ -267,8 +266,3 @@ def _quiet() -> Iterator[None]:
             yield
     finally:
         logger.setLevel(level)
-
-
-def _first_line(error: BaseException) -> str:
-    lines: list[Any] = str(error).strip().splitlines()
-    return " ".join((lines[0] if lines else type(error).__name__).split())[:160]

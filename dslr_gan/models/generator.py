@@ -1,9 +1,9 @@
 """The generator: a fully convolutional network from a phone photo to a DSLR photo.
 
 Paper: Prakash and Phumbhra 2020, "Image Enhancement using Generative Adversarial Networks",
-section III; its shape follows Ignatov et al. 2017, "DSLR-Quality Photos on Mobile Devices with
-Deep Convolutional Networks" (DPED), figure 3. Our own code; the terms of the weights that were
-trained with it stand in their cards.
+section III. Its shape follows Ignatov et al. 2017, "DSLR-Quality Photos on Mobile Devices with
+Deep Convolutional Networks" (DPED), figure 3. Our own code. The terms of the weights that were
+trained with it are in their cards.
 """
 
 from collections.abc import Iterable, Mapping
@@ -14,24 +14,32 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from dslr_gan.errors import DslrGanError
+from dslr_gan.errors import InputError
+from dslr_gan.models.blocks import (
+    CELL,
+    CoarseBranch,
+    FoldedConvolution,
+    Modulation,
+    ResidualBlock,
+    add,
+    folded_convolution,
+    lengthen,
+    local_mean,
+)
 from dslr_gan.models.context import context_encoder, summarize
 from dslr_gan.models.pretrained import Pretrained, read_weights
 
 EDGE = 4
 """Pixels by which a residual generator continues a picture to the right and below.
 
-Patches of 100x100 are continued by 4 to be cut into cells of 8. A photo must be, too, even where
-its sides are multiples already: without it the network meets the zeros around a picture closer
-than it ever did in training, and darkens the last columns and rows.
+Patches of 100x100 are continued by 4, to be cut into cells of 8. So must a photo be, even where
+its sides are multiples already. Otherwise the zero padding is closer to the picture than it ever
+was in training, and the network darkens the last columns and rows.
 """
-
-PUBLISHED_EPSILON = 1e-3
-"""Epsilon of the instance norm in the published DPED networks."""
 
 
 class Generator(Pretrained):
-    """ReLU residual network with tanh last; one class for ours, the paper's and DPED's shape.
+    """ReLU residual network with tanh last: ours, the paper's and DPED's, by its settings.
 
     The picture is folded by ``downscale`` (space to depth), runs through a first convolution,
     ``blocks`` residual blocks of two 3x3 convolutions, two more 3x3 convolutions and a last one
@@ -56,10 +64,8 @@ class Generator(Pretrained):
             0 for the plain one. It costs next to nothing: the photo is 32x32 to it.
 
     Raises:
-        DslrGanError: If a setting is out of range.
+        InputError: If a setting is out of range.
     """
-
-    COARSE = 8
 
     def __init__(
         self,
@@ -93,14 +99,14 @@ class Generator(Pretrained):
         self.residual = residual
         self.dilations = [dilations[index % len(dilations)] for index in range(blocks)]
         folded = 3 * downscale**2
-        self.head = _FoldedConvolution(channels, end_kernel, downscale)
-        self.coarse = _CoarseBranch(coarse_channels, channels) if coarse_channels else None
+        self.head = FoldedConvolution(channels, end_kernel, downscale)
+        self.coarse = CoarseBranch(coarse_channels, channels) if coarse_channels else None
         self.describe = context_encoder(context_channels, context_width)
         self.blocks = nn.ModuleList(
-            _ResidualBlock(channels, dilation, norm) for dilation in self.dilations
+            ResidualBlock(channels, dilation, norm) for dilation in self.dilations
         )
         self.modulate = nn.ModuleList(
-            _Modulation(context_channels, channels)
+            Modulation(context_channels, channels)
             for _ in range(blocks + 1 if context_channels else 0)
         )
         self.merge = nn.ModuleList(nn.Conv2d(channels, channels, 3, padding=1) for _ in range(2))
@@ -124,7 +130,7 @@ class Generator(Pretrained):
     @property
     def multiple(self) -> int:
         """Tile origins must be multiples of this: the coarser of the two foldings."""
-        return max(self.downscale, self.COARSE) if self.coarse else self.downscale
+        return max(self.downscale, CELL) if self.coarse else self.downscale
 
     @property
     def receptive_radius(self) -> int | None:
@@ -181,8 +187,8 @@ class Generator(Pretrained):
                 is a tile of; ``None`` makes the image its own context. A network without
                 context takes only ``None``.
             inner: The rows and columns that are wanted, from ``start`` to ``stop`` within the
-                image; ``None`` for all. Around them the trunk works only as far as it reaches,
-                which is often half as far as the coarse branch, and nearly all work is its own.
+                image; ``None`` for all. Around them the trunk, which does nearly all the work,
+                computes only as far as it reaches. That is often half as far as the coarse branch.
 
         Returns:
             ``(N, 3, H, W)``, or that of ``inner``: the enhanced picture, nominally in [0, 1],
@@ -210,7 +216,7 @@ class Generator(Pretrained):
             folded = torch.Size(side // self.downscale for side in padded.shape[-2:])
             around = self.coarse(padded, folded)
             around = around[..., self._folded(rows), self._folded(columns)]
-            features = _added(features, around)
+            features = add(features, around)
         for index, block in enumerate(self.blocks):
             features = block(self._modulated(features, index, context))
         features = self._modulated(features, len(self.blocks), context)
@@ -219,7 +225,7 @@ class Generator(Pretrained):
         output = self._corrections(features, near) if self.residual else self.tail(features)
         output = F.pixel_shuffle(output, self.downscale)
         output = torch.tanh(output) if torch.is_grad_enabled() else output.tanh_()
-        output = _added(output, near) if self.residual else output * 0.58 + 0.5
+        output = add(output, near) if self.residual else output * 0.58 + 0.5
         top, left = inner[0].start - rows.start, inner[1].start - columns.start
         height, width = (part.stop - part.start for part in inner)
         return output[..., top : top + height, left : left + width]
@@ -229,13 +235,13 @@ class Generator(Pretrained):
         parameters: Iterable[Tensor] = self.tail.parameters()
         if not torch.is_grad_enabled():
             # On a CPU sixteen channels take four fifths of the time of twelve; the rest is cut.
-            parameters = map(_lengthened, parameters)
+            parameters = map(lengthen, parameters)
         weight, bias = parameters
         of_features, of_detail = weight.tensor_split([features.shape[1]], dim=1)
-        detail = image - _local_mean(image)
-        output = _added(
+        detail = image - local_mean(image)
+        output = add(
             F.conv2d(features, of_features, bias, padding="same"),
-            _folded_convolution(detail, of_detail, None, self.downscale),
+            folded_convolution(detail, of_detail, None, self.downscale),
         )
         return output[:, : self.tail.out_channels]
 
@@ -271,12 +277,12 @@ class Generator(Pretrained):
             The generator, in evaluation mode.
 
         Raises:
-            DslrGanError: If the file is missing, damaged, or of another shape.
+            InputError: If the file is missing, damaged, or of another shape.
         """
         weights = read_weights(Path(file))
         norms = sum(name.startswith("norm") for name in weights) // 2
         if "conv1.weight" not in weights or norms == 0:
-            raise DslrGanError(
+            raise InputError(
                 f"{file} holds no published DPED generator: its keys are not "
                 "conv1.weight ... and norm1.weight ...; name one of the dped_*_12_64 files."
             )
@@ -292,133 +298,6 @@ class Generator(Pretrained):
         return generator.eval()
 
 
-class _FoldedConvolution(nn.Conv2d):
-    """A convolution over a picture folded by ``downscale`` that takes the picture itself."""
-
-    def __init__(self, channels: int, kernel: int, downscale: int) -> None:
-        super().__init__(3 * downscale**2, channels, kernel, padding="same")
-        self.downscale = downscale
-
-    def forward(self, image: Tensor) -> Tensor:
-        return _folded_convolution(image, self.weight, self.bias, self.downscale)
-
-
-def _folded_convolution(
-    image: Tensor, weight: Tensor, bias: Tensor | None, downscale: int
-) -> Tensor:
-    """What a convolution makes of ``F.pixel_unshuffle(image, downscale)``, without making that.
-
-    It is the kernel that is unfolded, and moved on by ``downscale``: the same products with less
-    traffic, in two thirds of the first layer's time and a quarter of the coarse branch's.
-    """
-    padding = downscale * (weight.shape[-1] // 2)
-    return F.conv2d(
-        image, F.pixel_shuffle(weight, downscale), bias, stride=downscale, padding=padding
-    )
-
-
-class _ResidualBlock(nn.Module):
-    """Two 3x3 convolutions with ReLU, each normalised where asked, and a skip around them."""
-
-    def __init__(self, channels: int, dilation: int, norm: str | None) -> None:
-        super().__init__()
-        self.convolutions = nn.ModuleList(
-            nn.Conv2d(channels, channels, 3, padding=dilation, dilation=dilation) for _ in range(2)
-        )
-        self.norms = nn.ModuleList(
-            _InstanceNorm(channels) if norm else nn.Identity() for _ in range(2)
-        )
-
-    def forward(self, features: Tensor) -> Tensor:
-        inner = features
-        for convolution, norm in zip(self.convolutions, self.norms, strict=True):
-            inner = F.relu(norm(convolution(inner)), inplace=True)
-        return _added(inner, features)
-
-
-class _Modulation(nn.Module):
-    """Scale and shift of every channel by the photo's context; at first it changes nothing.
-
-    The features themselves are changed where no gradient is wanted.
-    """
-
-    def __init__(self, context: int, channels: int) -> None:
-        super().__init__()
-        self.project = nn.Linear(context, 2 * channels)
-        nn.init.zeros_(self.project.weight)
-        nn.init.zeros_(self.project.bias)
-
-    def forward(self, features: Tensor, context: Tensor) -> Tensor:
-        scale, shift = self.project(context)[:, :, None, None].chunk(2, dim=1)
-        features = features * (1 + scale) if torch.is_grad_enabled() else features.mul_(1 + scale)
-        return features.add_(shift)
-
-
-class _InstanceNorm(nn.Module):
-    """Instance norm with biased variance; PyTorch's own refuses a picture of one pixel."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.ones(channels))
-        self.bias = nn.Parameter(torch.zeros(channels))
-
-    def forward(self, features: Tensor) -> Tensor:
-        variance, mean = torch.var_mean(features, dim=(2, 3), correction=0, keepdim=True)
-        scale = self.weight[:, None, None] * torch.rsqrt(variance + PUBLISHED_EPSILON)
-        return (features - mean) * scale + self.bias[:, None, None]
-
-
-class _CoarseBranch(nn.Module):
-    """What lies around: 8x8 cells, four 3x3 convolutions, upsampled to the trunk's resolution."""
-
-    DILATIONS = (1, 1, 2, 1)
-
-    def __init__(self, width: int, channels: int) -> None:
-        super().__init__()
-        self.fold = _FoldedConvolution(width, 1, Generator.COARSE)
-        self.convolutions = nn.ModuleList(
-            nn.Conv2d(width, width, 3, padding=dilation, dilation=dilation)
-            for dilation in self.DILATIONS
-        )
-        self.unfold = nn.Conv2d(width, channels, 1)
-
-    @property
-    def receptive_radius(self) -> int:
-        """Reach in pixels: the convolutions' cells, and one and a half for the interpolation."""
-        return Generator.COARSE * sum(self.DILATIONS) + 3 * Generator.COARSE // 2
-
-    def forward(self, image: Tensor, size: torch.Size) -> Tensor:
-        cells = F.relu(self.fold(image))
-        for convolution in self.convolutions:
-            cells = F.relu(convolution(cells))
-        return F.interpolate(self.unfold(cells), size=size, mode="bilinear", align_corners=False)
-
-
-def _added(features: Tensor, more: Tensor) -> Tensor:
-    """The sum of two tensors; in the place of the first where no gradient needs it."""
-    return features + more if torch.is_grad_enabled() else features.add_(more)
-
-
-def _lengthened(parameter: Tensor) -> Tensor:
-    """A convolution's weight or bias with zeros behind it, for a multiple of eight channels."""
-    missing = -parameter.shape[0] % 8
-    return torch.cat([parameter, parameter.new_zeros(missing, *parameter.shape[1:])])
-
-
-def _local_mean(image: Tensor) -> Tensor:
-    """Mean over the 5x5 pixels around each; what lies above it counts as fine detail."""
-    side = 5
-    # Each channel on its own, rows before columns: a fifth of the time of F.avg_pool2d.
-    means = F.pad(image.contiguous(), (side // 2,) * 4, mode="replicate")
-    for dim in (-2, -1):
-        length = means.shape[dim] - side + 1
-        total = means.narrow(dim, 0, length).clone()
-        for start in range(1, side):
-            total += means.narrow(dim, start, length)
-        means = total
-    return means.div_(side**2)
-
-
 def _pad(image: Tensor, multiple: int, least: int) -> Tensor:
     """Repeat the last row and column, at least so often, until both sides are multiples."""
     height, width = image.shape[-2:]
@@ -429,26 +308,25 @@ def _pad(image: Tensor, multiple: int, least: int) -> Tensor:
 def _check_settings(config: Mapping) -> None:
     for name in ("channels", "blocks", "downscale"):
         if not isinstance(config[name], int) or config[name] < 1:
-            raise DslrGanError(f"{name} must be a whole number from 1 up, got {config[name]!r}.")
+            raise InputError(f"{name} must be a whole number from 1 up, got {config[name]!r}.")
     for name in ("coarse_channels", "context_channels", "context_width"):
         if not isinstance(config[name], int) or config[name] < 0:
-            raise DslrGanError(f"{name} must be a whole number from 0 up, got {config[name]!r}.")
+            raise InputError(f"{name} must be a whole number from 0 up, got {config[name]!r}.")
     if config["context_width"] and not config["context_channels"]:
-        raise DslrGanError("context_width means nothing without context_channels; give both.")
+        raise InputError("context_width means nothing without context_channels; give both.")
     if config["norm"] not in (None, "instance"):
-        raise DslrGanError(f'norm must be None or "instance", got {config["norm"]!r}.')
+        raise InputError(f'norm must be None or "instance", got {config["norm"]!r}.')
     kernel = config["end_kernel"]
     if not isinstance(kernel, int) or kernel < 1 or kernel % 2 != 1:
-        raise DslrGanError(f"end_kernel must be odd and above 0, got {kernel!r}.")
+        raise InputError(f"end_kernel must be odd and above 0, got {kernel!r}.")
     dilations = config["dilations"]
     if not isinstance(dilations, list):
-        raise DslrGanError(f"dilations must be a list of whole numbers, got {dilations!r}.")
+        raise InputError(f"dilations must be a list of whole numbers, got {dilations!r}.")
     if not dilations or any(not isinstance(value, int) or value < 1 for value in dilations):
-        raise DslrGanError(f"dilations must be whole numbers from 1 up, got {dilations!r}.")
-    if config["coarse_channels"] and Generator.COARSE % config["downscale"]:
-        raise DslrGanError(
-            f"with a coarse branch, downscale must divide {Generator.COARSE}, "
-            f"got {config['downscale']}."
+        raise InputError(f"dilations must be whole numbers from 1 up, got {dilations!r}.")
+    if config["coarse_channels"] and CELL % config["downscale"]:
+        raise InputError(
+            f"with a coarse branch, downscale must divide {CELL}, got {config['downscale']}."
         )
 
 

@@ -1,7 +1,7 @@
-"""The phones this package knows by name, where the weights for each lie, and whose photos suit.
+"""The phones this package knows by name: their weights, and which photos suit them.
 
 A photo names the camera it was taken with in its EXIF, by maker and model. That decides what
-``auto`` stands for, and whether there is a hint to give.
+``auto`` stands for, and whether a hint is given.
 """
 
 import os
@@ -68,7 +68,7 @@ _ALL = (
     ),
 )
 
-PHONES: dict[str, Phone] = {each.name: each for each in _ALL}
+PHONES: dict[str, Phone] = {phone.name: phone for phone in _ALL}
 """The catalogue, by name."""
 
 DEFAULT = PHONES["iphone"]
@@ -91,7 +91,7 @@ class Camera(NamedTuple):
     def phone(self) -> Phone | None:
         """The phone of the catalogue by the same maker; None where there is none."""
         first = self.maker.lower().split()[:1]
-        return next((each for each in PHONES.values() if [each.maker] == first), None)
+        return next((phone for phone in PHONES.values() if [phone.maker] == first), None)
 
 
 class _HasExif(Protocol):
@@ -115,8 +115,8 @@ def _words(value: object) -> str:
     text = value.decode("latin-1") if isinstance(value, bytes) else value
     if not isinstance(text, str):
         return ""
-    shown = (letter if letter.isprintable() else " " for letter in text)
-    return " ".join("".join(shown).split())[:60]
+    printable = (letter if letter.isprintable() else " " for letter in text)
+    return " ".join("".join(printable).split())[:60]
 
 
 def camera_hint(phone: Phone, camera: Camera) -> str | None:

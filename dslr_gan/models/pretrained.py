@@ -2,8 +2,9 @@
 
 A saved network is a folder of four files: ``model.safetensors`` (the weights), ``config.json``
 (the class and its settings), ``facts.json`` (what is known of its training) and ``README.md``
-(the card made from those facts), beside which lie the pictures that it shows. Transfer and caching
-are huggingface_hub's; no pickle is read.
+(the card made from those facts). Beside them are the pictures that the card shows. No pickle is
+read. The arguments have the names of huggingface_hub's ``PyTorchModelHubMixin``, which itself loads
+renamed weights without a word, falls back to pickles and passes the Hub's errors on.
 """
 
 import dataclasses
@@ -14,26 +15,34 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import torch
-from httpx2 import HTTPError
-from huggingface_hub import HfApi
-from huggingface_hub.errors import HfHubHTTPError, HFValidationError, OfflineModeIsEnabled
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
-from torch import Tensor, nn
+from torch import Tensor
 
-from dslr_gan.errors import DslrGanError, first_line
+from dslr_gan.errors import DslrGanError, InputError, reason
 from dslr_gan.files import written_whole
-from dslr_gan.hub import CONFIG, FACTS, WEIGHTS, Origin, locate
+from dslr_gan.hub import CONFIG, FACTS, WEIGHTS, Origin, fetch, push
+from dslr_gan.models.base import Network
 from hub_card import ModelFacts, render, unknown_facts
 
 CARD = "README.md"
 
 
-class Pretrained(nn.Module):
-    """Base of the networks: keeps their settings and facts, saves, pushes and loads them.
+class SavedConfig(NamedTuple):
+    """The contents of a saved network's ``config.json``."""
+
+    file: Path
+    architecture: str
+    """The name of the network's class, whether or not there is such a class."""
+    settings: dict[str, Any]
+    """Keyword arguments of the class."""
+
+
+class Pretrained(Network):
+    """A network with its settings and facts, which is saved, pushed and loaded.
 
     A subclass sets ``self.config`` to the keyword arguments that build it again.
     """
@@ -42,78 +51,71 @@ class Pretrained(nn.Module):
     facts: ModelFacts | None = None
     """What is known of the training; ``None`` makes a card that says *unknown*."""
     pictures: Mapping[str, bytes] = MappingProxyType({})
-    """Files of the pictures that the facts name; of a network from the Hub none are fetched."""
+    """Files of the pictures that the facts name. None are fetched from the Hub."""
     origin: Origin | None = None
     """Where the weights came from; ``None`` for a network made here."""
     stored_as: torch.dtype = torch.float32
-    """What the numbers are rounded to in a file: ``torch.float32``, or ``torch.float16`` for half
-    the size. The network itself stays as it is. One that is loaded remembers it of its file."""
-
-    @property
-    def receptive_radius(self) -> int | None:
-        """How many pixels away an input pixel can still change an output pixel, at most.
-
-        ``None`` for a network that must see the whole picture at once, which is what is
-        supposed of one that does not say.
-        """
-        return None
-
-    @property
-    def last_layer(self) -> nn.Conv2d:
-        """The convolution that makes the output; every network names its own.
-
-        The trainer logs the norm of each loss term's gradient at its weights, so that terms can
-        be told apart by how hard they pull.
-        """
-        raise NotImplementedError(f"{type(self).__name__} does not say which layer is its last.")
-
-    @property
-    def multiple(self) -> int:
-        """Tile origins must be multiples of this many pixels, for tiles to equal the whole."""
-        return 1
-
-    @property
-    def uses_context(self) -> bool:
-        """Whether a description of the whole photo is handed to each of its tiles."""
-        return False
-
-    def context(self, summary: Tensor) -> Tensor:
-        """Describe a whole photo for its tiles; only a network that uses context can."""
-        raise ValueError("this network uses no context; call it with the image alone.")
-
-    def forward_tile(
-        self, image: Tensor, inner: tuple[slice, slice], context: Tensor | None = None
-    ) -> Tensor:
-        """``self(image, context)[..., *inner]``; a network may save itself what lies around."""
-        result: Tensor = self(image, context)
-        return result[..., *inner]
+    """What the weights are rounded to in a file: ``torch.float32``, or ``torch.float16`` for half
+    the size. The network in memory keeps its precision. A loaded one has that of its file."""
 
     @classmethod
-    def from_pretrained(cls, name: str | Path, *, revision: str | None = None) -> Self:
+    def from_pretrained(
+        cls,
+        name: str | Path,
+        *,
+        force_download: bool = False,
+        token: str | bool | None = None,
+        cache_dir: str | Path | None = None,
+        local_files_only: bool = False,
+        revision: str | None = None,
+    ) -> Self:
         """Load a network from a folder or from the Hub.
 
         Args:
             name: A folder written by :meth:`save_pretrained`, or a Hub id ``owner/name``.
+            force_download: Whether to download anew what is in the cache.
+            token: Access token; ``None`` takes the one of ``hf auth login`` or ``HF_TOKEN``,
+                ``False`` none.
+            cache_dir: Where fetched files are kept; ``None`` for huggingface_hub's usual place.
+            local_files_only: Whether to take the local copy without asking the Hub.
             revision: Branch, tag or commit; only with a Hub id.
 
         Returns:
             The network on the CPU, in evaluation mode, with ``facts`` and ``origin`` set.
 
         Raises:
-            DslrGanError: If it cannot be found or fetched, or its files are incomplete, damaged,
-                of another class, or hold missing, surplus, misshapen or non-finite weights.
+            HubError: If it cannot be fetched, or arrives damaged.
+            InputError: If there is no such folder, or its files are incomplete, damaged,
+                of another class, or have missing, surplus, misshapen or non-finite weights.
         """
-        origin = locate(name, revision)
-        network = cls.from_folder(origin.folder)
+        origin = fetch(
+            name,
+            force_download=force_download,
+            token=token,
+            cache_dir=cache_dir,
+            local_files_only=local_files_only,
+            revision=revision,
+        )
+        network = cls.from_config(read_config(origin.folder))
         network.origin = origin
         return network
 
     @classmethod
-    def from_folder(cls, folder: Path) -> Self:
-        """Load a network from the files of a folder; see :meth:`from_pretrained`."""
-        architecture, settings = _read_config(folder / CONFIG)
-        _check_config(folder / CONFIG, architecture, settings, cls)
-        network = cls(**settings)
+    def from_config(cls, config: SavedConfig) -> Self:
+        """Load a network from the files beside a ``config.json`` that has been read.
+
+        Args:
+            config: From :func:`read_config`.
+
+        Returns:
+            The network on the CPU, in evaluation mode, with ``facts`` set.
+
+        Raises:
+            InputError: As :meth:`from_pretrained`.
+        """
+        _check_config(config, cls)
+        folder = config.file.parent
+        network = cls(**config.settings)
         weights = read_weights(folder / WEIGHTS)
         network.load_strictly(weights, str(folder / WEIGHTS))
         if all(value.dtype == torch.float16 for value in weights.values()):
@@ -123,14 +125,14 @@ class Pretrained(nn.Module):
         return network.eval()
 
     def load_strictly(self, weights: Mapping[str, Tensor], name: str) -> None:
-        """Take over weights whose names and shapes are exactly this network's, all finite.
+        """Load weights whose names and shapes are exactly this network's, all finite.
 
         Args:
             weights: Tensors by parameter name.
-            name: What to call them in an error.
+            name: What to call them in an error message.
 
         Raises:
-            DslrGanError: If a weight is missing, surplus, misshapen or not finite; the network
+            InputError: If a weight is missing, surplus, misshapen or not finite; the network
                 is then unchanged.
         """
         own = self.state_dict()
@@ -139,45 +141,38 @@ class Pretrained(nn.Module):
             ("has the surplus", weights.keys() - own.keys()),
         ):
             if names:
-                raise DslrGanError(
+                raise InputError(
                     f"{name} {problem} weights {_some(names)}; it was not saved from this "
                     f"{type(self).__name__}, or its {CONFIG} is another's."
                 )
         for key, value in weights.items():
             if value.shape != own[key].shape:
-                raise DslrGanError(
+                raise InputError(
                     f"{name}: weight {key} has shape {tuple(value.shape)}, but the network has "
                     f"{tuple(own[key].shape)}; its {CONFIG} is another's."
                 )
             if not torch.isfinite(value).all():
-                raise DslrGanError(
+                raise InputError(
                     f"{name}: weight {key} holds NaN or infinity; take an earlier checkpoint."
                 )
         self.load_state_dict(dict(weights))
 
-    def save_pretrained(self, folder: str | Path, *, repository: str | None = None) -> None:
+    def save_pretrained(self, save_directory: str | Path, *, repo_id: str | None = None) -> None:
         """Write weights, settings, facts and card into a folder, each file whole.
 
-        The weights are rounded to :attr:`stored_as`. Pictures that the facts name go with them; the
-        card leaves out those that are not here.
+        The weights are rounded to :attr:`stored_as`. Pictures that the facts name are written,
+        too. The card leaves out those that are missing.
 
         Args:
-            folder: Is made where it does not exist; the files in it are replaced.
-            repository: Hub id that the card names in its example.
+            save_directory: Is made where it does not exist; the files in it are replaced.
+            repo_id: Hub id that the card names in its example.
 
         Raises:
             DslrGanError: If the folder cannot be written to, or a weight is not finite, or too
                 large for float16 where that is asked for.
         """
-        folder = Path(folder)
-        weights = {
-            key: value.detach().to("cpu", self.stored_as).contiguous()
-            for key, value in self.state_dict().items()
-        }
-        if not all(torch.isfinite(value).all() for value in weights.values()):
-            if all(torch.isfinite(value).all() for value in self.state_dict().values()):
-                raise DslrGanError("a weight is too large for float16; store it as float32.")
-            raise DslrGanError("the network holds NaN or infinity and was not saved.")
+        folder = Path(save_directory)
+        weights = self._weights_to_save()
         facts = self.facts or unknown_facts(type(self).__name__)
         if facts.pictures:
             here = [picture for picture in facts.pictures if picture.file in self.pictures]
@@ -186,7 +181,7 @@ class Pretrained(nn.Module):
         texts = {
             CONFIG: json.dumps(config, indent=2) + "\n",
             FACTS: facts.to_json(),
-            CARD: str(render(facts, repository)),
+            CARD: str(render(facts, repo_id)),
         }
         try:
             # All are renamed into place together: never new settings beside old weights.
@@ -201,75 +196,88 @@ class Pretrained(nn.Module):
                 # save_file would make it private, whatever the umask says.
                 path.write_bytes(save(weights, metadata={"format": "pt"}))
         except (OSError, SafetensorError) as error:
-            reason = getattr(error, "strerror", None) or first_line(error)
             raise DslrGanError(
-                f"cannot write the network to {folder} ({reason}); name another folder."
+                f"cannot write the network to {folder} ({reason(error)}); name another folder."
             ) from error
+
+    def _weights_to_save(self) -> dict[str, Tensor]:
+        weights = {
+            key: value.detach().to("cpu", self.stored_as).contiguous()
+            for key, value in self.state_dict().items()
+        }
+        if not all(torch.isfinite(value).all() for value in weights.values()):
+            if all(torch.isfinite(value).all() for value in self.state_dict().values()):
+                raise DslrGanError("a weight is too large for float16; store it as float32.")
+            raise DslrGanError("the network holds NaN or infinity and was not saved.")
+        return weights
 
     def push_to_hub(
         self,
-        repository: str,
+        repo_id: str,
         *,
         commit_message: str = "Upload the network",
         private: bool | None = None,
-        branch: str | None = None,
         token: str | None = None,
+        branch: str | None = None,
+        create_pr: bool | None = None,
     ) -> str:
         """Put the network with its card on the Hub, in one commit.
 
         Args:
-            repository: Hub id ``owner/name``; made where it does not exist.
+            repo_id: Hub id ``owner/name``; made where it does not exist.
             commit_message: The commit's first line.
             private: Whether a new repository is private; ``None`` leaves it to the owner's default.
-            branch: Branch to commit to, made where it does not exist; ``None`` for ``main``.
             token: Access token; ``None`` takes the one of ``hf auth login`` or ``HF_TOKEN``.
+            branch: Branch to commit to, made where it does not exist; ``None`` for ``main``.
+            create_pr: Whether to propose the commit as a pull request instead.
 
         Returns:
-            The commit's address.
+            The address of the commit, or of the pull request.
 
         Raises:
-            DslrGanError: If the Hub cannot be reached or refuses.
+            HubError: If the Hub cannot be reached or refuses.
+            DslrGanError: As :meth:`save_pretrained`.
         """
-        api = HfApi(token=token)
         with tempfile.TemporaryDirectory() as folder:
             # First, so that a network that cannot be saved leaves no empty repository behind.
-            self.save_pretrained(folder, repository=repository)
-            try:
-                repository = api.create_repo(repository, private=private, exist_ok=True).repo_id
-                if branch is not None:
-                    api.create_branch(repository, branch=branch, exist_ok=True)
-                commit = api.upload_folder(
-                    repo_id=repository,
-                    folder_path=folder,
-                    commit_message=commit_message,
-                    revision=branch,
-                )
-            except (HfHubHTTPError, HTTPError, HFValidationError, OfflineModeIsEnabled) as error:
-                raise DslrGanError(
-                    f"the Hub did not take {repository} ({first_line(error)}); check the name, the "
-                    "network, and that `hf auth login` has a token that may write there."
-                ) from error
-        return commit.commit_url
+            self.save_pretrained(folder, repo_id=repo_id)
+            return push(
+                folder,
+                repo_id,
+                commit_message=commit_message,
+                private=private,
+                token=token,
+                branch=branch,
+                create_pr=create_pr,
+            ).commit
 
 
-def read_architecture(folder: Path) -> str:
-    """Tell of which class the network in a folder was saved.
+def read_config(folder: Path) -> SavedConfig:
+    """Read which network a folder has, and its settings.
 
     Args:
-        folder: Holds ``config.json``.
+        folder: Has ``config.json``.
 
     Returns:
-        The name of the class, whether or not there is such a class.
+        The contents of the file.
 
     Raises:
-        DslrGanError: If the file is missing, damaged, or names no class.
+        InputError: If the file is missing, damaged, or names no class.
     """
-    architecture, _ = _read_config(folder / CONFIG)
-    if not isinstance(architecture, str):
-        raise DslrGanError(
-            f"{folder / CONFIG} does not say which network it describes; name another folder."
+    file = folder / CONFIG
+    if not file.is_file():
+        raise InputError(
+            f"there is no {file}; a saved network has {CONFIG} and {WEIGHTS} side by side."
         )
-    return architecture
+    try:
+        config = json.loads(file.read_text(encoding="utf-8"))
+    except (ValueError, OSError) as error:
+        raise InputError(f"{file} is not JSON ({reason(error)}); save it again.") from error
+    settings = dict(config) if isinstance(config, dict) else {}
+    architecture = settings.pop("architecture", None)
+    if not isinstance(architecture, str):
+        raise InputError(f"{file} does not say which network it describes; name another folder.")
+    return SavedConfig(file, architecture, settings)
 
 
 def read_weights(file: Path) -> dict[str, Tensor]:
@@ -282,44 +290,29 @@ def read_weights(file: Path) -> dict[str, Tensor]:
         Its tensors by name, on the CPU.
 
     Raises:
-        DslrGanError: If it is missing, damaged, or not safetensors.
+        InputError: If it is missing, damaged, or not safetensors.
     """
     if not file.is_file():
-        raise DslrGanError(
+        raise InputError(
             f"there is no {file}; weights are read from safetensors files only, never a pickle."
         )
     try:
         return load_file(file)
     except (SafetensorError, OSError, ValueError) as error:
-        raise DslrGanError(
-            f"{file} is no whole safetensors file ({first_line(error)}); fetch or save it again."
+        raise InputError(
+            f"{file} is no whole safetensors file ({reason(error)}); fetch or save it again."
         ) from error
 
 
-def _read_config(file: Path) -> tuple[Any, dict[str, Any]]:
-    """What stands for the class's name, ``None`` where nothing does, and the settings."""
-    if not file.is_file():
-        raise DslrGanError(
-            f"there is no {file}; a saved network has {CONFIG} and {WEIGHTS} side by side."
+def _check_config(config: SavedConfig, network: type[Pretrained]) -> None:
+    if config.architecture != network.__name__:
+        raise InputError(
+            f"{config.file} does not describe a {network.__name__}; name another folder."
         )
-    try:
-        config = json.loads(file.read_text(encoding="utf-8"))
-    except (ValueError, OSError) as error:
-        raise DslrGanError(f"{file} is not JSON ({first_line(error)}); save it again.") from error
-    if not isinstance(config, dict):
-        return None, {}
-    return config.pop("architecture", None), config
-
-
-def _check_config(
-    file: Path, architecture: Any, settings: dict[str, Any], network: type[Pretrained]
-) -> None:
-    if architecture != network.__name__:
-        raise DslrGanError(f"{file} does not describe a {network.__name__}; name another folder.")
-    surplus = settings.keys() - inspect.signature(network).parameters.keys()
+    surplus = config.settings.keys() - inspect.signature(network).parameters.keys()
     if surplus:
-        raise DslrGanError(
-            f"{file} has settings that this version does not know: {_some(surplus)}; update."
+        raise InputError(
+            f"{config.file} has settings that this version does not know: {_some(surplus)}; update."
         )
 
 
@@ -329,22 +322,23 @@ def _read_facts(file: Path) -> ModelFacts | None:
     try:
         return ModelFacts.from_json(file.read_text(encoding="utf-8"))
     except (ValueError, OSError) as error:
-        raise DslrGanError(
-            f"{file} does not hold the facts of a network ({first_line(error)}); remove it."
+        raise InputError(
+            f"{file} does not hold the facts of a network ({reason(error)}); remove it."
         ) from error
 
 
 def _read_pictures(folder: Path, facts: ModelFacts | None) -> dict[str, bytes]:
-    """The files of the pictures that the facts name, as far as they lie in the folder."""
-    wanted = [folder / each.file for each in (facts.pictures or [] if facts else [])]
+    """The files of the pictures that the facts name, as far as they are in the folder."""
+    pictures = facts.pictures or [] if facts else []
+    wanted = [folder / picture.file for picture in pictures]
     try:
         return {file.name: file.read_bytes() for file in wanted if file.is_file()}
     except OSError as error:
-        raise DslrGanError(
+        raise InputError(
             f"{error.filename} cannot be read ({error.strerror}); remove it."
         ) from error
 
 
 def _some(names: set[str]) -> str:
-    shown = ", ".join(sorted(names)[:3])
-    return shown if len(names) <= 3 else f"{shown} and {len(names) - 3} more"
+    first = ", ".join(sorted(names)[:3])
+    return first if len(names) <= 3 else f"{first} and {len(names) - 3} more"

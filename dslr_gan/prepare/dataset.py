@@ -11,13 +11,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from httpx2 import HTTPError
-from huggingface_hub import DatasetCardData, HfApi
-from huggingface_hub.errors import HfHubHTTPError, HFValidationError, OfflineModeIsEnabled
-from huggingface_hub.utils import validate_repo_id
+from huggingface_hub import DatasetCardData
 
 from dslr_gan.errors import DslrGanError
 from dslr_gan.files import written_whole
+from dslr_gan.hub import push
 from dslr_gan.prepare.one_pair import read_piece
 from hub_card import Source
 
@@ -197,44 +195,26 @@ from.
         path.write_text(text.rstrip() + "\n", encoding="utf-8")
 
 
-def check_repository(repository: str) -> None:
-    """Raise DslrGanError where a text is not a Hub id ``owner/name``."""
-    try:
-        validate_repo_id(repository)
-    except HFValidationError as error:
-        raise DslrGanError(f"{repository!r} is not a Hub id such as me/my-pairs.") from error
-    if "/" not in repository:
-        raise DslrGanError(f"{repository!r} has no owner; give a Hub id such as me/my-pairs.")
-
-
-def push_dataset(folder: Path, repository: str, *, private: bool | None = None) -> str:
+def push_dataset(folder: Path, repo_id: str, *, private: bool | None = None) -> str:
     """Put a dataset's folder on the Hub, in one commit.
 
     Args:
         folder: What ``prepare`` wrote.
-        repository: Hub id ``owner/name``; made where it does not exist.
+        repo_id: Hub id ``owner/name``; made where it does not exist.
         private: Whether a new repository is private; ``None`` leaves it to the owner's default.
 
     Returns:
         The dataset's address.
 
     Raises:
-        DslrGanError: If the Hub cannot be reached or refuses.
+        HubError: If the Hub cannot be reached or refuses.
     """
-    api = HfApi()
-    try:
-        address = api.create_repo(repository, repo_type="dataset", private=private, exist_ok=True)
-        api.upload_folder(
-            repo_id=repository,
-            folder_path=folder,
-            repo_type="dataset",
-            commit_message="Upload the patches",
-        )
-    except (HfHubHTTPError, HTTPError, HFValidationError, OfflineModeIsEnabled) as error:
-        reason = str(error).strip().partition("\n")[0].rstrip(".")
-        raise DslrGanError(
-            f"the Hub did not take {repository} ({reason}); check the name, the network, and that "
-            "`hf auth login` has a token that may write there. The dataset is whole in "
-            f"{folder}: `hf upload {repository} {folder} --repo-type dataset` sends it."
-        ) from error
-    return str(address)
+    return push(
+        folder,
+        repo_id,
+        repo_type="dataset",
+        commit_message="Upload the patches",
+        private=private,
+        advice=f" The dataset is whole in {folder}: "
+        f"`hf upload {repo_id} {folder} --repo-type dataset` sends it.",
+    ).repository

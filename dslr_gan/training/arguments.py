@@ -13,7 +13,7 @@ from accelerate.tracking import get_available_trackers
 from huggingface_hub.errors import HFValidationError
 from huggingface_hub.utils import validate_repo_id
 
-from dslr_gan.errors import DslrGanError, first_line
+from dslr_gan.errors import DslrGanError, reason
 from dslr_gan.models.registry import ARCHITECTURES
 from dslr_gan.training.losses import LossWeights
 from dslr_gan.training.optimizers import OPTIMIZERS
@@ -287,7 +287,7 @@ def _check_names(args: argparse.Namespace) -> None:
         try:
             validate_repo_id(args.hub_model_id)
         except HFValidationError as error:
-            raise DslrGanError(f"--hub_model_id: {first_line(error)}.") from error
+            raise DslrGanError(f"--hub_model_id: {reason(error)}.") from error
     trackers(args)
     if args.fold is not None and args.validation_pairs is not None:
         raise DslrGanError("--fold says what to validate on; leave out --validation_pairs.")

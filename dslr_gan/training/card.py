@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from dslr_gan.data.provenance import Provenance
-from dslr_gan.errors import DslrGanError, first_line
+from dslr_gan.errors import DslrGanError, reason
 from dslr_gan.evaluation.evaluate import MetricScores, Scores
 from dslr_gan.metrics.vgg import VGGFeatures
 from dslr_gan.models.pretrained import Pretrained
@@ -31,7 +31,7 @@ def read_card_facts(file: Path) -> dict[str, Any]:
         blank = dataclasses.asdict(unknown_facts(""))
         checked = ModelFacts.from_json(json.dumps(blank | given))
     except (OSError, ValueError, TypeError) as error:
-        raise DslrGanError(f"--card {file} cannot be used: {first_line(error)}.") from error
+        raise DslrGanError(f"--card {file} cannot be used: {reason(error)}.") from error
     return {name: getattr(checked, name) for name in given if given[name] is not None}
 
 

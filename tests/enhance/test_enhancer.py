@@ -19,6 +19,7 @@ from skimage import data
 from skimage.color import deltaE_ciede2000, rgb2lab
 
 import dslr_gan.enhance.enhancer
+import dslr_gan.models.registry
 from dslr_gan.enhance.enhancer import PhotoEnhancer
 from dslr_gan.errors import DslrGanError
 from dslr_gan.models.generator import Generator
@@ -521,12 +522,12 @@ def test_other_files_and_folders_are_a_sentence(bundled, tmp_path):
 
 
 def test_a_repository_that_fails_gives_way_to_the_bundled_weights(bundled, monkeypatch, caplog):
-    def fail(name, *, revision=None):
+    def fail(name, **hub_options):
         if Path(name).is_dir():
-            return load_network(name, revision=revision)
+            return load_network(name, **hub_options)
         raise DslrGanError(f"{name} is out of reach.")
 
-    monkeypatch.setattr(dslr_gan.enhance.enhancer, "load_network", fail)
+    monkeypatch.setattr(dslr_gan.models.registry, "load_network", fail)
     monkeypatch.setenv("DSLR_GAN_IPHONE_REPO", "me/model")
     with caplog.at_level(logging.WARNING, logger="dslr_gan"):
         enhancer = PhotoEnhancer.from_pretrained("iphone")

@@ -9,7 +9,6 @@ import torch
 import torch.nn.functional as F
 from safetensors.torch import save, save_file
 
-import dslr_gan.metrics.vgg
 from dslr_gan.errors import DslrGanError
 from dslr_gan.metrics.vgg import VGGFeatures
 from tests.support import hub_server
@@ -57,7 +56,7 @@ def hub(monkeypatch, tmp_path):
         # Else what this Hub says about itself would be noted in the home of whoever runs this.
         monkeypatch.setattr(constants, "HF_HUB_DISABLE_TELEMETRY", True)
         cache = functools.partial(huggingface_hub.cached_assets_path, assets_dir=tmp_path / "kept")
-        monkeypatch.setattr(dslr_gan.metrics.vgg, "cached_assets_path", cache)
+        monkeypatch.setattr(huggingface_hub, "cached_assets_path", cache)
         yield server
 
 
@@ -349,7 +348,7 @@ def test_a_server_without_ranges_is_told(hub, monkeypatch, answer, message):
 
 PROGRAM = """
 import torch
-from dslr_gan.vgg import VGGFeatures
+from dslr_gan.metrics.vgg import VGGFeatures
 
 print(float(VGGFeatures.from_hub()(torch.full((1, 3, 8, 8), 0.5))["relu3_3"].sum()))
 """

@@ -8,9 +8,9 @@ from safetensors.torch import save_file
 
 from dslr_gan.enhance.enhancer import PhotoEnhancer
 from dslr_gan.errors import DslrGanError
+from dslr_gan.models.base import Network
 from dslr_gan.models.baselines import SRCNN, VDSR
 from dslr_gan.models.generator import Generator
-from dslr_gan.models.pretrained import Pretrained
 from dslr_gan.models.registry import ARCHITECTURES, load_network, load_published, make_network
 from tests.support.helpers import published_like
 from tests.support.hub_client import HubClient
@@ -50,8 +50,8 @@ def test_all_of_the_output_comes_through_the_last_layer(name):
 
 
 def test_a_network_that_names_no_last_layer_says_so():
-    with pytest.raises(NotImplementedError, match="Pretrained does not say"):
-        _ = Pretrained().last_layer
+    with pytest.raises(NotImplementedError, match="Network does not say"):
+        _ = Network().last_layer
 
 
 def test_each_call_makes_a_network_of_its_own():

@@ -11,7 +11,6 @@ from huggingface_hub import DatasetCard
 from dslr_gan.errors import DslrGanError
 from dslr_gan.prepare.dataset import (
     FEATURES,
-    check_repository,
     split_photos,
     write_card,
     write_shards,
@@ -99,7 +98,7 @@ PUSH = """
 import sys
 from pathlib import Path
 from dslr_gan.errors import DslrGanError
-from dslr_gan.patch_dataset import push_dataset
+from dslr_gan.prepare.dataset import push_dataset
 try:
     print(push_dataset(Path(sys.argv[1]), sys.argv[2]))
 except DslrGanError as error:
@@ -133,12 +132,6 @@ def test_the_hub_gets_the_folder_and_its_refusal_is_a_sentence(pieces, tmp_path)
         stored = hub.repositories["datasets/me/pairs"].files("main")
         for file in (path for path in folder.rglob("*") if path.is_file()):
             assert stored[file.relative_to(folder).as_posix()].content == file.read_bytes()
-
-
-@pytest.mark.parametrize("name", ["pairs", "a/b/c", "me/", "me/pa irs"])
-def test_what_is_no_hub_id_is_refused(name):
-    with pytest.raises(DslrGanError, match="a Hub id such as me/my-pairs"):
-        check_repository(name)
 
 
 def test_a_piece_damaged_meanwhile_is_a_sentence(pieces, tmp_path):

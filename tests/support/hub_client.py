@@ -25,12 +25,12 @@ PATIENCE_S = 120
 class HubClient:
     """Starts the process; a context manager that ends it."""
 
-    def __init__(self, hub: HubServer, home: Path) -> None:
+    def __init__(self, hub: HubServer, home: Path, **environment: str) -> None:
         quiet = {"HF_HUB_DISABLE_PROGRESS_BARS": "1", "OMP_NUM_THREADS": "1"}
         quiet |= {"PYTHONPATH": str(ROOT), "DSLR_GAN_IPHONE_REPO": "", "DSLR_GAN_SONY_REPO": ""}
         self.process = subprocess.Popen(
             [sys.executable, __file__],
-            env=hub_environment(hub, home) | quiet,
+            env=hub_environment(hub, home) | quiet | environment,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

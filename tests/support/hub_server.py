@@ -5,7 +5,9 @@
         subprocess.run([...], env=hub_environment(hub, home))
 
 Like the real one it has two origins: the Hub itself, and a storage host for large files, to which
-downloads are redirected and which refuses a request that carries the Hub's token.
+downloads are redirected and which refuses a request that carries the Hub's token. With ``xet=True``
+large files are in Xet storage besides, as on the real one: a client that has hf_xet reads and
+writes them there. Byte ranges go by way of the storage host in both modes.
 """
 
 import base64
@@ -14,12 +16,15 @@ import json
 import os
 import re
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple, Self
 from urllib.parse import parse_qs, unquote, urlsplit
+
+from tests.support.xet_storage import EXPIRY_S, XetStorage, xet_hash
 
 # A dataset is kept under the name that its pages have: "datasets/owner/name".
 REPOSITORY = r"(?P<repository>(?:datasets/)?[^/]+/[^/]+?)"
@@ -66,6 +71,9 @@ class Request(NamedTuple):
 class StoredFile:
     content: bytes
     large: bool
+    sent: bytes | None = None
+    """What is sent instead of the content of a small file, to play a damaged transfer; that of a
+    large one is in ``HubServer.blobs``."""
 
     @property
     def sha256(self) -> str:
@@ -116,9 +124,11 @@ class HubServer:
         token: The only token that may write.
         requests: What was answered so far, by both origins.
         repositories: By id.
+        xet: The storage of large files; None for a Hub without.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, xet: bool = False) -> None:
+        self.xet = XetStorage() if xet else None
         self.token = "hf_test"
         self.requests: list[Logged] = []
         self.repositories: dict[str, Repository] = {}
@@ -145,6 +155,8 @@ class HubServer:
             each = self._listeners.pop()
             each.shutdown()
             each.server_close()
+        if self.xet is not None:
+            self.xet.close()
 
     def fail_with(self, status: int | None) -> None:
         """Answer everything with this status from now on; None ends the outage."""
@@ -168,11 +180,12 @@ class HubServer:
 def hub_environment(server: HubServer, home: str | Path) -> dict[str, str]:
     """This process's environment with the Hub and its caches replaced, for a subprocess."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("HF_")}
+    if server.xet is None:
+        kept["HF_HUB_DISABLE_XET"] = "1"
     return kept | {
         "HF_ENDPOINT": server.url,
         "HF_TOKEN": server.token,
         "HF_HOME": str(home),
-        "HF_HUB_DISABLE_XET": "1",
         "HF_HUB_DISABLE_TELEMETRY": "1",
         "HF_UPDATE_DOWNLOAD_COUNTS": "0",
         "NO_PROXY": "127.0.0.1",
@@ -316,6 +329,8 @@ def create_repository(hub: HubServer, request: Request) -> Answer:
 def information(hub: HubServer, request: Request, repository: str, revision: str) -> Answer:
     sha = hub.find(repository).find(revision or "main")
     siblings = [{"rfilename": path} for path in hub.find(repository).files(sha)]
+    if "blobs" in request.query:
+        siblings = [described(path, file) for path, file in hub.find(repository).files(sha).items()]
     facts = {"id": repository, "sha": sha, "private": False, "tags": [], "siblings": siblings}
     if card := hub.find(repository).files(sha).get("README.md"):
         licence = re.search(rb"^license: (\S+)$", card.content, re.MULTILINE)
@@ -336,12 +351,23 @@ def references(hub: HubServer, request: Request, repository: str) -> Answer:
     return Answer({"branches": branches, "tags": tags, "converts": []})
 
 
-def listed(path: str, file: StoredFile) -> dict[str, Any]:
-    """What the Hub says of a file, beside its content."""
+def described(path: str, file: StoredFile) -> dict[str, Any]:
+    """What the Hub says of a file among the facts about its repository."""
+    size = len(file.content)
+    entry: dict[str, Any] = {"rfilename": path, "blobId": file.git_oid, "size": size}
+    if file.large:
+        entry["lfs"] = {"sha256": file.sha256, "size": size, "pointerSize": 134}
+    return entry
+
+
+def listed(hub: HubServer, path: str, file: StoredFile) -> dict[str, Any]:
+    """What the Hub says of a file in a listing of its folder."""
     size = len(file.content)
     entry: dict[str, Any] = {"type": "file", "oid": file.git_oid, "size": size, "path": path}
     if file.large:
         entry["lfs"] = {"oid": file.sha256, "size": size, "pointerSize": 134}
+        if hub.xet is not None:
+            entry["xetHash"] = xet_hash(hub.blobs[file.sha256])
     return entry
 
 
@@ -356,7 +382,7 @@ def tree(hub: HubServer, request: Request, repository: str, revision: str, folde
     folders = folders_of(files)
     if folder and folder not in folders:
         raise Refusal(404, f"{folder} does not exist on {revision}", "EntryNotFound")
-    entries = [listed(path, files[path]) for path in sorted(files)]
+    entries = [listed(hub, path, files[path]) for path in sorted(files)]
     entries += [{"type": "directory", "oid": "0" * 40, "size": 0, "path": each} for each in folders]
     inside = [
         entry for entry in entries if entry["path"].startswith(f"{folder}/" if folder else "")
@@ -372,7 +398,7 @@ def tree(hub: HubServer, request: Request, repository: str, revision: str, folde
 def paths_information(hub: HubServer, request: Request, repository: str, revision: str) -> Answer:
     files = hub.find(repository).files(revision)
     asked = request.json["paths"]
-    found = [listed(path, files[path]) for path in asked if path in files]
+    found = [listed(hub, path, files[path]) for path in asked if path in files]
     folders = folders_of(files).intersection(asked)
     found += [{"type": "directory", "oid": "0" * 40, "size": 0, "path": each} for each in folders]
     return Answer(found)
@@ -386,11 +412,41 @@ def resolve(hub: HubServer, request: Request, repository: str, revision: str, pa
         raise Refusal(404, f"Entry not found: {path}", "EntryNotFound")
     headers = {"X-Repo-Commit": sha, "ETag": f'"{file.oid}"'}
     if not file.large:
-        return part(request, file.content, headers)
+        return part(request, file.content if file.sent is None else file.sent, headers)
     headers["Location"] = f"{hub.storage_url}/{file.sha256}"
     headers["X-Linked-Etag"] = f'"{file.sha256}"'
     headers["X-Linked-Size"] = str(len(file.content))
+    if hub.xet is not None:
+        headers["X-Xet-Hash"] = xet_hash(hub.blobs[file.sha256])
+        kind = "" if repository.startswith("datasets/") else "models/"
+        token = f"{hub.url}/api/{kind}{repository}/xet-read-token/{sha}"
+        headers["X-Xet-Refresh-Route"] = token
     return Answer(b"", headers, 302)
+
+
+@route("GET", API + r"/xet-read-token/(?P<revision>[^/]+)")
+def xet_read_token(hub: HubServer, request: Request, repository: str, revision: str) -> Answer:
+    files = hub.find(repository).files(revision).values()
+    return lent(hub, [hub.blobs[file.sha256] for file in files if file.large])
+
+
+@route("GET", API + r"/xet-write-token/(?P<revision>[^/]+)", writes=True)
+def xet_write_token(hub: HubServer, request: Request, repository: str, revision: str) -> Answer:
+    hub.find(repository)
+    return lent(hub, [])
+
+
+def lent(hub: HubServer, contents: list[bytes]) -> Answer:
+    """The leave to use Xet storage for a while, with what is in it."""
+    if hub.xet is None:
+        raise Refusal(404, "There is no Xet storage here")
+    address, expiry = f"local://{hub.xet.lend(contents)}", int(time.time()) + EXPIRY_S
+    headers = {
+        "X-Xet-Access-Token": "xet",
+        "X-Xet-Token-Expiration": str(expiry),
+        "X-Xet-Cas-Url": address,
+    }
+    return Answer({"accessToken": "xet", "exp": expiry, "casUrl": address}, headers)
 
 
 @route("POST", API + r"/branch/(?P<name>[^/]+)", writes=True)
@@ -454,14 +510,31 @@ def verify(hub: HubServer, request: Request, repository: str) -> Answer:
 def commit(hub: HubServer, request: Request, repository: str, revision: str) -> Answer:
     found = hub.find(repository)
     parent = found.find(revision)
+    proposal = "create_pr" in request.query
+    if proposal:
+        revision = f"refs/pr/{sum('refs/pr/' in branch for branch in found.branches) + 1}"
     header, *operations = (json.loads(line) for line in request.body.splitlines())
     if header["value"].get("parentCommit", parent) != parent:
         raise Refusal(412, "A commit has happened since")
     files = dict(found.files(parent))
     for operation in operations:
+        if operation["key"] == "lfsFile":
+            fetch_from_xet(hub, operation["value"]["oid"])
         change(files, operation["key"], operation["value"], hub.blobs)
     sha = found.commit(revision, files)
-    return Answer({"commitOid": sha, "commitUrl": f"{hub.url}/{repository}/commit/{sha}"})
+    facts = {"commitOid": sha, "commitUrl": f"{hub.url}/{repository}/commit/{sha}"}
+    if proposal:
+        number = revision.rpartition("/")[2]
+        facts["pullRequestUrl"] = f"{hub.url}/{repository}/discussions/{number}"
+    return Answer(facts)
+
+
+def fetch_from_xet(hub: HubServer, oid: str) -> None:
+    """Take over a large file that a client has written to Xet storage."""
+    if hub.xet is not None and oid not in hub.blobs:
+        content = hub.xet.find(oid)
+        if content is not None:
+            hub.blobs[oid] = content
 
 
 def change(

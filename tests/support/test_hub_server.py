@@ -70,7 +70,15 @@ def hub():
         yield server
 
 
-def test_the_real_client_pushes_and_pulls(hub, tmp_path):
+@pytest.mark.parametrize("xet", [False, True], ids=["lfs", "xet"])
+def test_the_real_client_pushes_and_pulls(tmp_path, xet):
+    with HubServer(xet) as hub:
+        push_and_pull(hub, tmp_path)
+    sent = [request for request in hub.requests if "xet-write-token" in request.path]
+    assert bool(sent) == xet
+
+
+def push_and_pull(hub, tmp_path):
     folder = tmp_path / "folder"
     (folder / "part").mkdir(parents=True)
     (folder / "README.md").write_text("---\nlicense: mit\n---\n")
