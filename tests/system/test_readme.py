@@ -1,9 +1,11 @@
-"""The README: what it says is so."""
+"""The pages for readers: what README, CONTRIBUTING and docs/ say is so."""
 
 import re
 import subprocess
 import sys
+from pathlib import Path
 
+import pytest
 import skimage.data
 from huggingface_hub import RepoCard
 from PIL import Image
@@ -11,6 +13,46 @@ from PIL import Image
 from tests.support.paths import ROOT
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+PAGES = [
+    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")),
+    *sorted((ROOT / "docs").glob("*.md")),
+]
+MOST_LINES = 130
+MOST_WORDS = 25
+
+
+def page_name(page: Path) -> str:
+    return str(page.relative_to(ROOT))
+
+
+def sentences(text: str) -> list[str]:
+    """The sentences of a page of Markdown, without its front matter, code, tables and comments."""
+    text = re.sub(r"\A---\n.*?\n---\n", "", text, flags=re.DOTALL)
+    text = re.sub(r"```.*?```|<!--.*?-->", "", text, flags=re.DOTALL)
+    text = re.sub(r"^(\||#).*$", "", text, flags=re.MULTILINE)
+    text = re.sub(r"!?\[([^\]]*)\]\([^)]*\)", r"\1", text)
+    paragraphs = re.split(r"\n\s*\n|\n- ", text)
+    return [
+        sentence
+        for paragraph in paragraphs
+        for sentence in re.split(r"(?<=[.!?:;])\s+", " ".join(paragraph.split()))
+        if sentence
+    ]
+
+
+def anchors(page: Path) -> set[str]:
+    """What links may name behind a page's #: its headings as the Hub and GitHub write them."""
+    headings = re.findall(r"^#+ (.*)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def results(page: Path) -> dict[str, dict[str, str]]:
+    """The table between the marks of a page: its cells by method and column."""
+    text = page.read_text(encoding="utf-8")
+    table = re.search(r"<!-- results:[^\n]*-->\n(.*?)<!-- end of results", text, re.DOTALL)[1]
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines()]
+    return {row[0]: dict(zip(rows[0], row, strict=True)) for row in rows[2:]}
 
 
 def test_front_matter_makes_a_space_of_the_pinned_gradio():
@@ -48,21 +90,68 @@ def test_quickstart_runs_as_it_is_printed(tmp_path):
     assert enhanced.size == Image.open(tmp_path / "photo.jpg").size
 
 
-def test_the_tree_names_every_module():
-    tree = re.search(r"## What lies where\n\n```\n(.*?)```", README, re.DOTALL)[1]
-    named = {line.split()[0] for line in tree.splitlines()}
-    assert all((ROOT / name).exists() for name in named)
-    modules = [*ROOT.glob("*.py"), *(ROOT / "dslr_gan").glob("*.py")]
-    expected = {str(file.relative_to(ROOT)) for file in modules} - {"dslr_gan/__init__.py"}
-    assert expected <= named
+def test_the_readme_is_short():
+    assert len(README.splitlines()) <= MOST_LINES
+    long = [sentence for sentence in sentences(README) if len(sentence.split()) > MOST_WORDS]
+    assert long == []
+
+
+def test_the_readme_s_results_are_those_of_the_full_table():
+    short, full = results(ROOT / "README.md"), results(ROOT / "docs/results.md")
+    assert "bundled iPhone model" in short
+    for method, cells in short.items():
+        assert len(cells) == 6
+        assert cells.items() <= full[method].items()
 
 
 def test_ci_runs_the_readme_s_test_command():
-    command = "pip install -r requirements-dev.txt && pytest -n 2 --dist worksteal"
+    command = "pip install -r requirements-dev.txt && pytest"
     assert f"\n{command}\n" in README
     assert f"\n{command}\n" in (ROOT / ".ci/run").read_text()
 
 
-def test_local_links_and_pictures_exist():
-    for target in re.findall(r"\]\((?!http)([^)#]+)\)", README):
-        assert (ROOT / target).is_file(), target
+def test_contributing_names_every_room():
+    rooms = re.search(r"## The rooms\n\n```\n(.*?)```", CONTRIBUTING, re.DOTALL)[1]
+    words = rooms.split()
+    assert all((ROOT / word).exists() for word in words if word.endswith(("/", ".py")))
+    package = ROOT / "dslr_gan"
+    expected = {f"dslr_gan/{file.parent.name}/" for file in package.glob("*/__init__.py")}
+    expected |= {f"dslr_gan/{file.name}" for file in package.glob("[a-z]*.py")}
+    assert expected <= set(words)
+
+
+def test_contributing_names_the_targets_of_make():
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    targets = set(re.findall(r"^(\w+):", makefile, re.MULTILINE))
+    assert len(targets) <= 6
+    assert targets == set(re.findall(r"`make (\w+)`", CONTRIBUTING))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=page_name)
+def test_local_links_and_pictures_exist(page):
+    for target in re.findall(r"\]\((?!http)([^)]+)\)", page.read_text(encoding="utf-8")):
+        path, _, anchor = target.partition("#")
+        linked = page.parent / path if path else page
+        assert linked.exists(), target
+        assert not anchor or anchor in anchors(linked), target
+
+
+@pytest.mark.parametrize("page", PAGES, ids=page_name)
+def test_commands_name_modules_that_exist(page):
+    # The changelog also names what there was.
+    text = page.read_text(encoding="utf-8").split("## What moved")[0]
+    for module in re.findall(r"(?:python\s+-m|launch\s+-m)\s+([\w.]+)", text):
+        path = ROOT / module.replace(".", "/")
+        assert path.with_suffix(".py").is_file() or (path / "__main__.py").is_file(), module
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page.parent != ROOT], ids=page_name)
+def test_the_index_of_the_docs_leads_to_every_page(page):
+    def linked(text: str) -> set[str]:
+        return set(re.findall(r"\]\(([\w.]+\.md)", text))
+
+    index = ROOT / "docs/README.md"
+    found = linked(index.read_text(encoding="utf-8"))
+    for name in tuple(found):
+        found |= linked((index.parent / name).read_text(encoding="utf-8"))
+    assert page == index or page.name in found
