@@ -4,7 +4,7 @@
         accelerate launch train_accelerate.py --pairs dped/iphone --fold $k/5 \
             --output_dir runs/fold$k ...
     done
-    python -m benchmarks.cross_validation --pairs dped/iphone --recipe runs/fold \
+    python -m scripts.cross_validation --pairs dped/iphone --recipe runs/fold \
         --published reference_models
 
 The K-th generator is that of RECIPE followed by K. Of several recipes, and of a single folder with
@@ -22,7 +22,6 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from benchmarks.results import PUBLISHED
 from dslr_gan import PhotoEnhancer
 from dslr_gan.data.decode import Rows, read_pair
 from dslr_gan.data.pairs import open_pairs
@@ -32,6 +31,7 @@ from dslr_gan.evaluation.evaluate import Model, evaluate, measure, run_model
 from dslr_gan.evaluation.scores import MAIN, METRICS, average
 from dslr_gan.photo import to_tensor
 from hub_card import ModelFacts
+from scripts.results import PUBLISHED
 
 
 class HeldOut:
@@ -71,7 +71,7 @@ class HeldOut:
 def _check_held_out(folder: Path, facts: ModelFacts | None, fold: str) -> None:
     """Refuse a generator whose run was not told to hold out this part, and no other."""
     commands = (facts.commands if facts else None) or []
-    told = {each for command in commands for each in re.findall(r"--fold[= ](\S+)", command)}
+    told = {part for command in commands for part in re.findall(r"--fold[= ](\S+)", command)}
     if told != {fold}:
         raise DslrGanError(
             f"{folder} was not trained with --fold {fold} alone, so that it may have seen the "
