@@ -33,11 +33,10 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from dslr_gan.errors import DslrGanError
 from dslr_gan.files import written_whole
-from dslr_gan.models.context import SUMMARY_SIDE, SUMMARY_STEPS, summarize
+from dslr_gan.models.context import summarize, summarize_traced
 from dslr_gan.models.pretrained import Pretrained
 
 TOLERANCE = 1e-4
@@ -140,38 +139,14 @@ class _Network(nn.Module):
 
 
 class _Context(nn.Module):
-    """From a whole photo to its context, in operations that ONNX has for free sizes.
-
-    The same as ``network.context(summarize(image))``: ONNX knows no adaptive pooling to a grid,
-    but the mean over each cell is a product with the cell's share of each row and column.
-    """
+    """From a whole photo to its context, in operations that ONNX has for free sizes."""
 
     def __init__(self, network: Pretrained) -> None:
         super().__init__()
         self.network = network
 
     def forward(self, image: Tensor) -> Tensor:
-        maps = [image]
-        for step in SUMMARY_STEPS:
-            maps.append(_change(image, step) + _change(image.mT, step).mT)
-        rows, columns = (_cells(side) for side in image.shape[-2:])
-        return self.network.context(rows @ torch.cat(maps, dim=1) @ columns.mT)
-
-
-def _change(image: Tensor, step: int) -> Tensor:
-    """Absolute differences to the pixels so far to the right; none where there is no pixel."""
-    width = image.shape[-1]
-    neighbours = F.pad(image, (0, step, 0, 0), mode="replicate")[..., step:]
-    return (neighbours - image).abs() * (torch.arange(width) < width - step)
-
-
-def _cells(side: int) -> Tensor:
-    """``(32, side)``: what each pixel weighs in the mean over each of 32 overlapping cells."""
-    cell = torch.arange(SUMMARY_SIDE)[:, None]
-    pixel = torch.arange(side)[None]
-    start = cell * side // SUMMARY_SIDE
-    end = ((cell + 1) * side + SUMMARY_SIDE - 1) // SUMMARY_SIDE
-    return ((pixel >= start) & (pixel < end)).float() / (end - start)
+        return self.network.context(summarize_traced(image))
 
 
 def _check_libraries() -> None:
@@ -238,7 +213,7 @@ def _difference(graph: _Graph, network: Pretrained, file: Path) -> float:
         with torch.inference_mode():
             expected = graph.reference(*inputs.values())
         try:
-            (found,) = session.run(None, {name: each.numpy() for name, each in inputs.items()})
+            (found,) = session.run(None, {name: value.numpy() for name, value in inputs.items()})
         except Exception as error:  # a graph that was traced for one kind of size only
             raise DslrGanError(
                 f"this {type(network).__name__} cannot be exported to ONNX: its graph fails on "
