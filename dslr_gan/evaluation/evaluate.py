@@ -91,8 +91,8 @@ def evaluate(
         name, phone, dslr = read_row(rows, row)
         judge = _Judge(phone, dslr, vgg)
         values["input"].append(judge.score(phone))
-        for each, enhance in models.items():
-            values[each].append(judge.score(run_model(enhance, phone, each, name)))
+        for label, enhance in models.items():
+            values[label].append(judge.score(run_model(enhance, phone, label, name)))
         values["dslr"].append({NOISE: judge.noise(dslr)})
         if progress is not None:
             progress(row + 1, len(rows))
@@ -124,6 +124,23 @@ def read_row(rows: Rows, row: int) -> tuple[str, np.ndarray, np.ndarray]:
             f"{name} has {_size(phone)} pixels; SSIM needs at least {WINDOW}x{WINDOW}."
         )
     return name, phone, dslr
+
+
+def pair_tensors(rows: Rows, row: int) -> tuple[Tensor, Tensor]:
+    """Read a pair as tensors, to be validated on.
+
+    Args:
+        rows: The pairs; best undecoded, so that an error names the file.
+        row: Which.
+
+    Returns:
+        Phone and DSLR picture, each ``(1, 3, H, W)`` in [0, 1].
+
+    Raises:
+        DslrGanError: As :func:`read_row`.
+    """
+    _, phone, dslr = read_row(rows, row)
+    return to_tensor(phone), to_tensor(dslr)
 
 
 def run_model(model: Model, phone: np.ndarray, label: str, name: str) -> np.ndarray:
@@ -250,25 +267,3 @@ def _summarise(values: Mapping[str, list[dict[str, float]]]) -> Scores:
 
 def _size(pixels: np.ndarray) -> str:
     return f"{pixels.shape[1]}x{pixels.shape[0]}"
-
-
-def pair_tensors(source: Rows, row: int) -> tuple[Tensor, Tensor]:
-    """Read a pair as it stands, for validation.
-
-    Args:
-        source: Rows with ``phone`` and ``dslr``; best what :func:`undecoded` gave.
-        row: Which pair.
-
-    Returns:
-        Phone and DSLR picture, each ``(1, 3, H, W)`` in [0, 1].
-
-    Raises:
-        DslrGanError: As :func:`read_pair`, or if a side is too short for SSIM.
-    """
-    phone, dslr = read_pair(source, row)
-    if min(phone.shape[:2]) < WINDOW:
-        raise DslrGanError(
-            f"pair {row} has {phone.shape[1]}x{phone.shape[0]} pixels; to be scored, a pair needs "
-            f"{WINDOW}x{WINDOW}."
-        )
-    return to_tensor(phone), to_tensor(dslr)

@@ -125,11 +125,6 @@ class MetricScores:
     """What was measured, by the names of :data:`METRICS`."""
 
     @property
-    def psnr(self) -> float | None:
-        """Decibels; None where no pair was left to average over."""
-        return self.means["psnr"]
-
-    @property
     def ssim(self) -> float:
         """At most 1."""
         return self._always("ssim")

@@ -13,7 +13,7 @@ from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from dslr_gan.enhance.enhancer import PhotoEnhancer
 from dslr_gan.errors import DslrGanError
-from dslr_gan.evaluation.evaluate import evaluate, figure, open_rows
+from dslr_gan.evaluation.evaluate import evaluate, figure, open_rows, pair_tensors
 from dslr_gan.metrics.vgg import VGGFeatures, content_loss
 from dslr_gan.models.generator import Generator
 from tests.support.paths import SHARED
@@ -71,11 +71,13 @@ def test_means_are_those_of_scikit_image(pairs):
     assert scores.pairs == 6
     for measured, model in ((scores.input, lambda photo: photo), (scores.model, brighter)):
         expected = by_skimage(pairs, model)
-        assert measured.psnr == pytest.approx(np.mean(expected["psnr"]), abs=TOLERANCE["psnr"])
+        assert measured.means["psnr"] == pytest.approx(
+            np.mean(expected["psnr"]), abs=TOLERANCE["psnr"]
+        )
         assert measured.ssim == pytest.approx(np.mean(expected["ssim"]), abs=TOLERANCE["ssim"])
         assert measured.psnr_pairs == 6
     assert 0.5 < scores.input.ms_ssim < scores.model.ms_ssim < 1
-    assert scores.model.psnr > scores.input.psnr + 1
+    assert scores.model.means["psnr"] > scores.input.means["psnr"] + 1
 
 
 def test_an_enhancer_is_scored_by_what_it_enhances(pairs):
@@ -104,7 +106,9 @@ def test_identical_pairs_count_for_ssim_and_not_for_psnr(pairs):
     scores = evaluate(dims_white, pairs)
     assert scores.pairs == 7
     assert scores.input.psnr_pairs == scores.model.psnr_pairs == 6
-    assert scores.model.psnr == pytest.approx(np.mean(expected["psnr"]), abs=TOLERANCE["psnr"])
+    assert scores.model.means["psnr"] == pytest.approx(
+        np.mean(expected["psnr"]), abs=TOLERANCE["psnr"]
+    )
     assert scores.input.ssim == pytest.approx(
         (np.sum(by_skimage(pairs)["ssim"][:6]) + 1) / 7, abs=TOLERANCE["ssim"]
     )
@@ -119,9 +123,9 @@ def test_an_exact_result_is_left_out_of_psnr_and_counted(pairs):
     first = Image.open(pairs / "phone/0.png").tobytes()
     some = evaluate(lambda p: targets[first] if p.tobytes() == first else p, pairs)
     assert some.model.psnr_pairs == 5 and some.input.psnr_pairs == 6
-    assert np.isfinite(some.model.psnr)
+    assert np.isfinite(some.model.means["psnr"])
     every = evaluate(lambda p: targets[p.tobytes()], pairs)
-    assert every.model.psnr is None and every.model.psnr_pairs == 0
+    assert every.model.means["psnr"] is None and every.model.psnr_pairs == 0
     assert every.model.ssim == pytest.approx(1) and every.model.ms_ssim == pytest.approx(1)
     assert json.loads(every.to_json())["model"]["psnr"] is None
     assert "none" in every.table()
@@ -320,6 +324,17 @@ def test_rows_in_memory_score_as_the_folder_they_came_from(pairs):
         evaluate(brighter, rows)
 
 
+def test_pair_tensors_are_the_pictures_as_they_stand(pairs):
+    phone, dslr = pair_tensors(open_rows(pairs), 0)
+    for tensor, side in ((phone, "phone"), (dslr, "canon")):
+        assert tensor.shape == (1, 3, 100, 100)
+        shown = np.asarray(Image.open(pairs / side / "0.png"))
+        assert np.array_equal((tensor[0].permute(1, 2, 0) * 255).round().numpy(), shown)
+    rows = [{"phone": Image.new("RGB", (30, 20)), "dslr": Image.new("RGB", (30, 21))}]
+    with pytest.raises(DslrGanError, match="both must be of one size"):
+        pair_tensors(rows, 0)
+
+
 def test_dped_s_own_layout_is_scored_on_its_test_pairs(pairs, tmp_path):
     shutil.copytree(pairs, tmp_path / "dped/test_data/patches")
     (tmp_path / "dped/training_data").mkdir()
@@ -365,7 +380,7 @@ def test_the_published_networks_score_as_published():
     assert scores.pairs == 51 and scores.input.psnr_pairs == 50
     for name, (decibels, multi_scale, single_scale) in PUBLISHED.items():
         measured = scores.methods[name]
-        assert measured.psnr == pytest.approx(decibels, abs=0.0051), name
+        assert measured.means["psnr"] == pytest.approx(decibels, abs=0.0051), name
         assert measured.ms_ssim == pytest.approx(multi_scale, abs=0.000051), name
         assert measured.ssim == pytest.approx(single_scale, abs=0.000051), name
         # Each brings the colours nearer than the phone's.

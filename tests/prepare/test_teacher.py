@@ -9,7 +9,7 @@ from PIL import Image
 from safetensors.torch import save_file
 from skimage import data
 
-from dslr_gan.data.folder import find_pairs, load_pairs
+from dslr_gan.data.folder import file_rows, find_pairs
 from dslr_gan.data.provenance import provenance
 from dslr_gan.errors import DslrGanError
 from dslr_gan.models.generator import Generator
@@ -314,7 +314,7 @@ def test_what_was_written_is_what_the_trainer_reads(kind, photos, tmp_path, requ
     before = everything(tmp_path / "photos")
     calls = []
     count = prepare(kind, photos, tmp_path / "out", request, progress=lambda *c: calls.append(c))
-    pairs = load_pairs(tmp_path / "out")
+    pairs = file_rows(find_pairs(tmp_path / "out"))
     assert len(pairs) == count
     assert pairs[0]["phone"].size == pairs[0]["dslr"].size == (20, 20)
     assert calls == [(1, 3), (2, 3), (3, 3)]
