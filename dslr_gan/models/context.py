@@ -141,8 +141,8 @@ def _cell(number: Place, side: int) -> tuple[Place, Place]:
 
 def _cell_shares(side: int) -> Tensor:
     """``(32, side)``: what each pixel weighs in the mean over each of 32 overlapping cells."""
-    start, end = _cell(torch.arange(SUMMARY_SIDE)[:, None], side)
-    pixel = torch.arange(side)[None]
+    cell, pixel = torch.arange(SUMMARY_SIDE)[:, None], torch.arange(side)[None]
+    start, end = _cell(cell, side)
     return ((pixel >= start) & (pixel < end)).float() / (end - start)
 
 

@@ -366,6 +366,7 @@ PUBLISHED = {
 """PSNR, MS-SSIM, SSIM of the 51 pairs by the published evaluation; printed to these digits."""
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(
     not (TEST_PAIRS.is_dir() and NETWORKS.is_dir()),
     reason="the DPED pairs or the published networks are not here",

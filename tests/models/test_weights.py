@@ -60,6 +60,7 @@ def test_a_photo_changes_and_stays_a_photo(phone):
     assert np.asarray(result).std() > 30
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not SRCNN.is_file(), reason="the real DPED pairs and SRCNN are not here")
 def test_iphone_beats_the_published_srcnn_on_the_dped_test_pairs():
     models = {"iphone": "iphone", "srcnn": SRCNN}
@@ -74,6 +75,7 @@ def test_iphone_beats_the_published_srcnn_on_the_dped_test_pairs():
     assert ours.ssim > srcnn.ssim + 0.02
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not SONY_TEACHER.is_file(), reason="the Sony teacher is not here")
 def test_sony_is_close_to_its_teacher_on_photos_it_never_saw():
     teacher = Teacher.from_published(SONY_TEACHER)

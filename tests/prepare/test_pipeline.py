@@ -3,6 +3,7 @@
 import os
 import signal
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import datasets
@@ -10,19 +11,20 @@ import pytest
 from PIL import Image
 
 from dslr_gan.errors import DslrGanError
+from dslr_gan.prepare import pipeline
 from dslr_gan.prepare.matching import PhotoPair, pairs_by_name
-from dslr_gan.prepare.one_pair import CutSettings
+from dslr_gan.prepare.one_pair import CutSettings, cut_pair, patches_file_name
 from dslr_gan.prepare.pipeline import prepare_photos, work_folder
 from tests.support.command_line import start
 from tests.support.made_photos import photo, write_pairs
 
-SETTINGS = CutSettings(patch=64, stride=64)
+SETTINGS = CutSettings(patch=48, stride=48)
 NAMES = ("astronaut", "chelsea", "coffee", "rocket", "coffee2", "rocket2")
 
 
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory):
-    return write_pairs(tmp_path_factory.mktemp("made"), NAMES)
+    return write_pairs(tmp_path_factory.mktemp("made"), NAMES, width=320)
 
 
 @pytest.fixture(scope="module")
@@ -39,6 +41,12 @@ def prepared(folders, tmp_path_factory):
         progress=lambda *call: calls.append(call),
     )
     return out, result, calls
+
+
+@pytest.fixture
+def threads(monkeypatch):
+    """Pairs are cut by threads: what is tested needs no processes, which take seconds to start."""
+    monkeypatch.setattr(pipeline, "_pool", ThreadPoolExecutor)
 
 
 def shards(out):
@@ -77,7 +85,7 @@ def killed_after_a_pair(folders, out, how):
     done, deadline = work_folder(out) / "pairs", time.monotonic() + 300
     before = len(list(done.glob("[!.]*.parquet")))
     process = start(
-        "prepare", "--phone", folders[0], "--dslr", folders[1], "--out", out, "--patch", "64",
+        "prepare", "--phone", folders[0], "--dslr", folders[1], "--out", out, "--patch", "48",
         "--test-share", "0.3", "--workers", "1", start_new_session=True,
     )  # fmt: skip
     while len(list(done.glob("[!.]*.parquet"))) == before:
@@ -95,6 +103,7 @@ def killed_after_a_pair(folders, out, how):
     return process.returncode, output, workers
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="needs /proc to see the workers")
 def test_after_a_kill_and_a_ctrl_c_the_same_rows_come_out(folders, prepared, tmp_path):
     out = tmp_path / "out"
@@ -123,7 +132,24 @@ def test_after_a_kill_and_a_ctrl_c_the_same_rows_come_out(folders, prepared, tmp
     assert list(tmp_path.iterdir()) == [out]
 
 
-def test_bad_photos_are_left_out_and_the_rest_go_on(folders, tmp_path):
+def test_pairs_that_are_done_are_not_done_again(folders, prepared, tmp_path, threads):
+    out = tmp_path / "out"
+    done = work_folder(out) / "pairs"
+    pairs = pairs_by_name(*folders)
+    for pair in pairs[:-1]:
+        cut_pair(pair, done / patches_file_name(pair, SETTINGS), SETTINGS)
+    (done / ".unfinished-1234.parquet").write_bytes(b"half")
+    calls = []
+    prepare_photos(
+        pairs, out, settings=SETTINGS, test_share=0.3, workers=1,
+        progress=lambda *call: calls.append(call),
+    )  # fmt: skip
+    assert calls == [(5, 6), (6, 6)]
+    assert shards(out) == shards(prepared[0])
+    assert list(tmp_path.iterdir()) == [out]
+
+
+def test_bad_photos_are_left_out_and_the_rest_go_on(folders, tmp_path, threads):
     photos = tmp_path / "photos"
     photos.mkdir()
     Image.new("RGB", (300, 300), "gray").save(photos / "flat.png")
@@ -141,11 +167,11 @@ def test_bad_photos_are_left_out_and_the_rest_go_on(folders, tmp_path):
     assert result.counts == {"train": kept.kept}  # one photo cannot be in two splits
 
 
-def test_when_no_pair_is_usable_only_the_reason_is_left(tmp_path):
+def test_when_no_pair_is_usable_only_the_reason_is_left(tmp_path, threads):
     photos = tmp_path / "photos"
     photos.mkdir()
-    Image.fromarray(photo("coffee")).save(photos / "a.png")
-    Image.fromarray(photo("rocket")).save(photos / "b.png")
+    Image.fromarray(photo("coffee", 320)).save(photos / "a.png")
+    Image.fromarray(photo("rocket", 320)).save(photos / "b.png")
     pair = PhotoPair("scene", photos / "a.png", photos / "b.png")
     with pytest.raises(DslrGanError, match=r"the pair gave no patch \(scene: .*two scenes"):
         prepare_photos([pair], tmp_path / "new/deep/out", workers=1)

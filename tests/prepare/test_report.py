@@ -15,14 +15,14 @@ from dslr_gan.prepare.one_pair import CutSettings, PairOutcome, cut_pair, read_p
 from dslr_gan.prepare.report import write_report
 from tests.support.made_photos import write_pairs
 
-SETTINGS = CutSettings(patch=64, stride=64, min_ncc=0.985)
+SETTINGS = CutSettings(patch=48, stride=48, min_ncc=0.985)
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
     """A folder with the report on two pairs that gave patches and two that gave none."""
     folder = tmp_path_factory.mktemp("report")
-    pairs = pairs_by_name(*write_pairs(folder / "made", ["chelsea", "coffee"]))
+    pairs = pairs_by_name(*write_pairs(folder / "made", ["chelsea", "coffee"], width=320))
     files = {pair.name: folder / f"{pair.name}.parquet" for pair in pairs}
     outcomes = {pair.name: cut_pair(pair, files[pair.name], SETTINGS) for pair in pairs}
     bad = PhotoPair("<b>bad", folder / "secret/<b>bad.jpg", folder / "secret/bad.png")
@@ -90,14 +90,14 @@ def test_a_figure_is_phone_dslr_and_their_difference(made):
     page = (folder / "report.html").read_text()
     data = re.search(r"base64,([^\"]+)", page)[1]
     sheet = np.asarray(Image.open(io.BytesIO(base64.b64decode(data)))).astype(float)
-    assert sheet.shape == (64, 192, 3)
+    assert sheet.shape == (48, 144, 3)
     rows = [row for file in files.values() for row in read_patches(file).patches.to_pylist()]
     worst = min((row for row in rows if row["kept"]), key=lambda row: row["correlation"])
     for place, side in enumerate(("phone", "dslr")):
         original = np.asarray(Image.open(io.BytesIO(worst[side]))).astype(float)
-        part = sheet[:, place * 64 : (place + 1) * 64]
+        part = sheet[:, place * 48 : (place + 1) * 48]
         assert np.abs(part - original).mean() < 4  # JPEG
-    assert sheet[:, 130:].mean() == pytest.approx(128, abs=2)
+    assert sheet[:, 98:].mean() == pytest.approx(128, abs=2)
 
 
 def test_a_report_without_patches_to_show(tmp_path):
