@@ -235,7 +235,7 @@ def main() -> None:
 
 
 def processor() -> str:
-    """The machine's processor by name, where the system tells."""
+    """The machine's processor by name, where the system has it."""
     file = Path("/proc/cpuinfo")
     for line in file.read_text().splitlines() if file.is_file() else ():
         if line.startswith("model name"):

@@ -89,9 +89,9 @@ def card_scores(scores: Scores, pairs: str) -> list[Score]:
 
 
 def speed(phone: str, enhancer: PhotoEnhancer) -> list[str]:
-    """Sentences on the time of photos of two sizes, measured here and now."""
+    """Lines on the time of photos of two sizes, measured here and now."""
     machine = f"{torch.get_num_threads()} cores ({platform.machine()}, float32)"
-    sentences = []
+    lines = []
     with tempfile.TemporaryDirectory() as folder:
         for size in (SMALL, LARGE):
             photo = Path(folder) / f"{size[0]}.jpg"
@@ -99,19 +99,19 @@ def speed(phone: str, enhancer: PhotoEnhancer) -> list[str]:
             taken = in_turn({"file": FileToFile(enhancer, photo)}, ROUNDS)
             seconds = statistics.median(taken["file"])
             peak = peak_megabytes(size, method=phone)
-            sentences.append(
+            lines.append(
                 f"A JPEG of {size[0]}x{size[1]} takes {seconds:.2f} s from file to file on "
                 f"{machine}, and {peak:.0f} MB at the peak of the process."
             )
         photo = Path(folder) / f"{SMALL[0]}.jpg"
         networks = {"SRCNN": PhotoEnhancer(SRCNN()), "ours": enhancer}
         alone = in_turn({name: whole(network, photo) for name, network in networks.items()}, ROUNDS)
-    sentences.append(
+    lines.append(
         f"The network alone takes {statistics.median(alone['ours']):.2f} s for a picture of "
         f"{SMALL[0]}x{SMALL[1]}; SRCNN takes {ratio(alone, 'SRCNN', 'ours'):.1f} "
         "times as long in the same run (Dong et al. 2014)."
     )
-    return sentences
+    return lines
 
 
 def before_and_after(enhancer: PhotoEnhancer, failure: Failure) -> bytes:

@@ -8,9 +8,9 @@
         --published reference_models
 
 The K-th generator is that of RECIPE followed by K. Of several recipes, and of a single folder with
-a generator that saw none of the pairs, the differences to the first are told too, with intervals:
-over the same pairs, they are much surer than the scores themselves. With --parts only some of the
-N parts are scored, for recipes that were tried on those alone.
+a generator that saw none of the pairs, the differences to the first are printed with intervals,
+too: over the same pairs, they are much surer than the scores themselves. With --parts only some of
+the N parts are scored, for recipes that were tried on those alone.
 """
 
 import argparse
@@ -69,10 +69,10 @@ class HeldOut:
 
 
 def _check_held_out(folder: Path, facts: ModelFacts | None, fold: str) -> None:
-    """Refuse a generator whose run was not told to hold out this part, and no other."""
+    """Refuse a generator whose run did not hold out this part, and no other."""
     commands = (facts.commands if facts else None) or []
-    told = {part for command in commands for part in re.findall(r"--fold[= ](\S+)", command)}
-    if told != {fold}:
+    held_out = {part for command in commands for part in re.findall(r"--fold[= ](\S+)", command)}
+    if held_out != {fold}:
         raise DslrGanError(
             f"{folder} was not trained with --fold {fold} alone, so that it may have seen the "
             "pairs it is to be judged by; name the runs of one recipe, or the generator itself."

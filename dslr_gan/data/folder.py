@@ -24,11 +24,11 @@ class PairsFolder(NamedTuple):
     dslr: Path
     """Folder of DSLR pictures."""
     names: list[str]
-    """File names that lie in both, sorted, numbers by their value."""
+    """File names that are in both, sorted, numbers by their value."""
 
 
 def find_pairs(folder: str | Path) -> PairsFolder:
-    """Look into a pairs folder.
+    """Find the pairs of a pairs folder.
 
     Args:
         folder: Holds one sub-folder of phone pictures, any name, and one called ``canon``.

@@ -1,4 +1,4 @@
-"""Training samples from streams of pairs, which are read in turn and have no numbers."""
+"""Training samples from streams of pairs, which are read in order and have no random access."""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -173,7 +173,7 @@ class StreamedPairs(torch.utils.data.IterableDataset):
 
 
 def _unbroken(stream: Any, place: int) -> Iterator[Mapping[str, Any]]:
-    """The rows of a stream; whatever breaks it off is a sentence.
+    """The rows of a stream; whatever breaks it off is a DslrGanError.
 
     By batches, because row by row the library draws another order in a loader's worker.
     """

@@ -1,4 +1,4 @@
-"""Scores: how close models bring phone photos to the DSLR photos of the same scene.
+"""Evaluation: how close models bring phone photos to the DSLR photos of the same scene.
 
 What is scored is the 8-bit sRGB picture that a user gets; ``evaluation/scores.py`` says
 what is averaged over which pairs.
@@ -172,7 +172,7 @@ def run_model(model: Model, phone: np.ndarray, label: str, name: str) -> np.ndar
 def figure(
     models: Mapping[str, Model], pairs: "str | Path | Rows", scores: Scores, count: int = 4
 ) -> Image.Image:
-    """Draw the paper's figure: what each model makes of some pairs, the DSLR's and the phone's.
+    """Draw the paper's figure: for some pairs each model's result, the DSLR's and the phone's.
 
     Args:
         models: The models, in the order of their panels.
@@ -182,7 +182,7 @@ def figure(
 
     Returns:
         An RGB picture. The pairs are evenly spaced in their order by the mean of the models' SSIM
-        and not chosen by eye; below each panel stands its SSIM with the DSLR's.
+        and not chosen by eye. Below each panel is its SSIM with the DSLR's.
 
     Raises:
         DslrGanError: If ``count`` is below 1, or as :func:`evaluate`.
@@ -209,13 +209,13 @@ def figure(
 
 
 def measure(picture: Tensor, target: Tensor) -> list[float]:
-    """Give PSNR, SSIM, MS-SSIM of a picture: both ``(1, 3, H, W)`` in [0, 1], sides from 11."""
+    """Compute PSNR, SSIM, MS-SSIM of a picture: both ``(1, 3, H, W)`` in [0, 1], sides from 11."""
     with torch.inference_mode():
         return [float(metric(picture, target)) for metric in (psnr, ssim, ms_ssim)]
 
 
 class _Judge:
-    """A pair, and what every method's result on it is compared with, worked out once."""
+    """A pair, and what every method's result on it is compared with, computed once."""
 
     def __init__(self, phone: np.ndarray, dslr: np.ndarray, vgg: VGGFeatures | None) -> None:
         self.dslr = dslr

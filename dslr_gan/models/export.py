@@ -18,7 +18,7 @@ numpy::
 
 The context describes the whole photo. The network may then be run on parts of it, which take less
 memory: with ``receptive_radius`` pixels around each part, cut off afterwards, and origins that are
-``multiple`` of so many pixels, the parts equal the whole. Both numbers stand in the file's metadata
+``multiple`` of so many pixels, the parts equal the whole. Both numbers are in the file's metadata
 (``network.get_modelmeta().custom_metadata_map``); without a ``receptive_radius`` the network must
 see the whole photo.
 """
@@ -181,7 +181,7 @@ def _export(graph: _Graph, network: Pretrained, file: Path) -> None:
             "take another network."
         ) from error
     if program is None:
-        raise AssertionError("the exporter gives a program unless it is told a file")
+        raise AssertionError("the exporter gives a program unless it is given a file")
     program.model.metadata_props.update(_metadata(network))
     program.save(file, external_data=False)
 

@@ -128,7 +128,7 @@ def _by_stem(folder: Path) -> dict[str, Path]:
     found: dict[str, Path] = {}
     for file in sorted(folder.iterdir()):
         suffix = file.suffix.lower().lstrip(".")
-        # Raw files among them, so that they get a sentence of their own when they are opened.
+        # Raw files among them, so that they get their own error message when they are opened.
         known = suffix in PHOTO_SUFFIXES or suffix in RAW_SUFFIXES
         if not known or file.name.startswith(".") or file.is_dir():
             continue

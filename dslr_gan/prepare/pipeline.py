@@ -64,7 +64,7 @@ def prepare_photos(
     Args:
         pairs: The photos; see :mod:`dslr_gan.prepare.matching`.
         out: The folder to write; must not exist, or be empty.
-        sources: Folders that ``out`` must not lie in, besides those of the photos.
+        sources: Folders that ``out`` must not be in, besides those of the photos.
         settings: How patches are cut; ``None`` for the paper's.
         test_share: Part of the pairs of photos, from 0 to below 1, whose patches are the test
             split: at least one where it is above 0 and two pairs or more gave patches.
@@ -77,7 +77,7 @@ def prepare_photos(
         How many patches there are, and what came of each pair.
 
     Raises:
-        DslrGanError: If there are no pairs, ``out`` is taken or lies in a source folder, a number
+        DslrGanError: If there are no pairs, ``out`` is taken or in a source folder, a number
             means nothing, no pair gives a patch (then nothing is left behind), or something cannot
             be written.
     """

@@ -1,4 +1,4 @@
-"""Pairs made from photos: by a published generator, or from targets that lie on a grid."""
+"""Pairs made from photos: by a published generator, or from targets on a grid."""
 
 import dataclasses
 import shutil
@@ -44,7 +44,7 @@ def prepare_teacher(
     teacher: Source | None = None,
     progress: Progress | None = None,
 ) -> int:
-    """Make pairs of photo crops and what a published generator makes of them.
+    """Make pairs of photo crops and a published generator's results for them.
 
     A generator with instance norm sees each crop alone, because its result depends on what it
     is shown; whoever compares a student with it must take the same crops.
@@ -210,7 +210,7 @@ def prepare_grid(
 def blend(target: np.ndarray, second: np.ndarray) -> np.ndarray:
     """Mix a second network's enhancement of a patch into its target.
 
-    How bright the DSLR's picture is can hardly be told from a small patch, and networks that were
+    How bright the DSLR's picture is can hardly be seen in a small patch, and networks that were
     trained apart err apart, which a mean evens out in part. Their fine detail differs in quality,
     so less of it is taken.
 
