@@ -13,7 +13,7 @@ from torch import Tensor
 
 from dslr_gan.data.decode import check_room, decode_pair
 from dslr_gan.data.samples import cut_sample
-from dslr_gan.errors import DslrGanError
+from dslr_gan.errors import DslrGanError, reason
 
 BUFFER = 1000
 """So many undecoded pairs of each stream are held back and mixed."""
@@ -184,10 +184,9 @@ def _unbroken(stream: Any, place: int) -> Iterator[Mapping[str, Any]]:
         except StopIteration:
             return
         except Exception as error:  # damaged files and networks raise nearly anything
-            reason = " ".join(str(error).split())[:160] or type(error).__name__
             raise DslrGanError(
-                f"stream {place + 1} of the pairs broke off ({reason}); check its files and the "
-                "network, then go on with --resume_from_checkpoint latest."
+                f"stream {place + 1} of the pairs broke off ({reason(error)}); check its files and "
+                "the network, then go on with --resume_from_checkpoint latest."
             ) from error
         columns = ("phone", "dslr")
         for pair in zip(*(batch[column] for column in columns), strict=True):

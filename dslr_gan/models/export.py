@@ -29,12 +29,11 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from dslr_gan.errors import DslrGanError
+from dslr_gan.errors import DslrGanError, reason
 from dslr_gan.files import written_whole
 from dslr_gan.models.context import summarize, summarize_traced
 from dslr_gan.models.pretrained import Pretrained
@@ -108,7 +107,7 @@ def export_onnx(network: Pretrained, file: str | Path) -> Exported:
                 worst = max(worst, _difference(graph, network, unfinished))
     except OSError as error:
         raise DslrGanError(
-            f"{file} cannot be written ({error.strerror or error}); name another file."
+            f"{file} cannot be written ({reason(error)}); name another file."
         ) from error
     return Exported(file, context_file(file) if network.uses_context else None, worst)
 
@@ -177,7 +176,7 @@ def _export(graph: _Graph, network: Pretrained, file: Path) -> None:
             )
     except Exception as error:  # the exporter raises nearly anything
         raise DslrGanError(
-            f"this {type(network).__name__} cannot be exported to ONNX ({_first_line(error)}); "
+            f"this {type(network).__name__} cannot be exported to ONNX ({reason(error)}); "
             "take another network."
         ) from error
     if program is None:
@@ -217,7 +216,7 @@ def _difference(graph: _Graph, network: Pretrained, file: Path) -> float:
         except Exception as error:  # a graph that was traced for one kind of size only
             raise DslrGanError(
                 f"this {type(network).__name__} cannot be exported to ONNX: its graph fails on "
-                f"{width}x{height} pixels ({_first_line(error)}); take another network."
+                f"{width}x{height} pixels ({reason(error)}); take another network."
             ) from error
         same = found.shape == tuple(expected.shape)
         off = float((torch.from_numpy(found) - expected).abs().max()) if same else float("inf")
@@ -242,8 +241,3 @@ def _quiet() -> Iterator[None]:
             yield
     finally:
         logger.setLevel(level)
-
-
-def _first_line(error: BaseException) -> str:
-    lines: list[Any] = str(error).strip().splitlines()
-    return " ".join((lines[0] if lines else type(error).__name__).split())[:160]

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from dslr_gan.errors import DslrGanError
+from dslr_gan.errors import DslrGanError, reason
 from dslr_gan.photo import PHOTO_SUFFIXES, RAW_SUFFIXES
 
 PHONE, DSLR = "phone", "dslr"
@@ -110,8 +110,9 @@ def _rows(table: Path) -> list[tuple[int, dict[str, str]]]:
     except UnicodeDecodeError as error:
         raise DslrGanError(f"{table} is not UTF-8 text; save it as CSV in UTF-8.") from error
     except (OSError, csv.Error) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise DslrGanError(f"{table} cannot be read as a table ({reason}); check it.") from error
+        raise DslrGanError(
+            f"{table} cannot be read as a table ({reason(error)}); check it."
+        ) from error
     absent = [column for column in (PHONE, DSLR) if column not in columns]
     if absent:
         found = ", ".join(map(str, columns)) or "nothing"

@@ -17,7 +17,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from dslr_gan.data.provenance import SOURCE_FILE, Provenance, provenance_json
-from dslr_gan.errors import DslrGanError
+from dslr_gan.errors import DslrGanError, reason
 from dslr_gan.files import written_whole
 from dslr_gan.prepare.dataset import split_photos, write_card, write_shards
 from dslr_gan.prepare.matching import PhotoPair
@@ -205,7 +205,7 @@ def _work_folder(out: Path) -> Iterator[Path]:
         yield work
     except OSError as error:
         raise DslrGanError(
-            f"cannot write the pairs to {out} ({error.strerror or error}); check the folder and "
+            f"cannot write the pairs to {out} ({reason(error)}); check the folder and "
             "the room there, or name another one."
         ) from error
     finally:
