@@ -91,7 +91,7 @@ def test_a_text_that_says_orientation_turns_a_png():
 
 
 @pytest.mark.parametrize("content", [b"", b"no picture", PLAIN["jpeg"][:900], PLAIN["png"][:900]])
-def test_damaged_pictures_are_sentences_that_name_the_file(content, tmp_path):
+def test_damaged_pictures_are_refused_by_name(content, tmp_path):
     (tmp_path / "bad.jpg").write_bytes(content)
     good = {"bytes": PLAIN["png"], "path": "good.png"}
     for bad in ({"bytes": content, "path": "bad.jpg"},
@@ -100,10 +100,10 @@ def test_damaged_pictures_are_sentences_that_name_the_file(content, tmp_path):
             decode_pair({"phone": good, "dslr": bad}, "pair 7")
 
 
-def test_what_is_no_file_is_a_sentence(tmp_path):
+def test_what_is_no_file_is_refused(tmp_path):
     good = {"bytes": PLAIN["png"], "path": None}
-    for path, sentence in ((tmp_path / "none.png", "does not exist"), (tmp_path, "is a folder")):
-        with pytest.raises(DslrGanError, match=f"pair 1: .*{sentence}"):
+    for path, words in ((tmp_path / "none.png", "does not exist"), (tmp_path, "is a folder")):
+        with pytest.raises(DslrGanError, match=f"pair 1: .*{words}"):
             decode_pair({"phone": {"bytes": None, "path": str(path)}, "dslr": good}, "pair 1")
     with pytest.raises(DslrGanError, match="memory://none could not be fetched"):
         decode_pair({"phone": {"bytes": None, "path": "memory://none"}, "dslr": good}, "pair 1")

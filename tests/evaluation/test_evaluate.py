@@ -149,7 +149,7 @@ def test_progress_counts_pairs(pairs):
 
 
 def test_what_a_viewer_shows_is_scored(pairs):
-    """A patch that lies on its side and says so is not compared lying on its side."""
+    """A patch that is stored on its side and says so is not compared on its side."""
     exif = Image.Exif()
     exif[0x0112] = 6
     for file in (pairs / "phone").iterdir():
@@ -243,7 +243,9 @@ def test_noise_amplification_is_what_the_model_did_to_it(tmp_path):
         return Image.fromarray((2 * np.asarray(photo, float) - 128).clip(0, 255).astype(np.uint8))
 
     scores = evaluate({"doubles": doubles, "as is": lambda photo: photo}, noisy_pairs(tmp_path))
-    noise = {name: each.estimates["noise_amplification"] for name, each in scores.methods.items()}
+    noise = {
+        name: method.estimates["noise_amplification"] for name, method in scores.methods.items()
+    }
     # 8 bits: doubling is exact, halving rounds, which adds a twelfth to the variance of 9.
     assert noise["doubles"].value == pytest.approx(2, abs=1e-9)
     assert noise["input"].value == noise["as is"].value == 1
@@ -262,8 +264,10 @@ def test_pairs_without_noise_are_left_out_for_every_method_and_counted(tmp_path)
     small.save(pairs / "phone/small.png")
     small.save(pairs / "canon/small.png")
     scores = evaluate(brighter, pairs)
-    found = {name: each.estimates["noise_amplification"] for name, each in scores.methods.items()}
-    assert {each.pairs for each in found.values()} == {5} and scores.pairs == 7
+    found = {
+        name: method.estimates["noise_amplification"] for name, method in scores.methods.items()
+    }
+    assert {estimate.pairs for estimate in found.values()} == {5} and scores.pairs == 7
     assert found["dslr"].value == pytest.approx(0.5, rel=0.02)
     assert "Noise amplification over 5 pairs, 2 whose" in scores.table()
 
@@ -288,7 +292,7 @@ def test_colour_shift_and_flip_are_of_the_result_against_the_dslr_s(pairs):
     scores = evaluate({"exact": lambda p: exact[p.tobytes()], "brighter": brighter}, pairs)
     for metric in ("colour_shift", "flip"):
         value = {
-            name: each.means[metric] for name, each in scores.methods.items() if name != "dslr"
+            name: method.means[metric] for name, method in scores.methods.items() if name != "dslr"
         }
         assert value["exact"] == pytest.approx(0, abs=1e-6)
         assert 0 < value["brighter"] < value["input"]

@@ -122,7 +122,7 @@ def test_photo_ssim_in_strips_is_ssim_of_the_whole(height):
     assert got == pytest.approx(expected, abs=1e-5)
 
 
-def test_photo_ssim_refuses_other_sizes_in_a_sentence():
+def test_photo_ssim_refuses_other_sizes():
     with pytest.raises(DslrGanError, match="20x30 and 30x20"):
         photo_ssim(Image.new("RGB", (20, 30)), Image.new("RGB", (30, 20)))
     with pytest.raises(DslrGanError, match="at least 11x11"):
