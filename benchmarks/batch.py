@@ -39,7 +39,7 @@ def main() -> None:
                     outcomes.append(outcome)
 
                 enhance_all(jobs, enhancing, keep, workers=workers)
-                assert all(each.state == "enhanced" for each in outcomes), outcomes
+                assert all(outcome.state == "enhanced" for outcome in outcomes), outcomes
                 seconds[workers].append(time.perf_counter() - started)
     print(f"{len(jobs)} photos, {cores} cores, {ROUNDS} rounds, {models.device}")
     for workers, times in seconds.items():

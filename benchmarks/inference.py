@@ -22,103 +22,28 @@ from typing import Any
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from benchmarks.memory import peak_megabytes, write_photo
-from dslr_gan import Generator, PhotoEnhancer
+from benchmarks.common import (
+    HUGE,
+    LARGE,
+    SMALL,
+    YARDSTICKS,
+    FileToFile,
+    enhancer_of,
+    in_turn,
+    ratio,
+    whole,
+    write_photo,
+)
+from benchmarks.memory import peak_megabytes
 from dslr_gan.enhance.enhancer import TILE
 from dslr_gan.files import written_whole
-from dslr_gan.models.baselines import SRCNN
 from dslr_gan.models.pretrained import Pretrained
-from dslr_gan.photo import open_photo, open_photo_in_parts, photo_pixels, to_tensor
 
-SMALL, LARGE, HUGE = (1280, 720), (4000, 3000), (8000, 6000)
 TILES = (512, 768, 1024, 1536)
-WHOLE_ONLY = ("ResNet 8-32", "DPED 12-64")
-YARDSTICKS = ("SRCNN", *WHOLE_ONLY)
 METHODS = (*YARDSTICKS, "iphone", "sony")
-
-Rounds = dict[str, list[float]]
-"""Seconds of each method in each round."""
-
-
-def enhancer_of(name: str, **options: Any) -> PhotoEnhancer:
-    """A bundled model, or a network of the shape of a published one."""
-    if name not in YARDSTICKS:
-        return PhotoEnhancer.from_pretrained(name, **options)
-    return PhotoEnhancer(published(name), **options)
-
-
-def published(shape: str) -> Pretrained:
-    """A network of the shape of a published one; its weights do not matter here."""
-    if shape == "SRCNN":
-        return SRCNN()
-    channels, blocks = (32, 2) if shape == "ResNet 8-32" else (64, 4)
-    return Generator(
-        channels=channels,
-        blocks=blocks,
-        downscale=1,
-        norm="instance",
-        end_kernel=9,
-        residual=False,
-    )
 
 
 # Measuring -----------------------------------------------------------------------------------
-
-
-def in_turn(methods: dict[str, Callable[[], float]], rounds: int, warm: int = 1) -> Rounds:
-    """Let the methods take turns; each returns seconds. The first ``warm`` rounds do not count."""
-    taken: Rounds = {name: [] for name in methods}
-    for turn in range(rounds + warm):
-        for name, method in methods.items():
-            seconds = method()
-            if turn >= warm:
-                taken[name].append(seconds)
-    return taken
-
-
-def ratio(taken: Rounds, name: str, to: str) -> float:
-    """Median over the rounds of one method's time over another's."""
-    return statistics.median(a / b for a, b in zip(taken[name], taken[to], strict=True))
-
-
-class FileToFile:
-    """One photo from file to file: seconds, and which share of them was not the network."""
-
-    def __init__(self, enhancer: PhotoEnhancer, source: Path) -> None:
-        self.enhancer, self.source = enhancer, source
-        self.network = 0.0
-        self.shares: list[float] = []
-        self._run = enhancer._run
-        enhancer._run = self._timed  # type: ignore[method-assign]
-
-    def _timed(self, *inputs: Any) -> torch.Tensor | None:
-        started = time.perf_counter()
-        result = self._run(*inputs)
-        self.network += time.perf_counter() - started
-        return result
-
-    def __call__(self) -> float:
-        """Decode, enhance, encode."""
-        self.network, started = 0.0, time.perf_counter()
-        with open_photo_in_parts(self.source) as photo:
-            self.enhancer.enhance_to_file(photo, self.source.with_stem("result"))
-        seconds = time.perf_counter() - started
-        self.shares.append(1 - self.network / seconds)
-        return seconds
-
-
-def whole(enhancer: PhotoEnhancer, source: Path) -> Callable[[], float]:
-    """The network alone on the whole picture: seconds, without anything around it."""
-    pixels = to_tensor(photo_pixels(open_photo(source)).pixels)
-    pixels = pixels.contiguous(memory_format=torch.channels_last)
-
-    @torch.inference_mode()
-    def run() -> float:
-        started = time.perf_counter()
-        enhancer.generator(pixels)
-        return time.perf_counter() - started
-
-    return run
 
 
 def multiplications(network: Pretrained, size: tuple[int, int]) -> float:
@@ -153,16 +78,18 @@ def small_photo(source: Path, rounds: int) -> Iterator[str]:
     """The bundled models against the published shapes, on a photo that those can take whole."""
     speed = matrix_speed()
     enhancers = {name: enhancer_of(name) for name in METHODS}
-    alone = in_turn({name: whole(each, source) for name, each in enhancers.items()}, rounds)
-    files = in_turn({name: FileToFile(each, source) for name, each in enhancers.items()}, rounds)
+    alone = in_turn({name: whole(enhancer, source) for name, enhancer in enhancers.items()}, rounds)
+    files = in_turn(
+        {name: FileToFile(enhancer, source) for name, enhancer in enhancers.items()}, rounds
+    )
     yield f"## A photo of {SMALL[0]}x{SMALL[1]}\n"
     yield f"Products of large matrices run at {speed:.0f} * 10^9 multiplications a second.\n"
     yield from table(
         *("method", "multiplications (10^9)", "network alone (s)", "SRCNN's time over it"),
         *("of the matrix speed", "file to file (s)", "SRCNN's time over it", "peak (MB)"),
     )
-    for name, each in enhancers.items():
-        work, seconds = multiplications(each.generator, SMALL), statistics.median(alone[name])
+    for name, enhancer in enhancers.items():
+        work, seconds = multiplications(enhancer.generator, SMALL), statistics.median(alone[name])
         row = f"{work:.1f} | {seconds:.2f} | {ratio(alone, 'SRCNN', name):.2f} | "
         row += f"{work / seconds / speed:.0%} | {statistics.median(files[name]):.2f} | "
         row += f"{ratio(files, 'SRCNN', name):.2f}"
@@ -178,7 +105,7 @@ def large_photo(source: Path, size: tuple[int, int], small: Path, rounds: int) -
     yield from table(
         "method", "multiplications (10^9)", "seconds", "SRCNN's time over it", "peak (MB)"
     )
-    times = {name: statistics.median(each) for name, each in taken.items()}
+    times = {name: statistics.median(seconds) for name, seconds in taken.items()}
     growth = size[0] * size[1] / (SMALL[0] * SMALL[1])
     for name in (*YARDSTICKS, "iphone"):
         enhancer = enhancer_of(name)
@@ -197,13 +124,13 @@ def tiles(source: Path, rounds: int) -> Iterator[str]:
     alone = "network alone, whole picture"
     stages = {tile: FileToFile(enhancer_of("iphone", tile=tile), source) for tile in TILES}
     methods: dict[str, Callable[[], float]] = {alone: whole(enhancer_of("iphone"), source)}
-    methods |= {f"file to file, tiles of {tile}": each for tile, each in stages.items()}
+    methods |= {f"file to file, tiles of {tile}": stage for tile, stage in stages.items()}
     taken = in_turn(methods, rounds, warm=0)
     yield f"\n## Sides of tiles, {LARGE[0]}x{LARGE[1]}, the iPhone model\n"
     yield from table("", "seconds", "times the network's alone", "not the network", "peak (MB)")
     yield f"| {alone} | {statistics.median(taken[alone]):.1f} | 1 | 0 % | |"
-    for (tile, each), name in zip(stages.items(), list(methods)[1:], strict=True):
-        seconds, share = statistics.median(taken[name]), statistics.median(each.shares)
+    for (tile, stage), name in zip(stages.items(), list(methods)[1:], strict=True):
+        seconds, share = statistics.median(taken[name]), statistics.median(stage.shares)
         row = f"{seconds:.1f} | {ratio(taken, name, alone):.2f} | {share:.0%}"
         yield f"| {name} | {row} | {peak_megabytes(LARGE, tile=tile):.0f} |"
 
@@ -216,9 +143,9 @@ def ways(source: Path, rounds: int) -> Iterator[str]:
         "compiled": {"compile": True},
         "bf16, compiled": {"precision": "bf16", "compile": True},
     }
-    enhancers = {name: enhancer_of("iphone", **each) for name, each in options.items()}
+    enhancers = {name: enhancer_of("iphone", **choice) for name, choice in options.items()}
     methods: dict[str, Callable[[], float]] = {
-        name: FileToFile(each, source) for name, each in enhancers.items()
+        name: FileToFile(enhancer, source) for name, enhancer in enhancers.items()
     }
     first = {name: method() for name, method in methods.items()}
     threads = torch.get_num_threads()
@@ -255,11 +182,11 @@ def batches(rounds: int) -> Iterator[str]:
     yield from table("side of a tile", "one by one (s)", "in a batch (s)", "batch over one by one")
     for side in (256, 512, 1024):
         batch = torch.rand(4, 3, side, side).contiguous(memory_format=torch.channels_last)
-        one_by_one = [each[None].contiguous(memory_format=torch.channels_last) for each in batch]
+        one_by_one = [image[None].contiguous(memory_format=torch.channels_last) for image in batch]
         taken = in_turn(
             {"one": _seconds(network, one_by_one), "four": _seconds(network, [batch])}, rounds
         )
-        row = " | ".join(f"{statistics.median(each):.2f}" for each in taken.values())
+        row = " | ".join(f"{statistics.median(seconds):.2f}" for seconds in taken.values())
         yield f"| {side} | {row} | {ratio(taken, 'four', 'one'):.2f} |"
 
 
@@ -267,8 +194,8 @@ def _seconds(network: Pretrained, inputs: list[torch.Tensor]) -> Callable[[], fl
     @torch.inference_mode()
     def run() -> float:
         started = time.perf_counter()
-        for each in inputs:
-            network(each)
+        for image in inputs:
+            network(image)
         return time.perf_counter() - started
 
     return run
@@ -308,7 +235,7 @@ def main() -> None:
 
 
 def processor() -> str:
-    """The machine's processor by name, where the system tells."""
+    """The machine's processor by name, where the system has it."""
     file = Path("/proc/cpuinfo")
     for line in file.read_text().splitlines() if file.is_file() else ():
         if line.startswith("model name"):

@@ -14,23 +14,13 @@ import sys
 import tempfile
 from pathlib import Path
 
-import numpy as np
-import skimage.data
-from PIL import Image
-
+from benchmarks.common import enhancer_of, write_photo
 from dslr_gan import Generator, PhotoEnhancer
 from dslr_gan.enhance.enhancer import TILE
 from dslr_gan.photo import open_photo_in_parts
 
 SIZES = ((1, 1), (4000, 3000), (8000, 6000), (20_000, 10_000), (65_000, 40), (10_000, 1))
 SUFFIXES = ("jpg", "tif")
-
-
-def write_photo(file: Path, width: int, height: int) -> None:
-    """A real photo, repeated to a size; its suffix says the format."""
-    pixels = skimage.data.coffee()
-    repeats = (-(-height // pixels.shape[0]), -(-width // pixels.shape[1]), 1)
-    Image.fromarray(np.tile(pixels, repeats)[:height, :width]).save(file, quality=90)
 
 
 def peak_megabytes(
@@ -51,14 +41,12 @@ def enhance(source: Path, method: str, tile: int) -> float:
     if method == "quick":
         enhancer = PhotoEnhancer(Generator(channels=4, blocks=1, context_channels=4), tile)
     else:
-        from benchmarks.inference import enhancer_of
-
         enhancer = enhancer_of(method, tile=tile)
     with open_photo_in_parts(source) as photo:
         enhancer.enhance_to_file(photo, source.with_stem("result"))
     # Not getrusage, whose peak a process inherits from the one that started it.
     status = Path("/proc/self/status").read_text()
-    (line,) = (each for each in status.splitlines() if each.startswith("VmHWM"))
+    (line,) = (line for line in status.splitlines() if line.startswith("VmHWM"))
     return int(line.split()[1]) / 1024
 
 

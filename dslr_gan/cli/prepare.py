@@ -172,13 +172,13 @@ def _run_aligned(options: argparse.Namespace) -> int:
     from dslr_gan.hub import check_repo_id
     from dslr_gan.prepare.dataset import push_dataset
     from dslr_gan.prepare.matching import pairs_by_name, pairs_by_table
-    from dslr_gan.prepare.one_pair import Settings
+    from dslr_gan.prepare.one_pair import CutSettings
     from dslr_gan.prepare.pipeline import prepare_photos, work_folder
 
     if options.push_to_hub is not None:  # before the work, not after it
         check_repo_id(options.push_to_hub, "me/my-pairs")
     patch = 100 if options.patch is None else options.patch
-    settings = Settings(
+    settings = CutSettings(
         patch=patch,
         stride=patch if options.stride is None else options.stride,
         min_ncc=0.9 if options.min_ncc is None else options.min_ncc,
@@ -212,17 +212,17 @@ def _run_aligned(options: argparse.Namespace) -> int:
     if options.push_to_hub is not None:
         address = push_dataset(options.out, options.push_to_hub, private=options.private)
         sys.stdout.write(f"pushed to {address}\n")
-    return 1 if any(each.unreadable for each in prepared.facts) else 0
+    return 1 if any(outcome.unreadable for outcome in prepared.outcomes) else 0
 
 
 def _tell(prepared: "Prepared", out: Path) -> None:
     """Complain of photos that could not be read, and say what was written."""
-    for each in prepared.facts:
-        if each.unreadable:
-            complain(f"pair {each.name} is left out: {each.reason}")
+    for outcome in prepared.outcomes:
+        if outcome.unreadable:
+            complain(f"pair {outcome.name} is left out: {outcome.reason}")
     parts = " and ".join(f"{count} {split}" for split, count in prepared.counts.items())
-    used = sum(1 for each in prepared.facts if each.kept)
-    lost = len(prepared.facts) - used
+    used = sum(1 for outcome in prepared.outcomes if outcome.kept)
+    lost = len(prepared.outcomes) - used
     left_out = f"; {lost} left out" if lost else ""
     sys.stdout.write(
         f"{parts} patches in {out}, from {used} pairs of photos{left_out}; "

@@ -1,1 +1,1 @@
-"""Pairs of phone and DSLR pictures, opened, divided and cut into training samples."""
+"""Pairs of phone and DSLR pictures, opened, split and cut into training samples."""

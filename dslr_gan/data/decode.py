@@ -1,4 +1,4 @@
-"""Pairs as pixels: rows with two encoded pictures, decoded fast where they are plain."""
+"""Decoding of pairs: rows with two encoded pictures, fast where these are plain."""
 
 import io
 import os
@@ -15,9 +15,9 @@ from dslr_gan.errors import DslrGanError
 from dslr_gan.photo import eight_bits, open_photo, photo_pixels
 
 MAX_PLAIN_PIXELS = 16_000_000
-"""Larger pictures go the long way, whose own limit comes with a sentence."""
+"""Larger pictures go the slow way, whose own limit comes with an error message."""
 
-# What Pillow tells of a picture without any bearing on its pixels.
+# What Pillow reports of a picture that does not change its pixels.
 _PLAIN_INFO = frozenset(
     ("jfif", "jfif_version", "jfif_unit", "jfif_density", "dpi", "aspect", "comment", "adobe")
 ).union(("adobe_transform", "progressive", "progression", "interlace", "gamma", "srgb"))
@@ -27,7 +27,7 @@ Rows: TypeAlias = datasets.Dataset | Sequence[Mapping[str, Any]]
 
 
 def undecoded(source: datasets.Dataset) -> datasets.Dataset:
-    """Let a dataset hand out its pictures as files, so that :func:`read_pair` can name them."""
+    """Let a dataset give its pictures as files, so that :func:`read_pair` can name them."""
     for column in ("phone", "dslr"):
         source = source.cast_column(column, datasets.Image(decode=False))
     return source
@@ -72,7 +72,7 @@ def _decode(stored: Image.Image | Mapping[str, Any], name: str) -> np.ndarray:
         pixels = plain_pixels(encoded) if encoded else None
         if pixels is not None:
             return pixels
-        # The way of a user's photos: any kind of file, and a sentence for all that can be wrong.
+        # The way of a user's photos: any kind of file, an error message for any fault.
         photo = open_photo(path if encoded is None else _named(encoded, path))
         return eight_bits(photo_pixels(photo).pixels)
     except DslrGanError as error:
@@ -88,7 +88,7 @@ def plain_pixels(encoded: bytes) -> np.ndarray | None:
     Returns:
         The pixels ``(H, W, 3)`` that ``photo_pixels(open_photo(file))`` has, uint8, read-only; None
         where the file is no 8-bit RGB JPEG or PNG, may be turned, has a colour profile or
-        transparency, or is damaged: those go the long way.
+        transparency, or is damaged: those go the slow way.
     """
     try:
         photo = Image.open(io.BytesIO(encoded), formats=("JPEG", "PNG"))
@@ -97,7 +97,7 @@ def plain_pixels(encoded: bytes) -> np.ndarray | None:
         pixels = np.asarray(photo)
     except Exception:  # Pillow's decoders raise nearly anything on damaged files
         return None
-    # Only now: what a PNG says of itself may stand behind its pixels.
+    # Only now: a PNG may have its metadata behind its pixels.
     return None if photo.info.keys() - _PLAIN_INFO else pixels
 
 

@@ -24,11 +24,11 @@ class PairsFolder(NamedTuple):
     dslr: Path
     """Folder of DSLR pictures."""
     names: list[str]
-    """File names that lie in both, sorted, numbers by their value."""
+    """File names that are in both, sorted, numbers by their value."""
 
 
 def find_pairs(folder: str | Path) -> PairsFolder:
-    """Look into a pairs folder.
+    """Find the pairs of a pairs folder.
 
     Args:
         folder: Holds one sub-folder of phone pictures, any name, and one called ``canon``.
@@ -87,7 +87,19 @@ def file_rows(pairs: PairsFolder) -> datasets.Dataset:
 
 
 def split_folder(folder: str | Path, split: str) -> Path:
-    """Give the pairs folder of a split; see :func:`load_pairs`."""
+    """Find the pairs folder of a split.
+
+    Args:
+        folder: DPED's ``.../dped/iphone`` with ``training_data`` and ``test_data/patches``, or a
+            plain pairs folder, which has the split ``train`` only.
+        split: ``"train"`` or ``"test"``.
+
+    Returns:
+        A folder for :func:`find_pairs`; whether it is there is not checked in DPED's layout.
+
+    Raises:
+        DslrGanError: If the folder has no such split.
+    """
     folder = Path(folder)
     inside = {"train": folder / "training_data", "test": folder / "test_data" / "patches"}
     if inside["train"].is_dir() or inside[split].is_dir():
@@ -102,23 +114,6 @@ def split_folder(folder: str | Path, split: str) -> Path:
 def has_test_pairs(folder: str | Path) -> bool:
     """Whether a folder of pairs brings its own test pairs, in DPED's layout."""
     return (Path(folder) / "test_data" / "patches").is_dir()
-
-
-def load_pairs(folder: str | Path, split: str = "train") -> datasets.Dataset:
-    """Open a folder of pairs, DPED's layout or a plain pairs folder, as a dataset.
-
-    Args:
-        folder: DPED's ``.../dped/iphone`` with ``training_data`` and ``test_data/patches``, or a
-            plain pairs folder, which has the split ``train`` only.
-        split: ``"train"`` or ``"test"``.
-
-    Returns:
-        Columns ``phone`` and ``dslr``, both Pillow images when read.
-
-    Raises:
-        DslrGanError: As :func:`find_pairs`, or if the folder has no such split.
-    """
-    return file_rows(find_pairs(split_folder(folder, split)))
 
 
 def _picture_names(folder: Path) -> set[str]:

@@ -1,4 +1,4 @@
-"""Where pairs come from: DPED's layout, a pairs folder, a prepared dataset, or the Hub.
+"""Pairs by name: from DPED's layout, a pairs folder, a prepared dataset, or the Hub.
 
 ``open_pairs`` makes all of them alike: undecoded pictures in the columns ``phone`` and ``dslr``, by
 number or as a stream. Reading and transfer are the ``datasets`` library's; no remote code is run
@@ -40,7 +40,7 @@ class PairSource:
     """Pairs of phone and DSLR pictures, opened, with what a run and its card need to know."""
 
     name: str
-    """As it was given, for sentences and cards."""
+    """As it was given, for messages and cards."""
     train: Rows | datasets.IterableDataset
     """Pairs to learn from: columns ``phone`` and ``dslr``, undecoded, and ``photo`` if there."""
     test: Rows | None
@@ -48,7 +48,7 @@ class PairSource:
     provenance: Provenance
     """Where they come from, counted where that is known."""
     fingerprint: str
-    """Tells these pairs from others, wherever they lie: of names and sizes, or the Hub's commit."""
+    """Identifies these pairs wherever they are: of names and sizes, or the Hub's commit."""
 
 
 def open_pairs(
@@ -101,7 +101,7 @@ def open_pairs(
 
 
 def fingerprint(lines: Iterable[str]) -> str:
-    """Tell some lines of text from others, in whatever order they come."""
+    """Hash lines of text, in whatever order they come."""
     return hashlib.sha256("\n".join(sorted(lines)).encode("utf-8", "surrogateescape")).hexdigest()
 
 
@@ -142,7 +142,7 @@ def _listing(folder: Path, names: set[str], prefix: str) -> Iterator[str]:
 
 def _is_dataset(folder: Path) -> bool:
     """Whether a folder holds a dataset's files rather than two folders of pictures."""
-    if any((folder / each).is_dir() for each in (TARGETS, "training_data", "test_data")):
+    if any((folder / part).is_dir() for part in (TARGETS, "training_data", "test_data")):
         return False
     data = ("*.parquet", "data/*.parquet", "metadata.*", "*/metadata.*", "*.arrow", "*.tar")
     return any(next(folder.glob(pattern), None) for pattern in data)
@@ -210,7 +210,7 @@ def _open_hub(
 def _open_splits(
     builder: Any, name: str, columns: tuple[str, str], streaming: bool
 ) -> tuple[Any, Rows | None, dict[str, list[str]]]:
-    """The training and the test rows of a dataset, and the files they lie in."""
+    """The training and the test rows of a dataset, and the files they are in."""
     files = {str(split): list(found) for split, found in (builder.config.data_files or {}).items()}
     # A copy of the library's own, which stands in for a silent Hub, names no files.
     with _Reading(name):
@@ -274,7 +274,7 @@ def _counted(train: Any, builder: Any) -> str:
 
 
 class _Reading:
-    """Turns whatever the library raises in a block into one sentence about a dataset."""
+    """Turns whatever the library raises in a block into one error message about a dataset."""
 
     def __init__(self, name: str) -> None:
         self.name = name

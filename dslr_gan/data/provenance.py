@@ -28,7 +28,7 @@ class Provenance:
 
 
 def provenance(folder: str | Path, count: int | None = None) -> Provenance:
-    """Tell where a folder's pairs come from.
+    """Find out where a folder's pairs come from.
 
     Args:
         folder: DPED's layout, or what ``prepare`` wrote (it leaves ``source.json`` there).

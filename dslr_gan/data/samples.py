@@ -17,19 +17,19 @@ KEPT_BYTES = 2**30
 
 
 class PatchPairs(Dataset):
-    """Training samples from one or several sources of pairs, without end, the same for a seed.
+    """Training samples from one or several datasets of pairs, without end, the same for a seed.
 
     Samples are numbered through all epochs: sample ``n`` is the ``n % len``-th of epoch
     ``n // len``, so that a number is all it takes to go on where a run stopped. An epoch has as
-    many samples as all sources have pairs, up to rounding. A source's share of them is its weight;
-    with no weights given every pair comes once. From epoch to epoch a source is gone through whole
-    before pairs of it are dealt again; within an epoch all samples are shuffled. Order, crop, flip
-    and quarter turns depend on seed and number alone, never on workers, processes, or what was
-    read before.
+    many samples as all datasets have pairs, up to rounding. A dataset's share of them is its
+    weight; with no weights given every pair comes once. From epoch to epoch a dataset is used up
+    before pairs of it are drawn again; within an epoch all samples are shuffled. Order, crop, flip
+    and quarter turns depend on seed and number alone, never on workers, processes, or what was read
+    before.
 
     Args:
-        sources: Datasets with the columns ``phone`` and ``dslr``.
-        weights: Share of each source, any positive scale; ``None`` for the sources' own sizes.
+        datasets: Pairs by number, with the columns ``phone`` and ``dslr``.
+        weights: Share of each dataset, any positive scale; ``None`` for the datasets' own sizes.
         size: Side of the square patches in pixels.
         seed: Any whole number from 0.
         with_summary: Whether samples have a ``summary``, which only networks with context need
@@ -41,19 +41,19 @@ class PatchPairs(Dataset):
 
     def __init__(
         self,
-        sources: Sequence[Rows],
+        datasets: Sequence[Rows],
         weights: Sequence[float] | None = None,
         *,
         size: int = 100,
         seed: int = 0,
         with_summary: bool = True,
     ) -> None:
-        lengths = [len(source) for source in sources]
+        lengths = [len(rows) for rows in datasets]
         if not lengths or min(lengths) < 1:
             raise DslrGanError("there are no pairs to train on; name a folder with pairs.")
         if weights is not None and not all(0 < weight < math.inf for weight in weights):
-            raise DslrGanError(f"the weights of sources must be above 0, got {list(weights)}.")
-        self.sources = list(sources)
+            raise DslrGanError(f"the weights of datasets must be above 0, got {list(weights)}.")
+        self.datasets = list(datasets)
         self.size = size
         self.seed = seed
         self.with_summary = with_summary
@@ -67,7 +67,7 @@ class PatchPairs(Dataset):
         return sum(self._counts)
 
     def locate(self, number: int) -> tuple[int, int]:
-        """Say which pair a sample comes from: the place of its source, and the row in it."""
+        """Say which pair a sample comes from: the number of its dataset, and the row in it."""
         epoch, index = divmod(number, len(self))
         if epoch != self._epoch:
             self._epoch, self._layout = epoch, self._lay_out(epoch)
@@ -94,7 +94,7 @@ class PatchPairs(Dataset):
         kept = self._kept.get((place, row))
         if kept is not None:
             return kept
-        phone, dslr = read_pair(self.sources[place], row)
+        phone, dslr = read_pair(self.datasets[place], row)
         check_room(phone, self.size, f"pair {row}")
         self._room -= phone.nbytes + dslr.nbytes
         if self._room >= 0:
@@ -102,10 +102,10 @@ class PatchPairs(Dataset):
         return phone, dslr
 
     def _lay_out(self, epoch: int) -> np.ndarray:
-        """Rows of (source, row) in the order of an epoch."""
+        """Rows of (dataset, row) in the order of an epoch."""
         parts = []
-        for place, (source, count) in enumerate(zip(self.sources, self._counts, strict=True)):
-            rows = _rounds(len(source), epoch * count, count, [self.seed, place])
+        for place, (dataset, count) in enumerate(zip(self.datasets, self._counts, strict=True)):
+            rows = _rounds(len(dataset), epoch * count, count, [self.seed, place])
             parts.append(np.stack([np.full(count, place), rows], axis=1))
         layout = np.concatenate(parts)
         np.random.default_rng([self.seed, epoch]).shuffle(layout)
@@ -173,7 +173,7 @@ def cut_sample(
 
 
 def _shares(lengths: Sequence[int], weights: Sequence[float]) -> list[int]:
-    """How many samples of an epoch each source gives, at least one."""
+    """How many samples of an epoch each dataset gives, at least one."""
     total, weight = sum(lengths), sum(weights)
     return [max(1, round(total * share / weight)) for share in weights]
 

@@ -1,7 +1,7 @@
-"""Which pairs are learned from and which are validated on, where the source does not say.
+"""Splits of pairs into training and validation, where the source has none.
 
-A division hangs on the pairs' names and a seed alone, so that every process and machine makes the
-same one; and it keeps whole photos together, where it is known which one a patch is from.
+A split depends on the pairs' names and a seed alone, so that every process and machine makes the
+same one. It keeps whole photos together, where it is known which one a patch is from.
 """
 
 import hashlib
@@ -24,7 +24,7 @@ def hold_out(source: PairSource, share: float, seed: int) -> PairSource:
     Whole photos, where a column ``photo`` says which one a patch is from: patches of one photo
     look alike, and would flatter a model that has seen their neighbours. Which ones depends on
     the seed and their names alone, so it is the same on every process and machine, in whatever
-    order they lie; pairs without a name of their own go by their number.
+    order they come. Pairs without a name of their own go by their number.
 
     Args:
         source: Pairs without a test part, by number.
@@ -63,7 +63,7 @@ def fold(source: PairSource, number: int, count: int) -> PairSource:
     """Set one of several equal parts of all pairs aside to validate on: cross-validation.
 
     Pairs that came to train and to test with are joined, then divided as by :func:`hold_out`:
-    whole photos where these are known, in an order that hangs on names alone. The parts of one
+    whole photos where these are known, in an order that depends on names alone. The parts of one
     ``count`` share no pair and together are all of them.
 
     Args:
@@ -123,13 +123,13 @@ def _joined(first: Rows, second: Rows) -> Rows:
     if isinstance(first, datasets.Dataset) and isinstance(second, datasets.Dataset):
         columns = [name for name in first.column_names if name in second.column_names]
         return datasets.concatenate_datasets(
-            [each.select_columns(columns) for each in (first, second)]
+            [rows.select_columns(columns) for rows in (first, second)]
         )
     return [rows[number] for rows in (first, second) for number in range(len(rows))]
 
 
 def _names(rows: Rows) -> list[str]:
-    """What each row is told apart by: its photo, its file, else its number."""
+    """What identifies each row: its photo, its file, else its number."""
     if isinstance(rows, datasets.Dataset):
         arrow = rows.with_format("arrow")
         if PHOTO in rows.column_names:
@@ -144,7 +144,7 @@ def _names(rows: Rows) -> list[str]:
 
 
 def _chosen(names: list[str], share: float, seed: int) -> set[str]:
-    """Names that together stand for about a share of the rows, one at least, never all."""
+    """Names that together have about a share of the rows, one at least, never all."""
     counts: dict[str, int] = {}
     for name in names:
         counts[name] = counts.get(name, 0) + 1
@@ -159,5 +159,5 @@ def _chosen(names: list[str], share: float, seed: int) -> set[str]:
 
 
 def _ordered(names: Iterable[str], seed: int) -> list[str]:
-    """Names in an order that hangs on them and the seed alone."""
+    """Names in an order that depends on them and the seed alone."""
     return sorted(names, key=lambda name: hashlib.sha256(f"{seed} {name}".encode()).digest())

@@ -1,4 +1,4 @@
-"""Training samples from streams of pairs, which are read in turn and have no numbers."""
+"""Training samples from streams of pairs, which are read in order and have no random access."""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,7 +19,7 @@ BUFFER = 1000
 """So many undecoded pairs of each stream are held back and mixed."""
 
 _BATCH = 16  # rows read at once
-_BLOCK = 4096  # sample numbers whose sources are drawn at once
+_BLOCK = 4096  # sample numbers whose streams are drawn at once
 
 
 class StreamedPairs(torch.utils.data.IterableDataset):
@@ -43,7 +43,7 @@ class StreamedPairs(torch.utils.data.IterableDataset):
     current epoch, and one whole epoch more where it is not the first, to learn how long one is.
 
     Args:
-        sources: Streams with the columns ``phone`` and ``dslr``, undecoded.
+        streams: Pairs with the columns ``phone`` and ``dslr``, undecoded.
         weights: Share of each stream, any positive scale; ``None`` for equal ones, since nobody
             knows how long a stream is.
         size: Side of the square patches in pixels.
@@ -60,7 +60,7 @@ class StreamedPairs(torch.utils.data.IterableDataset):
 
     def __init__(
         self,
-        sources: Sequence[datasets.IterableDataset],
+        streams: Sequence[datasets.IterableDataset],
         weights: Sequence[float] | None = None,
         *,
         size: int = 100,
@@ -72,12 +72,12 @@ class StreamedPairs(torch.utils.data.IterableDataset):
         with_summary: bool = True,
     ) -> None:
         super().__init__()
-        if not sources:
+        if not streams:
             raise DslrGanError("there are no pairs to train on; name a dataset with pairs.")
-        shares = [1.0] * len(sources) if weights is None else list(weights)
+        shares = [1.0] * len(streams) if weights is None else list(weights)
         if not all(0 < share < math.inf for share in shares):
-            raise DslrGanError(f"the weights of sources must be above 0, got {shares}.")
-        self.sources = list(sources)
+            raise DslrGanError(f"the weights of streams must be above 0, got {shares}.")
+        self.streams = list(streams)
         self.shares = np.array(shares) / sum(shares)
         self.size = size
         self.seed = seed
@@ -102,7 +102,7 @@ class StreamedPairs(torch.utils.data.IterableDataset):
             )
         if worker is not None:
             fsspec.asyn.reset_lock()  # held by a thread that a forked worker does not have
-        past = np.zeros(len(self.sources), dtype=np.int64)
+        past = np.zeros(len(self.streams), dtype=np.int64)
         for places in self._places(0, self.first):
             past += np.bincount(places, minlength=len(past))
         walks = [
@@ -131,7 +131,7 @@ class StreamedPairs(torch.utils.data.IterableDataset):
 
     def _walk(self, place: int, skipped: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """The decoded pairs of one stream for this process, epoch after epoch."""
-        stream = self._part(self.sources[place], place)
+        stream = self._part(self.streams[place], place)
         epoch = 0
         while True:
             stream.set_epoch(epoch)
@@ -173,7 +173,7 @@ class StreamedPairs(torch.utils.data.IterableDataset):
 
 
 def _unbroken(stream: Any, place: int) -> Iterator[Mapping[str, Any]]:
-    """The rows of a stream; whatever breaks it off is a sentence.
+    """The rows of a stream; whatever breaks it off is a DslrGanError.
 
     By batches, because row by row the library draws another order in a loader's worker.
     """

@@ -8,13 +8,12 @@ from typing import Self
 import torch
 from PIL import Image
 from torch import Tensor
-from torch.nn import functional as F
 
 from dslr_gan.enhance.memory import keep_freed_memory, lacks_memory, memory_error_message
 from dslr_gan.enhance.precision import PRECISIONS, Part, compiled, has_bf16, in_bf16
 from dslr_gan.enhance.tiling import Tile, plan_tiles, split_tile
 from dslr_gan.errors import DslrGanError
-from dslr_gan.models.context import SUMMARY_SIDE, SUMMARY_STEPS, column_means
+from dslr_gan.models.context import summarize_in_parts
 from dslr_gan.models.pretrained import Pretrained
 from dslr_gan.models.registry import load
 from dslr_gan.photo import (
@@ -39,9 +38,6 @@ SMALLEST_TILE = 16
 
 CHECKED = 256
 """Side of the piece of a photo on which bfloat16 is compared with float32."""
-
-SUMMARY_PIXELS = 2**19
-"""Pixels that are looked at together for the description of a photo."""
 
 
 class PhotoEnhancer:
@@ -324,29 +320,15 @@ class PhotoEnhancer:
         return max(height, width) + self.generator.multiple, 0, self.generator.multiple
 
     def _context(self, canvas: PhotoPixels) -> Tensor | None:
-        """The photo's description, from its summary, worked out a band of rows at a time."""
+        """What the whole photo tells each of its tiles; None of a network without context."""
         if not self.generator.uses_context:
             return None
-        height = canvas.height
-        bands = []
-        for row in range(SUMMARY_SIDE):
-            # The same cells as adaptive_avg_pool2d over the whole picture.
-            top, bottom = row * height // SUMMARY_SIDE, -(-(row + 1) * height // SUMMARY_SIDE)
-            bands.append(F.adaptive_avg_pool1d(_column_means(canvas, top, bottom), SUMMARY_SIDE))
-        return self.generator.context(torch.stack(bands, dim=2).to(self.device))
 
+        def read(rows: slice, columns: slice) -> Tensor:
+            return to_tensor(canvas.read(rows, columns))
 
-def _column_means(canvas: PhotoPixels, top: int, bottom: int) -> Tensor:
-    """Means of the detail maps over some rows, ``(1, C, width)``, a few columns at a time."""
-    reach = max(SUMMARY_STEPS)  # of the differences, to the right and down
-    rows = slice(top, min(bottom + reach, canvas.height))
-    step = max(SUMMARY_PIXELS // (bottom - top), 1)
-    means = []
-    for left in range(0, canvas.width, step):
-        right = min(left + step, canvas.width)
-        seen = canvas.read(rows, slice(left, min(right + reach, canvas.width)))
-        means.append(column_means(to_tensor(seen), bottom - top, right - left))
-    return torch.cat(means, dim=2)
+        summary = summarize_in_parts(read, canvas.height, canvas.width)
+        return self.generator.context(summary.to(self.device))
 
 
 def _middle(side: int, most: int) -> slice:

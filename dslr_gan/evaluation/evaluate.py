@@ -1,4 +1,4 @@
-"""Scores: how close models bring phone photos to the DSLR photos of the same scene.
+"""Evaluation: how close models bring phone photos to the DSLR photos of the same scene.
 
 What is scored is the 8-bit sRGB picture that a user gets; ``evaluation/scores.py`` says
 what is averaged over which pairs.
@@ -91,8 +91,8 @@ def evaluate(
         name, phone, dslr = read_row(rows, row)
         judge = _Judge(phone, dslr, vgg)
         values["input"].append(judge.score(phone))
-        for each, enhance in models.items():
-            values[each].append(judge.score(run_model(enhance, phone, each, name)))
+        for label, enhance in models.items():
+            values[label].append(judge.score(run_model(enhance, phone, label, name)))
         values["dslr"].append({NOISE: judge.noise(dslr)})
         if progress is not None:
             progress(row + 1, len(rows))
@@ -126,6 +126,23 @@ def read_row(rows: Rows, row: int) -> tuple[str, np.ndarray, np.ndarray]:
     return name, phone, dslr
 
 
+def pair_tensors(rows: Rows, row: int) -> tuple[Tensor, Tensor]:
+    """Read a pair as tensors, to be validated on.
+
+    Args:
+        rows: The pairs; best undecoded, so that an error names the file.
+        row: Which.
+
+    Returns:
+        Phone and DSLR picture, each ``(1, 3, H, W)`` in [0, 1].
+
+    Raises:
+        DslrGanError: As :func:`read_row`.
+    """
+    _, phone, dslr = read_row(rows, row)
+    return to_tensor(phone), to_tensor(dslr)
+
+
 def run_model(model: Model, phone: np.ndarray, label: str, name: str) -> np.ndarray:
     """Enhance a picture as a user would.
 
@@ -155,7 +172,7 @@ def run_model(model: Model, phone: np.ndarray, label: str, name: str) -> np.ndar
 def figure(
     models: Mapping[str, Model], pairs: "str | Path | Rows", scores: Scores, count: int = 4
 ) -> Image.Image:
-    """Draw the paper's figure: what each model makes of some pairs, the DSLR's and the phone's.
+    """Draw the paper's figure: for some pairs each model's result, the DSLR's and the phone's.
 
     Args:
         models: The models, in the order of their panels.
@@ -165,7 +182,7 @@ def figure(
 
     Returns:
         An RGB picture. The pairs are evenly spaced in their order by the mean of the models' SSIM
-        and not chosen by eye; below each panel stands its SSIM with the DSLR's.
+        and not chosen by eye. Below each panel is its SSIM with the DSLR's.
 
     Raises:
         DslrGanError: If ``count`` is below 1, or as :func:`evaluate`.
@@ -192,13 +209,13 @@ def figure(
 
 
 def measure(picture: Tensor, target: Tensor) -> list[float]:
-    """Give PSNR, SSIM, MS-SSIM of a picture: both ``(1, 3, H, W)`` in [0, 1], sides from 11."""
+    """Compute PSNR, SSIM, MS-SSIM of a picture: both ``(1, 3, H, W)`` in [0, 1], sides from 11."""
     with torch.inference_mode():
         return [float(metric(picture, target)) for metric in (psnr, ssim, ms_ssim)]
 
 
 class _Judge:
-    """A pair, and what every method's result on it is compared with, worked out once."""
+    """A pair, and what every method's result on it is compared with, computed once."""
 
     def __init__(self, phone: np.ndarray, dslr: np.ndarray, vgg: VGGFeatures | None) -> None:
         self.dslr = dslr
@@ -250,25 +267,3 @@ def _summarise(values: Mapping[str, list[dict[str, float]]]) -> Scores:
 
 def _size(pixels: np.ndarray) -> str:
     return f"{pixels.shape[1]}x{pixels.shape[0]}"
-
-
-def pair_tensors(source: Rows, row: int) -> tuple[Tensor, Tensor]:
-    """Read a pair as it stands, for validation.
-
-    Args:
-        source: Rows with ``phone`` and ``dslr``; best what :func:`undecoded` gave.
-        row: Which pair.
-
-    Returns:
-        Phone and DSLR picture, each ``(1, 3, H, W)`` in [0, 1].
-
-    Raises:
-        DslrGanError: As :func:`read_pair`, or if a side is too short for SSIM.
-    """
-    phone, dslr = read_pair(source, row)
-    if min(phone.shape[:2]) < WINDOW:
-        raise DslrGanError(
-            f"pair {row} has {phone.shape[1]}x{phone.shape[0]} pixels; to be scored, a pair needs "
-            f"{WINDOW}x{WINDOW}."
-        )
-    return to_tensor(phone), to_tensor(dslr)

@@ -1,4 +1,4 @@
-"""The paper's figure of five panels: for some pairs, what each method makes of them, in a row.
+"""The paper's figure of five panels: for some pairs, each method's result, in a row.
 
 Prakash and Phumbhra 2020 show SRCNN, VDSR, their own result, the DSLR's photo and the phone's.
 """
@@ -24,7 +24,7 @@ class Panel(NamedTuple):
     pixels: np.ndarray
     """``(H, W, 3)`` uint8."""
     caption: str
-    """What stands below it; may be empty."""
+    """The text below it; may be empty."""
 
 
 def spread(quality: Sequence[float], count: int) -> list[int]:
@@ -36,7 +36,7 @@ def spread(quality: Sequence[float], count: int) -> list[int]:
 
     Returns:
         Their numbers, worst first: the middles of ``count`` parts of equal size, so that neither
-        the very worst nor the very best stands for its part.
+        the very worst nor the very best represents its part.
     """
     order = np.argsort(np.asarray(quality), kind="stable")
     count = min(count, len(order))
@@ -48,7 +48,7 @@ def draw(rows: Sequence[Sequence[Panel]], titles: Sequence[str], note: str) -> I
 
     Args:
         rows: The panels, as many in each row as there are titles; those of a row of one size.
-        titles: What stands above the columns; too long ones are cut to the column's width.
+        titles: The headings of the columns; too long ones are cut to the column's width.
         note: The line, wrapped where the figure is narrower.
 
     Returns:

@@ -1,4 +1,4 @@
-"""What was measured over pairs: means with their intervals, per method, as text and as JSON.
+"""Scores over pairs: means with their intervals, per method, as text and as JSON.
 
 SSIM and MS-SSIM average over all pairs. PSNR averages over the pairs whose two pictures differ,
 for every method alike, since it is infinite where they do not; a pair that a model reproduces
@@ -31,7 +31,7 @@ class Metric:
     digits: int
     """Decimals worth printing."""
     says: str
-    """What it is, in a sentence."""
+    """What it is, for readers of tables."""
 
     @property
     def heading(self) -> str:
@@ -98,7 +98,7 @@ METRICS: dict[str, Metric] = {
         2,
         "Standard deviation of luma minus its Gaussian blur (sigma 1.5) over the flattest tenth of "
         "the phone picture's 16x16 blocks, as a multiple of the phone picture's own. The median "
-        "over the pairs: the mean would hang on the few whose flattest blocks are all but free of "
+        "over the pairs: the mean would depend on the few whose flattest blocks are nearly free of "
         "noise. The DSLR's ratio is the yardstick, since what the phone blurred is no noise.",
     ),
 }
@@ -125,11 +125,6 @@ class MetricScores:
     """What was measured, by the names of :data:`METRICS`."""
 
     @property
-    def psnr(self) -> float | None:
-        """Decibels; None where no pair was left to average over."""
-        return self.means["psnr"]
-
-    @property
     def ssim(self) -> float:
         """At most 1."""
         return self._always("ssim")
@@ -147,12 +142,12 @@ class MetricScores:
     @property
     def means(self) -> dict[str, float | None]:
         """Each metric's value by its name."""
-        return {name: each.value for name, each in self.estimates.items()}
+        return {name: estimate.value for name, estimate in self.estimates.items()}
 
     @property
     def ci95(self) -> dict[str, tuple[float, float] | None]:
         """Each metric's interval by its name."""
-        return {name: each.ci95 for name, each in self.estimates.items()}
+        return {name: estimate.ci95 for name, estimate in self.estimates.items()}
 
     def _always(self, metric: str) -> float:
         value = self.estimates[metric].value
@@ -194,7 +189,7 @@ class Scores:
     @property
     def metrics(self) -> dict[str, Metric]:
         """What was measured of the input and the models, in the order of the tables."""
-        return {name: each for name, each in METRICS.items() if name in self.input.estimates}
+        return {name: metric for name, metric in METRICS.items() if name in self.input.estimates}
 
     def to_json(self) -> str:
         """Write the scores as JSON text, ``pairs``, ``input`` and ``model`` first.
@@ -212,17 +207,17 @@ class Scores:
             "pairs": self.pairs,
             "input": main(self.input),
             "model": main(self.model),
-            "models": {name: main(each) for name, each in self.models.items()},
-            "psnr_pairs": {name: each.psnr_pairs for name, each in scored.items()},
+            "models": {name: main(method) for name, method in self.models.items()},
+            "psnr_pairs": {name: method.psnr_pairs for name, method in scored.items()},
             "ci95": {
-                name: {metric: each.ci95[metric] for metric in MAIN}
-                for name, each in scored.items()
+                name: {metric: method.ci95[metric] for metric in MAIN}
+                for name, method in scored.items()
             },
             "methods": {
-                name: {metric: asdict(estimate) for metric, estimate in each.estimates.items()}
-                for name, each in self.methods.items()
+                name: {metric: asdict(estimate) for metric, estimate in method.estimates.items()}
+                for name, method in self.methods.items()
             },
-            "metrics": {name: asdict(each) for name, each in self.metrics.items()},
+            "metrics": {name: asdict(metric) for name, metric in self.metrics.items()},
         }
         return json.dumps(scores, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
@@ -239,9 +234,9 @@ class Scores:
     def _part(self, metrics: list[str]) -> str:
         headings = [f"{METRICS[name].heading}, {METRICS[name].direction}" for name in metrics]
         rows = [["", "pairs", *headings]]
-        for name, each in self.methods.items():
-            if each.estimates.keys() & set(metrics):
-                rows.append([name, str(self.pairs), *(shown(each, metric) for metric in metrics)])
+        for name, method in self.methods.items():
+            if method.estimates.keys() & set(metrics):
+                rows.append([name, str(self.pairs), *(shown(method, metric) for metric in metrics)])
         widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
         rows.insert(1, ["-" * width for width in widths])
         lines = [
@@ -258,9 +253,9 @@ class Scores:
         }
         for metric, reason in reasons.items():
             with_it = {
-                name: each.estimates[metric].pairs
-                for name, each in self.methods.items()
-                if metric in each.estimates
+                name: method.estimates[metric].pairs
+                for name, method in self.methods.items()
+                if metric in method.estimates
             }
             for count in sorted(set(with_it.values()) - {self.pairs}):
                 names = ", ".join(name for name, pairs in with_it.items() if pairs == count)
@@ -279,7 +274,7 @@ def shown(scores: MetricScores, metric: str) -> str:
     if estimate.value is None or estimate.ci95 is None:
         return "none"
     value, low, high = (
-        f"{each:.{METRICS[metric].digits}f}" for each in (estimate.value, *estimate.ci95)
+        f"{number:.{METRICS[metric].digits}f}" for number in (estimate.value, *estimate.ci95)
     )
     return f"{value} [{low}, {high}]"
 

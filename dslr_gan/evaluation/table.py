@@ -1,7 +1,7 @@
 """Table I as Markdown: mean scores per phone and method, and what each of them means.
 
 After Prakash and Phumbhra 2020, Table I, which has one number per phone and method; here every
-metric is named and has an interval, and their own numbers stand apart, as they print them.
+metric is named and has an interval, and their own numbers are in a table apart, as they print them.
 """
 
 from collections.abc import Iterator, Mapping
@@ -23,7 +23,7 @@ def to_markdown(
     Args:
         scores: What was measured.
         phone: Whose photos they were, such as ``iphone``.
-        pairs: Where the pairs lie, to be read by people.
+        pairs: Where the pairs are, to be read by people.
         sources: Where each model's weights came from, by the models' names.
 
     Returns:
@@ -39,14 +39,14 @@ def to_markdown(
         *scores.notes(),
         "## What is measured",
         "\n".join(
-            f"- **{_capital(each.heading)}** {_arrow(each)} {each.says}"
-            for each in scores.metrics.values()
+            f"- **{_capital(metric.heading)}** {_arrow(metric)} {metric.says}"
+            for metric in scores.metrics.values()
         ),
         *_methods(sources or {}),
         "## As printed in the paper",
         "Table I of Prakash and Phumbhra 2020, as printed, on the MS-SSIM scale: they call it "
-        '"SSIM", but what they print for SRCNN beside it, 0.909, lies where the MS-SSIM of SRCNN '
-        "does on DPED. These numbers were not measured here, nor on these pairs: compare them with "
+        '"SSIM", but what they print for SRCNN beside it, 0.909, is where the MS-SSIM of SRCNN '
+        "is on DPED. These numbers were not measured here, nor on these pairs: compare them with "
         "the column MS-SSIM at most.",
         "\n".join(
             [
@@ -63,16 +63,16 @@ def to_markdown(
 
 def _rows(scores: Scores, phone: str) -> Iterator[str]:
     metrics = scores.metrics
-    headings = [f"{_capital(each.heading)} {_arrow(each)}" for each in metrics.values()]
+    headings = [f"{_capital(metric.heading)} {_arrow(metric)}" for metric in metrics.values()]
     yield from _lines(
         [
             ["phone", "method", "pairs", *headings],
             ["---", "---", *["---:"] * (1 + len(headings))],
         ]
     )
-    for name, each in scores.methods.items():
+    for name, method in scores.methods.items():
         title = _TITLES.get(name, name)
-        values = [shown(each, metric) for metric in metrics]
+        values = [shown(method, metric) for metric in metrics]
         yield from _lines([[phone, title, str(scores.pairs), *values]])
 
 

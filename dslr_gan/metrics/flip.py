@@ -30,7 +30,7 @@ def flip(picture: np.ndarray, target: np.ndarray) -> float:
             f"{target.shape}."
         )
     reference, test = (
-        np.ascontiguousarray(each, dtype=np.float32) / 255 for each in (target, picture)
+        np.ascontiguousarray(pixels, dtype=np.float32) / 255 for pixels in (target, picture)
     )
     _, mean, _ = flip_evaluator.evaluate(reference, test, "LDR", applyMagma=False)
     return float(mean)

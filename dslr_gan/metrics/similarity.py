@@ -6,13 +6,14 @@
 | ssim    | -1 to 1 | higher | 1                  |
 | ms_ssim | 0 to 1  | higher | 1                  |
 
-All three are differentiable, so that the losses use the very functions that score.
+All three are differentiable, so that the losses use the very functions that score. SSIM and MS-SSIM
+are built from the same terms, on plain convolutions: libraries refuse the small patches on which
+DPED is scored.
 """
 
 import numpy as np
 import torch
 from PIL import Image
-from pytorch_msssim import ssim as windowed_ssim
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -25,7 +26,7 @@ SCALE_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 """Exponents of the five scales: Wang et al. 2003, section 3.2."""
 
 STRIP_ROWS = 128
-"""Rows per strip: at 4000 pixels wide a strip takes some 130 MB while it is worked on."""
+"""Rows per strip: at 4000 pixels wide a strip takes some 130 MB while it is computed."""
 
 
 def psnr(image: Tensor, target: Tensor) -> Tensor:
@@ -41,7 +42,7 @@ def psnr(image: Tensor, target: Tensor) -> Tensor:
     Raises:
         ValueError: If the shapes differ or are not ``(N, 3, H, W)``.
     """
-    _check(image, target)
+    check_pair(image, target)
     return -10 * torch.log10((image - target).square().mean(dim=(1, 2, 3)))
 
 
@@ -65,12 +66,12 @@ def ssim(image: Tensor, target: Tensor) -> Tensor:
         Wang et al. 2004, "Image quality assessment: from error visibility to structural
         similarity".
     """
-    _check(image, target)
+    check_pair(image, target)
     if min(image.shape[-2:]) < WINDOW:
         raise ValueError(
             f"SSIM needs sides of at least {WINDOW} pixels, got {tuple(image.shape[-2:])}."
         )
-    return windowed_ssim(image, target, data_range=1.0, size_average=False)
+    return _ssim_means(image, target)[0]
 
 
 def ms_ssim(image: Tensor, target: Tensor) -> Tensor:
@@ -99,24 +100,24 @@ def ms_ssim(image: Tensor, target: Tensor) -> Tensor:
 
 
 def ssim_and_ms_ssim(image: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
-    """Both at once: the first scale of the one is the other, and the dearest of the five.
+    """Both at the cost of MS-SSIM, whose first scale is SSIM's.
 
     Args:
-        image: As :func:`ms_ssim`; below 11 pixels a side the SSIM has a smaller window, too.
+        image: As for :func:`ms_ssim`; below 11 pixels a side SSIM has a smaller window, too.
         target: Same shape, dtype and device.
 
     Returns:
-        What :func:`ssim` and :func:`ms_ssim` give, to rounding: ``(N,)`` each.
+        What :func:`ssim` and :func:`ms_ssim` give: ``(N,)`` each.
 
     Raises:
         ValueError: As :func:`ms_ssim`.
     """
-    _check(image, target)
+    check_pair(image, target)
     similarities, contrasts = [], []
     for _ in SCALE_WEIGHTS:
-        luminance, contrast = _ssim_terms(image, target)
-        similarities.append((luminance * contrast).mean(dim=(1, 2, 3)))
-        contrasts.append(contrast.mean(dim=(1, 2, 3)))
+        similarity, contrast = _ssim_means(image, target)
+        similarities.append(similarity)
+        contrasts.append(contrast)
         image, target = _halve(image), _halve(target)
     terms = torch.stack([*contrasts[:-1], similarities[-1]])
     weights = torch.tensor(SCALE_WEIGHTS, dtype=terms.dtype, device=terms.device)
@@ -125,7 +126,7 @@ def ssim_and_ms_ssim(image: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def photo_ssim(first: Image.Image, second: Image.Image) -> float:
-    """SSIM of two photos as 8-bit RGB, worked out in strips: memory stays small on any size.
+    """SSIM of two photos as 8-bit RGB, computed in strips: memory stays small on any size.
 
     Args:
         first: A photo of any Pillow mode that converts to RGB.
@@ -156,6 +157,21 @@ def photo_ssim(first: Image.Image, second: Image.Image) -> float:
     return total / positions
 
 
+def check_pair(image: Tensor, target: Tensor) -> None:
+    """Refuse tensors that are not two batches ``(N, 3, H, W)`` of one shape.
+
+    Raises:
+        ValueError: If they are not.
+    """
+    if image.shape != target.shape:
+        raise ValueError(
+            f"two batches to compare must have one shape, got {tuple(image.shape)} "
+            f"and {tuple(target.shape)}."
+        )
+    if image.ndim != 4 or image.shape[1] != 3:
+        raise ValueError(f"a batch must have shape (N, 3, H, W), got {tuple(image.shape)}.")
+
+
 def _strip(photo: Image.Image, box: tuple[int, int, int, int]) -> Tensor:
     pixels = np.array(photo.crop(box).convert("RGB"))
     return torch.from_numpy(pixels).permute(2, 0, 1)[None].float() / 255
@@ -163,16 +179,6 @@ def _strip(photo: Image.Image, box: tuple[int, int, int, int]) -> Tensor:
 
 def _size(photo: Image.Image) -> str:
     return f"{photo.width}x{photo.height}"
-
-
-def _check(image: Tensor, target: Tensor) -> None:
-    if image.shape != target.shape:
-        raise ValueError(
-            f"image and target must have one shape, got {tuple(image.shape)} "
-            f"and {tuple(target.shape)}."
-        )
-    if image.ndim != 4 or image.shape[1] != 3:
-        raise ValueError(f"image must have shape (N, 3, H, W), got {tuple(image.shape)}.")
 
 
 def _halve(image: Tensor) -> Tensor:
@@ -194,8 +200,8 @@ def _window_means(maps: Tensor, size: int, sigma: float) -> Tensor:
     return F.conv2d(rows, window.view(1, 1, 1, -1).repeat(channels, 1, 1, 1), groups=channels)
 
 
-def _ssim_terms(image: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
-    """The luminance map and the contrast-structure map, each ``(N, 3, H', W')``."""
+def _ssim_means(image: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+    """SSIM and its contrast-structure term alone, each ``(N,)``: means over channels and places."""
     size = min(WINDOW, *image.shape[-2:])
     sigma = SIGMA * size / WINDOW
     stacked = torch.cat([image, target, image * image, target * target, image * target], dim=1)
@@ -207,19 +213,4 @@ def _ssim_terms(image: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
     c1, c2 = K1**2, K2**2
     luminance = (2 * mean_i * mean_t + c1) / (mean_i**2 + mean_t**2 + c1)
     contrast = (2 * covariance + c2) / (variance_i + variance_t + c2)
-    return luminance, contrast
-
-
-def check_pair(enhanced: Tensor, target: Tensor) -> None:
-    """Refuse tensors that are not two batches ``(N, 3, H, W)`` of one shape.
-
-    Raises:
-        ValueError: If they are not.
-    """
-    if enhanced.shape != target.shape:
-        raise ValueError(
-            f"enhanced and target must have one shape, got {tuple(enhanced.shape)} "
-            f"and {tuple(target.shape)}."
-        )
-    if enhanced.ndim != 4 or enhanced.shape[1] != 3:
-        raise ValueError(f"enhanced must have shape (N, 3, H, W), got {tuple(enhanced.shape)}.")
+    return (luminance * contrast).mean(dim=(1, 2, 3)), contrast.mean(dim=(1, 2, 3))

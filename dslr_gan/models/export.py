@@ -18,7 +18,7 @@ numpy::
 
 The context describes the whole photo. The network may then be run on parts of it, which take less
 memory: with ``receptive_radius`` pixels around each part, cut off afterwards, and origins that are
-``multiple`` of so many pixels, the parts equal the whole. Both numbers stand in the file's metadata
+``multiple`` of so many pixels, the parts equal the whole. Both numbers are in the file's metadata
 (``network.get_modelmeta().custom_metadata_map``); without a ``receptive_radius`` the network must
 see the whole photo.
 """
@@ -32,11 +32,10 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from dslr_gan.errors import DslrGanError, reason
 from dslr_gan.files import written_whole
-from dslr_gan.models.context import SUMMARY_SIDE, SUMMARY_STEPS, summarize
+from dslr_gan.models.context import summarize, summarize_traced
 from dslr_gan.models.pretrained import Pretrained
 
 TOLERANCE = 1e-4
@@ -108,7 +107,7 @@ def export_onnx(network: Pretrained, file: str | Path) -> Exported:
                 worst = max(worst, _difference(graph, network, unfinished))
     except OSError as error:
         raise DslrGanError(
-            f"{file} cannot be written ({error.strerror or error}); name another file."
+            f"{file} cannot be written ({reason(error)}); name another file."
         ) from error
     return Exported(file, context_file(file) if network.uses_context else None, worst)
 
@@ -139,38 +138,14 @@ class _Network(nn.Module):
 
 
 class _Context(nn.Module):
-    """From a whole photo to its context, in operations that ONNX has for free sizes.
-
-    The same as ``network.context(summarize(image))``: ONNX knows no adaptive pooling to a grid,
-    but the mean over each cell is a product with the cell's share of each row and column.
-    """
+    """From a whole photo to its context, in operations that ONNX has for free sizes."""
 
     def __init__(self, network: Pretrained) -> None:
         super().__init__()
         self.network = network
 
     def forward(self, image: Tensor) -> Tensor:
-        maps = [image]
-        for step in SUMMARY_STEPS:
-            maps.append(_change(image, step) + _change(image.mT, step).mT)
-        rows, columns = (_cells(side) for side in image.shape[-2:])
-        return self.network.context(rows @ torch.cat(maps, dim=1) @ columns.mT)
-
-
-def _change(image: Tensor, step: int) -> Tensor:
-    """Absolute differences to the pixels so far to the right; none where there is no pixel."""
-    width = image.shape[-1]
-    neighbours = F.pad(image, (0, step, 0, 0), mode="replicate")[..., step:]
-    return (neighbours - image).abs() * (torch.arange(width) < width - step)
-
-
-def _cells(side: int) -> Tensor:
-    """``(32, side)``: what each pixel weighs in the mean over each of 32 overlapping cells."""
-    cell = torch.arange(SUMMARY_SIDE)[:, None]
-    pixel = torch.arange(side)[None]
-    start = cell * side // SUMMARY_SIDE
-    end = ((cell + 1) * side + SUMMARY_SIDE - 1) // SUMMARY_SIDE
-    return ((pixel >= start) & (pixel < end)).float() / (end - start)
+        return self.network.context(summarize_traced(image))
 
 
 def _check_libraries() -> None:
@@ -205,7 +180,7 @@ def _export(graph: _Graph, network: Pretrained, file: Path) -> None:
             "take another network."
         ) from error
     if program is None:
-        raise AssertionError("the exporter gives a program unless it is told a file")
+        raise AssertionError("the exporter gives a program unless it is given a file")
     program.model.metadata_props.update(_metadata(network))
     program.save(file, external_data=False)
 
@@ -237,7 +212,7 @@ def _difference(graph: _Graph, network: Pretrained, file: Path) -> float:
         with torch.inference_mode():
             expected = graph.reference(*inputs.values())
         try:
-            (found,) = session.run(None, {name: each.numpy() for name, each in inputs.items()})
+            (found,) = session.run(None, {name: value.numpy() for name, value in inputs.items()})
         except Exception as error:  # a graph that was traced for one kind of size only
             raise DslrGanError(
                 f"this {type(network).__name__} cannot be exported to ONNX: its graph fails on "

@@ -36,7 +36,7 @@ MAX_RATIO = 0.8
 """Lowe's ratio test: the nearest descriptor's distance over the second nearest's, at most."""
 
 COARSE_RESIDUAL = 3.0
-"""Inliers of RANSAC lie within so many pixels of the small copies: lens distortion has room."""
+"""Inliers of RANSAC are within so many pixels of the small copies: lens distortion has room."""
 
 MIN_OVERLAP = 0.1
 """Least part of the phone photo that the DSLR photo must cover."""
@@ -62,7 +62,7 @@ MIN_PIECE_CORRELATION = 0.7
 
 @dataclass(frozen=True, eq=False)
 class Alignment:
-    """How a DSLR photo lies on a phone photo."""
+    """How a DSLR photo is aligned with a phone photo."""
 
     homography: np.ndarray
     """``(3, 3)`` float64, its last element 1: phone (x, y, 1) to DSLR (x, y, 1) times a factor."""
@@ -94,7 +94,7 @@ def align(phone: np.ndarray, dslr: np.ndarray) -> Alignment:
     Raises:
         DslrGanError: If a photo is flat or too small, too few keypoints match, or what they say is
             no view of two cameras side by side: mirrored, too oblique, another scale, hardly any
-            overlap. The sentence says which.
+            overlap. The message says which.
     """
     for name, pixels in (("phone", phone), ("DSLR", dslr)):
         if min(pixels.shape[:2]) < MIN_SIDE:
@@ -108,7 +108,7 @@ def align(phone: np.ndarray, dslr: np.ndarray) -> Alignment:
         raise DslrGanError(_ON_A_LINE) from error
 
 
-_ON_A_LINE = "what matches lies on one line or in one point, which tells no homography."
+_ON_A_LINE = "what matches is on one line or in one point, which determines no homography."
 
 
 def _align(phone: np.ndarray, dslr: np.ndarray) -> Alignment:
@@ -142,7 +142,7 @@ def resized(plane: np.ndarray, scale: float) -> np.ndarray:
 
 def scaling(scale: float) -> np.ndarray:
     """Where :func:`resized` puts a point, as a homography ``(3, 3)``."""
-    shift = (scale - 1) / 2  # pixel centres, not edges, lie on whole numbers
+    shift = (scale - 1) / 2  # pixel centres, not edges, are at whole numbers
     return np.array([[scale, 0, shift], [0, scale, shift], [0, 0, 1]])
 
 
@@ -181,7 +181,7 @@ def _coarse(phone: np.ndarray, dslr: np.ndarray) -> tuple[np.ndarray, int, int]:
         )
     source, target = phone_points[matches[:, 0]], dslr_points[matches[:, 1]]
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it warns where it finds nothing, which is told below
+        warnings.simplefilter("ignore")  # it warns where it finds nothing, which is reported below
         model, inside = ransac(
             (source, target),
             ProjectiveTransform,
@@ -215,8 +215,8 @@ def _keypoints(plane: np.ndarray, name: str) -> tuple[np.ndarray, np.ndarray]:
     except RuntimeError as error:  # it found none
         raise DslrGanError(f"the {name} photo has no keypoints to align by.") from error
     largest = np.argsort(-detector.sigmas, kind="stable")[:KEYPOINTS]
-    for each in ("keypoints", "positions", "sigmas", "scales", "orientations", "octaves"):
-        setattr(detector, each, getattr(detector, each)[np.sort(largest)])
+    for part in ("keypoints", "positions", "sigmas", "scales", "orientations", "octaves"):
+        setattr(detector, part, getattr(detector, part)[np.sort(largest)])
     detector.extract(plane)
     return detector.positions[:, ::-1], detector.descriptors
 
@@ -232,10 +232,10 @@ def _check_plausible(
     depth = corners @ homography[2, :2] + homography[2, 2]
     zooms = _zoom(homography, corners)
     if (depth <= 0).any() or np.abs(zooms).max() > MAX_FORESHORTENING * np.abs(zooms).min():
-        raise DslrGanError("the matching keypoints tell of a view too oblique to be a pair.")
+        raise DslrGanError("the matching keypoints show a view too oblique to be a pair.")
     if (zooms < 0).any():
         raise DslrGanError(
-            "the matching keypoints tell of a mirrored view; if a photo is mirrored, turn it back."
+            "the matching keypoints show a mirrored view; if a photo is mirrored, turn it back."
         )
     across, down = np.meshgrid(np.linspace(0, width - 1, 101), np.linspace(0, height - 1, 101))
     points = np.column_stack([across.ravel(), down.ravel()])
@@ -351,7 +351,7 @@ def best_shift(field: np.ndarray, piece: np.ndarray) -> tuple[np.ndarray, float]
         cross-correlation at the best whole shift, -1 to 1; 0 where either is flat.
     """
     scores = match_template(field, piece)
-    row, column = (int(each) for each in np.unravel_index(scores.argmax(), scores.shape))
+    row, column = (int(place) for place in np.unravel_index(scores.argmax(), scores.shape))
     shift = np.array([column, row], float) - (scores.shape[0] - 1) / 2
     if 0 < row < scores.shape[0] - 1 and 0 < column < scores.shape[1] - 1:
         shift += _peak(scores[row - 1 : row + 2, column - 1 : column + 2])
@@ -371,7 +371,7 @@ def _peak(near: np.ndarray) -> np.ndarray:
 
 
 def _fit(source: np.ndarray, target: np.ndarray, before: np.ndarray) -> tuple[np.ndarray, float]:
-    """Least squares without the pieces that lie far off; with the median distance of the rest."""
+    """Least squares without the pieces that are far off; with the median distance of the rest."""
     kept = np.ones(len(source), bool)
     model = ProjectiveTransform(before)
     for _ in range(4):

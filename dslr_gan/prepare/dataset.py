@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import datasets
+import jinja2
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -16,7 +17,7 @@ from huggingface_hub import DatasetCardData
 from dslr_gan.errors import DslrGanError
 from dslr_gan.files import written_whole
 from dslr_gan.hub import push
-from dslr_gan.prepare.one_pair import read_piece
+from dslr_gan.prepare.one_pair import read_patches
 from hub_card import Source
 
 FEATURES = datasets.Features(
@@ -63,15 +64,16 @@ def split_photos(names: Sequence[str], share: float, seed: int) -> dict[str, lis
 def write_shards(
     folder: Path,
     splits: Mapping[str, Sequence[str]],
-    pieces: Mapping[str, Path],
+    files: Mapping[str, Path],
     shard_bytes: int = SHARD_BYTES,
 ) -> dict[str, int]:
-    """Write the kept patches of pieces as ``data/SPLIT-00000-of-0000N.parquet``.
+    """Write the kept patches of pairs as ``data/SPLIT-00000-of-0000N.parquet``.
 
     Args:
         folder: The dataset's folder.
         splits: The pairs' names for each split, in the order of the rows.
-        pieces: Their files by name.
+        files: Each pair's file by its name, written by
+            :func:`dslr_gan.prepare.one_pair.cut_pair`.
         shard_bytes: About how many bytes of pictures a shard holds.
 
     Returns:
@@ -83,12 +85,12 @@ def write_shards(
     (folder / "data").mkdir(parents=True)
     counts = {}
     for split, names in splits.items():
-        files = [(name, pieces[name]) for name in names]
-        sizes = [(len(table), table.nbytes) for table in _tables(files)]
+        chosen = [(name, files[name]) for name in names]
+        sizes = [(len(table), table.nbytes) for table in _tables(chosen)]
         counts[split] = sum(rows for rows, _ in sizes)
         shards = max(1, -(-sum(size for _, size in sizes) // shard_bytes))
         _write_split(
-            folder / "data", split, _tables(files), counts[split], min(shards, counts[split])
+            folder / "data", split, _tables(chosen), counts[split], min(shards, counts[split])
         )
     return counts
 
@@ -113,12 +115,12 @@ def _write_split(
 
 
 def _tables(files: Sequence[tuple[str, Path]]) -> Iterator[pa.Table]:
-    """The kept patches of pieces with the columns of the dataset."""
+    """The kept patches of pairs with the columns of the dataset."""
     for name, file in files:
-        piece = read_piece(file)
-        if piece is None:
+        cut = read_patches(file)
+        if cut is None:
             raise DslrGanError(f"{file} has been damaged since it was written; run prepare again.")
-        kept = piece[0].filter(pc.field("kept"))
+        kept = cut.patches.filter(pc.field("kept"))
         tops, lefts = kept.column("top").to_pylist(), kept.column("left").to_pylist()
         stem = name.rpartition("/")[2]
         paths = pa.array(
@@ -130,25 +132,24 @@ def _tables(files: Sequence[tuple[str, Path]]) -> Iterator[pa.Table]:
             )
             for side in ("phone", "dslr")
         }
-        plain = {each: kept.column(each) for each in ("top", "left", "correlation")}
+        plain = {column: kept.column(column) for column in ("top", "left", "correlation")}
         photo = pa.array([name] * len(kept), pa.string())
         yield pa.table({**pictures, "photo": photo, **plain}).cast(FEATURES.arrow_schema)
 
 
 def write_card(folder: Path, source: Source, counts: Mapping[str, int], made: str) -> None:
-    """Write the dataset's card, README.md, which also says where the splits lie.
+    """Write the dataset's card, README.md, whose metadata also names the files of each split.
 
     Args:
         folder: The dataset's folder.
         source: What is known of the photos.
         counts: Patches of each split.
-        made: A sentence on how the patches were cut.
+        made: How the patches were cut.
 
     Raises:
         OSError: If the card cannot be written.
     """
-    total = sum(counts.values())
-    data = DatasetCardData(
+    metadata = DatasetCardData(
         pretty_name=source.name,
         license="other",
         task_categories=["image-to-image"],
@@ -156,41 +157,18 @@ def write_card(folder: Path, source: Source, counts: Mapping[str, int], made: st
         configs=[
             {
                 "config_name": "default",
-                "data_files": [{"split": each, "path": f"data/{each}-*"} for each in counts],
+                "data_files": [{"split": split, "path": f"data/{split}-*"} for split in counts],
             }
         ],
     )
-    parts = ", ".join(f"{count} in {split}" for split, count in counts.items())
-    found_at = f" Found at: {source.url}" if source.url else ""
-    text = f"""---
-{data.to_yaml()}
----
-
-# {source.name}
-
-{total} pairs of patches ({parts}): what a phone's photo shows, and
-what a DSLR's shows there.
-
-```python
-import datasets
-
-pairs = datasets.load_dataset("OWNER/NAME")  # or this folder
-pairs["train"][0]["phone"], pairs["train"][0]["dslr"]
-```
-
-- `phone`, `dslr`: the patch in both photos, PNG. The phone's pixels are as they were in the photo;
-  the DSLR's are resampled onto them.
-- `photo`: the pair of photos it was cut from. All patches of a pair of photos are in one split.
-- `top`, `left`: its first row and column in the phone's photo.
-- `correlation`: normalised cross-correlation of the two, of their luma.
-
-{made}
-
-Terms of use of the photos: {source.terms or "not stated"}.{found_at}
-
-`report.html` shows what was kept and what was rejected; `source.json` says where the photos are
-from.
-"""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        autoescape=False,  # Markdown
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+    )
+    template = environment.get_template("dataset_card.md")
+    text = template.render(metadata=metadata.to_yaml(), source=source, counts=counts, made=made)
     with written_whole(folder / "README.md") as path:
         path.write_text(text.rstrip() + "\n", encoding="utf-8")
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from dslr_gan.errors import DslrGanError
+from dslr_gan.errors import DslrGanError, reason
 from dslr_gan.photo import PHOTO_SUFFIXES, RAW_SUFFIXES
 
 PHONE, DSLR = "phone", "dslr"
@@ -110,8 +110,9 @@ def _rows(table: Path) -> list[tuple[int, dict[str, str]]]:
     except UnicodeDecodeError as error:
         raise DslrGanError(f"{table} is not UTF-8 text; save it as CSV in UTF-8.") from error
     except (OSError, csv.Error) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise DslrGanError(f"{table} cannot be read as a table ({reason}); check it.") from error
+        raise DslrGanError(
+            f"{table} cannot be read as a table ({reason(error)}); check it."
+        ) from error
     absent = [column for column in (PHONE, DSLR) if column not in columns]
     if absent:
         found = ", ".join(map(str, columns)) or "nothing"
@@ -128,7 +129,7 @@ def _by_stem(folder: Path) -> dict[str, Path]:
     found: dict[str, Path] = {}
     for file in sorted(folder.iterdir()):
         suffix = file.suffix.lower().lstrip(".")
-        # Raw files among them, so that they get a sentence of their own when they are opened.
+        # Raw files among them, so that they get their own error message when they are opened.
         known = suffix in PHOTO_SUFFIXES or suffix in RAW_SUFFIXES
         if not known or file.name.startswith(".") or file.is_dir():
             continue

@@ -1,7 +1,7 @@
-"""The work on one pair of photos: from two files to one file with its patches and facts.
+"""The work on one pair of photos: from two files to one file with the pair's patches.
 
-Such a *piece* is written whole and named after all that it depends on, so that a piece that is
-there need not be made again.
+The file is written whole and named after all that it depends on, so that patches that are there
+need not be cut again.
 """
 
 import hashlib
@@ -13,7 +13,7 @@ from collections import Counter
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -28,7 +28,7 @@ from dslr_gan.prepare.matching import PhotoPair
 from dslr_gan.prepare.patches import LOW, Patch, cut_patches
 
 VERSION = 1
-"""Of what a piece holds; raise it when the same photos would give something else."""
+"""Of what such a file holds; raise it when the same photos would give something else."""
 
 SHOWN = 12
 """So many of a pair's worst rejected patches are kept for the report."""
@@ -46,7 +46,7 @@ _SCHEMA = pa.schema(
 
 
 @dataclass(frozen=True)
-class Settings:
+class CutSettings:
     """How patches are cut; as in :func:`dslr_gan.prepare.patches.cut_patches`."""
 
     patch: int = 100
@@ -67,12 +67,12 @@ class Settings:
             ("--max-shift", self.max_shift, 0, 50),
         ):
             if not least <= value <= most:
-                raise DslrGanError(f"{flag} must lie between {least} and {most}, got {value}.")
+                raise DslrGanError(f"{flag} must be between {least} and {most}, got {value}.")
 
 
 @dataclass(frozen=True)
-class Facts:
-    """What became of a pair of photos, for the report."""
+class PairOutcome:
+    """What came of a pair of photos, for the report."""
 
     name: str
     """The pair's name."""
@@ -94,7 +94,17 @@ class Facts:
     """Processor time that reading, aligning and cutting took."""
 
 
-def piece_name(pair: PhotoPair, settings: Settings) -> str:
+class PairPatches(NamedTuple):
+    """What a file of a pair holds."""
+
+    patches: pa.Table
+    """Kept patches, then the worst of those rejected for low correlation: PNG files in the columns
+    ``phone`` and ``dslr``, their place, their correlation, and whether they are ``kept``."""
+    outcome: PairOutcome
+    """What came of the pair."""
+
+
+def patches_file_name(pair: PhotoPair, settings: CutSettings) -> str:
     """A file name that changes with the photos (size and time of change) and the settings."""
     known: list[Any] = [VERSION, pair.name, asdict(settings)]
     for file in (pair.phone, pair.dslr):
@@ -105,31 +115,65 @@ def piece_name(pair: PhotoPair, settings: Settings) -> str:
     return hashlib.sha256(json.dumps(known).encode()).hexdigest()[:32] + ".parquet"
 
 
-def make_piece(pair: PhotoPair, file: Path, settings: Settings) -> Facts:
+def cut_pair(pair: PhotoPair, file: Path, settings: CutSettings) -> PairOutcome:
     """Align a pair and cut it into patches.
 
     Args:
         pair: The photos.
-        file: Where to write the piece. A pair that gives nothing has one too, with the reason,
+        file: Where to write the patches. A pair that gives none has a file too, with the reason,
             but not one whose photos cannot be read: next time they might.
         settings: How to cut.
 
     Returns:
-        What became of the pair.
+        What came of the pair.
 
     Raises:
-        OSError: If the piece cannot be written.
+        OSError: If the file cannot be written.
     """
     started = time.process_time()
     try:
         phone, dslr = _pixels(pair.phone), _pixels(pair.dslr)
     except DslrGanError as error:
-        return Facts(pair.name, reason=str(error), unreadable=True)
-    alignment = None
-    patches: list[Patch] = []
-    reason = None
+        return PairOutcome(pair.name, reason=str(error), unreadable=True)
+    alignment, patches, reason = _align_and_cut(phone, dslr, settings)
+    kept = [patch for patch in patches if patch.rejected is None]
+    counts = Counter(patch.rejected for patch in patches if patch.rejected is not None)
+    outcome = PairOutcome(
+        pair.name,
+        **({} if alignment is None else _numbers(alignment)),
+        kept=len(kept),
+        rejected=dict(sorted(counts.items())),
+        reason=reason,
+        seconds=round(time.process_time() - started, 2),
+    )
+    low = [patch for patch in patches if patch.rejected == LOW]
+    low.sort(key=lambda patch: patch.correlation)
+    _write(file, kept, low[:SHOWN], outcome)
+    return outcome
+
+
+def read_patches(file: Path) -> PairPatches | None:
+    """Read a file that :func:`cut_pair` wrote.
+
+    Returns:
+        None where there is none, or it is damaged.
+    """
+    try:
+        table = pq.read_table(file)
+        return PairPatches(table, PairOutcome(**json.loads(table.schema.metadata[b"outcome"])))
+    except (OSError, pa.ArrowException, ValueError, KeyError, TypeError):
+        return None
+
+
+def _align_and_cut(
+    phone: np.ndarray, dslr: np.ndarray, settings: CutSettings
+) -> tuple[Alignment | None, list[Patch], str | None]:
+    """The alignment, every patch, and why none is kept where that is so."""
     try:
         alignment = align(phone, dslr)
+    except DslrGanError as error:
+        return None, [], str(error)
+    try:
         patches = list(
             cut_patches(
                 phone,
@@ -142,40 +186,15 @@ def make_piece(pair: PhotoPair, file: Path, settings: Settings) -> Facts:
             )
         )
     except DslrGanError as error:
-        reason = str(error)
-    kept = [patch for patch in patches if patch.rejected is None]
-    counts = Counter(patch.rejected for patch in patches if patch.rejected is not None)
-    if reason is None and not kept:
-        reason = "no patch of what both photos show correlates well enough."
-        if not patches:
-            reason = "what both photos show is smaller than one patch."
-    facts = Facts(
-        pair.name,
-        **({} if alignment is None else _numbers(alignment)),
-        kept=len(kept),
-        rejected=dict(sorted(counts.items())),
-        reason=reason,
-        seconds=round(time.process_time() - started, 2),
-    )
-    low = sorted((each for each in patches if each.rejected == LOW), key=lambda p: p.correlation)
-    _write(file, kept, low[:SHOWN], facts)
-    return facts
+        return alignment, [], str(error)
+    if not patches:
+        return alignment, [], "what both photos show is smaller than one patch."
+    if all(patch.rejected is not None for patch in patches):
+        return alignment, patches, "no patch of what both photos show correlates well enough."
+    return alignment, patches, None
 
 
-def read_piece(file: Path) -> tuple[pa.Table, Facts] | None:
-    """Read a piece: its patches, PNG files in ``phone`` and ``dslr``, and its facts.
-
-    Returns:
-        None where there is none, or it is damaged.
-    """
-    try:
-        table = pq.read_table(file)
-        return table, Facts(**json.loads(table.schema.metadata[b"facts"]))
-    except (OSError, pa.ArrowException, ValueError, KeyError, TypeError):
-        return None
-
-
-def _write(file: Path, kept: list[Patch], rejected: list[Patch], facts: Facts) -> None:
+def _write(file: Path, kept: list[Patch], rejected: list[Patch], outcome: PairOutcome) -> None:
     patches = [*kept, *rejected]
     columns: dict[str, list[Any]] = {
         "phone": [_png(patch.phone) for patch in patches],
@@ -185,7 +204,7 @@ def _write(file: Path, kept: list[Patch], rejected: list[Patch], facts: Facts) -
         "correlation": [patch.correlation for patch in patches],
         "kept": [patch.rejected is None for patch in patches],
     }
-    schema = _SCHEMA.with_metadata({"facts": json.dumps(asdict(facts))})
+    schema = _SCHEMA.with_metadata({"outcome": json.dumps(asdict(outcome))})
     with written_whole(file) as path:
         pq.write_table(pa.table(columns, schema=schema), path, compression="none")
 

@@ -1,6 +1,6 @@
 """Patches that a phone photo and an aligned DSLR photo both show.
 
-The patches lie on a grid of the phone photo, whose pixels are cut and never touched: what a model
+The patches are on a grid of the phone photo, whose pixels are cut and never changed: what a model
 will see of a phone is what the phone wrote. The DSLR photo is resampled onto that grid, once, and
 antialiased where it has more pixels, so that both sides of a pair have one resolution, as in the
 paper's section IV and in DPED.
@@ -79,7 +79,7 @@ def overlap_rectangle(
     limits = np.array([dslr[1] - 1, dslr[0] - 1]) - margin
     # A hair's breadth of tolerance, or photos of one view would lose their border to rounding.
     inside = ((there >= margin - 0.05) & (there <= limits + 0.05)).all(axis=1).reshape(down.shape)
-    # What is covered is convex: a rectangle lies in it when its first and its last row do.
+    # What is covered is convex: a rectangle is in it when its first and its last row are.
     covered = inside.any(axis=1)
     left = np.where(covered, inside.argmax(axis=1), width)
     right = np.where(covered, width - inside[:, ::-1].argmax(axis=1), 0)
@@ -119,7 +119,7 @@ def cut_patches(
     """
     stride = size if stride is None else stride
     scale = min(1.0, 1 / alignment.zoom)
-    planes = [dslr[..., each].astype(np.float32) for each in range(3)]
+    planes = [dslr[..., channel].astype(np.float32) for channel in range(3)]
     if scale < 1:
         planes = [resized(plane, scale) for plane in planes]
     target = np.dstack(planes)
@@ -141,7 +141,7 @@ def cut_patches(
             for x, y in dict.fromkeys((tuple(np.rint(shift)), tuple(shift))):
                 there = _resample(target, homography, top + y, left + x, size)
                 candidates.append((ncc(piece, luma(there)), (float(x), float(y)), there))
-            correlation, moved, there = max(candidates, key=lambda each: each[0])
+            correlation, moved, there = max(candidates, key=lambda candidate: candidate[0])
             rejected = None
             if min(piece.std(), luma(there).std()) < FLAT:
                 rejected = FLAT_PATCH
@@ -156,7 +156,7 @@ def cut_patches(
 def ncc(first: np.ndarray, second: np.ndarray) -> float:
     """Normalised cross-correlation of two planes of one shape, -1 to 1; 0 if one is constant."""
     first, second = (
-        each.astype(np.float64) - each.mean(dtype=np.float64) for each in (first, second)
+        plane.astype(np.float64) - plane.mean(dtype=np.float64) for plane in (first, second)
     )
     norm = np.sqrt((first**2).sum() * (second**2).sum())
     return float((first * second).sum() / norm) if norm > 1e-9 else 0.0

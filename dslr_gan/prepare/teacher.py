@@ -1,4 +1,4 @@
-"""Pairs made from photos: by a published generator, or from targets that lie on a grid."""
+"""Pairs made from photos: by a published generator, or from targets on a grid."""
 
 import dataclasses
 import shutil
@@ -13,7 +13,7 @@ from PIL import Image
 
 from dslr_gan.data.folder import TARGETS
 from dslr_gan.data.provenance import SOURCE_FILE, Provenance, provenance_json
-from dslr_gan.errors import DslrGanError
+from dslr_gan.errors import DslrGanError, reason
 from dslr_gan.files import written_whole
 from dslr_gan.models.generator import Generator
 from dslr_gan.photo import eight_bits, open_photo, photo_pixels, to_pixels, to_tensor
@@ -44,7 +44,7 @@ def prepare_teacher(
     teacher: Source | None = None,
     progress: Progress | None = None,
 ) -> int:
-    """Make pairs of photo crops and what a published generator makes of them.
+    """Make pairs of photo crops and a published generator's results for them.
 
     A generator with instance norm sees each crop alone, because its result depends on what it
     is shown; whoever compares a student with it must take the same crops.
@@ -78,21 +78,24 @@ def prepare_teacher(
 
     def patches(position: int, pixels: np.ndarray, name: str) -> Iterator[Patch]:
         rng = np.random.default_rng([seed, position])
-        if crop is None:
-            pieces = iter([("", pixels)])
-        elif vary:
-            pieces = _varied_crops(pixels, crop, per_photo or 0, rng)
-        else:
-            pieces = _grid_crops(pixels, crop, per_photo, rng)
-        for where, piece in pieces:
-            yield f"{name}{where}.png", piece, _enhanced(network, piece)
+        for place, piece in _crops(pixels, crop, per_photo, vary, rng):
+            yield f"{name}{place}.png", piece, _enhanced(network, piece)
 
-    teacher = teacher or _published(weights)
     kind = "crops of varied scale and exposure" if vary else "crops"
     shown = "whole photos" if crop is None else f"{crop}x{crop} {kind}, each enhanced alone"
-    gave = f"targets for {shown}"
-    teachers = [dataclasses.replace(teacher, gave=gave)]
-    return _write_pairs(photos, out, patches, source, teachers, progress)
+    teacher = dataclasses.replace(teacher or _published(weights), gave=f"targets for {shown}")
+    return _write_pairs(photos, out, patches, source, [teacher], progress)
+
+
+def _crops(
+    pixels: np.ndarray, side: int | None, count: int | None, vary: bool, rng: np.random.Generator
+) -> Iterator[tuple[str, np.ndarray]]:
+    """Crops of a photo with the part of a name that tells them apart; no side takes all of it."""
+    if side is None:
+        return iter([("", pixels)])
+    if vary:
+        return _varied_crops(pixels, side, count or 0, rng)
+    return _grid_crops(pixels, side, count, rng)
 
 
 def _grid_crops(
@@ -179,13 +182,8 @@ def prepare_grid(
         DslrGanError: If a file cannot be read, a photo has no target, a target is larger than
             its photo, or ``out`` is taken.
     """
-    if not targets.is_dir():
-        raise DslrGanError(f"there is no folder {targets}; name the one with the targets.")
+    by_stem = _targets_by_stem(photos, targets)
     second = None if blend_with is None else Generator.from_published(blend_with)
-    by_stem = {file.stem: file for file in sorted(targets.iterdir()) if file.is_file()}
-    missing = [photo.name for photo in photos if photo.stem not in by_stem]
-    if missing:
-        raise DslrGanError(f"{targets} has no target for {missing[0]}; each photo needs one.")
 
     def patches(position: int, pixels: np.ndarray, name: str) -> Iterator[Patch]:
         target = _pixels(by_stem[name])
@@ -207,10 +205,21 @@ def prepare_grid(
     return _write_pairs(photos, out, patches, source, teachers, progress)
 
 
+def _targets_by_stem(photos: Sequence[Path], targets: Path) -> dict[str, Path]:
+    """The files of a folder with targets by their stem; every photo has one."""
+    if not targets.is_dir():
+        raise DslrGanError(f"there is no folder {targets}; name the one with the targets.")
+    by_stem = {file.stem: file for file in sorted(targets.iterdir()) if file.is_file()}
+    missing = [photo.name for photo in photos if photo.stem not in by_stem]
+    if missing:
+        raise DslrGanError(f"{targets} has no target for {missing[0]}; each photo needs one.")
+    return by_stem
+
+
 def blend(target: np.ndarray, second: np.ndarray) -> np.ndarray:
     """Mix a second network's enhancement of a patch into its target.
 
-    How bright the DSLR's picture is can hardly be told from a small patch, and networks that were
+    How bright the DSLR's picture is can hardly be seen in a small patch, and networks that were
     trained apart err apart, which a mean evens out in part. Their fine detail differs in quality,
     so less of it is taken.
 
@@ -298,7 +307,7 @@ def _whole_folder(out: Path) -> Iterator[Path]:
             shutil.rmtree(unfinished, ignore_errors=True)
     except OSError as error:
         raise DslrGanError(
-            f"cannot write the pairs to {out} ({error.strerror or error}); name another folder."
+            f"cannot write the pairs to {out} ({reason(error)}); name another folder."
         ) from error
     finally:
         for folder in new_folders:  # from the inside out; one that holds the pairs stays

@@ -39,7 +39,7 @@ def test_evaluate_prints_a_table_and_writes_json(pairs, model, tmp_path, capsys)
     assert output.out == f"{expected.table()}{model}: folder {model}\n"
     assert file.read_text() == expected.to_json()
     read = json.loads(file.read_text())
-    assert read["pairs"] == 2 and read["model"]["psnr"] == expected.model.psnr
+    assert read["pairs"] == 2 and read["model"]["psnr"] == expected.model.means["psnr"]
     assert names(file.parent) == ["scores.json"]
 
 

@@ -7,7 +7,8 @@ import pytest
 from PIL import Image, ImageCms, PngImagePlugin
 from skimage import data
 
-from dslr_gan.data.decode import decode_pair, plain_pixels
+from dslr_gan.data.decode import decode_pair, plain_pixels, read_pair, undecoded
+from dslr_gan.data.folder import file_rows, find_pairs
 from dslr_gan.errors import DslrGanError
 from dslr_gan.photo import eight_bits, open_photo, photo_pixels
 
@@ -90,7 +91,7 @@ def test_a_text_that_says_orientation_turns_a_png():
 
 
 @pytest.mark.parametrize("content", [b"", b"no picture", PLAIN["jpeg"][:900], PLAIN["png"][:900]])
-def test_damaged_pictures_are_sentences_that_name_the_file(content, tmp_path):
+def test_damaged_pictures_are_refused_by_name(content, tmp_path):
     (tmp_path / "bad.jpg").write_bytes(content)
     good = {"bytes": PLAIN["png"], "path": "good.png"}
     for bad in ({"bytes": content, "path": "bad.jpg"},
@@ -99,10 +100,23 @@ def test_damaged_pictures_are_sentences_that_name_the_file(content, tmp_path):
             decode_pair({"phone": good, "dslr": bad}, "pair 7")
 
 
-def test_what_is_no_file_is_a_sentence(tmp_path):
+def test_what_is_no_file_is_refused(tmp_path):
     good = {"bytes": PLAIN["png"], "path": None}
-    for path, sentence in ((tmp_path / "none.png", "does not exist"), (tmp_path, "is a folder")):
-        with pytest.raises(DslrGanError, match=f"pair 1: .*{sentence}"):
+    for path, words in ((tmp_path / "none.png", "does not exist"), (tmp_path, "is a folder")):
+        with pytest.raises(DslrGanError, match=f"pair 1: .*{words}"):
             decode_pair({"phone": {"bytes": None, "path": str(path)}, "dslr": good}, "pair 1")
     with pytest.raises(DslrGanError, match="memory://none could not be fetched"):
         decode_pair({"phone": {"bytes": None, "path": "memory://none"}, "dslr": good}, "pair 1")
+
+
+def test_sixteen_bit_and_damaged_pictures_among_pairs(tmp_path):
+    gray = np.full((20, 20), 0x4000, np.uint16)
+    for side in ("phone", "canon"):
+        (tmp_path / side).mkdir()
+        Image.fromarray(gray).save(tmp_path / side / "a.png")
+        (tmp_path / side / "b.png").write_bytes((tmp_path / side / "a.png").read_bytes()[:45])
+    pairs = undecoded(file_rows(find_pairs(tmp_path)))
+    # Pillow's own way from 16-bit gray to RGB would make it white.
+    assert (read_pair(pairs, 0)[0] == 0x40).all()
+    with pytest.raises(DslrGanError, match=r"pair 1: .*b\.png"):
+        read_pair(pairs, 1)

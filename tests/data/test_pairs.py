@@ -119,7 +119,7 @@ def test_columns_by_other_names_even_the_wrong_way_round(tmp_path):
         open_pairs(folder, columns=("dslr", "dslr"))
 
 
-def test_what_is_no_dataset_of_pairs_is_a_sentence(tmp_path):
+def test_what_is_no_dataset_of_pairs_is_refused(tmp_path):
     folder = prepared(tmp_path / "x", 4, 0, 1)
     with pytest.raises(DslrGanError, match="has no pictures in its column top"):
         open_pairs(folder, columns=("phone", "top"))
@@ -178,7 +178,7 @@ def test_a_hub_dataset_by_number_and_as_a_stream(hub, client):
 
 
 @pytest.mark.parametrize(
-    ("wanted", "sentence"),
+    ("wanted", "words"),
     [
         ({"name": "me/nothing"}, "there is no folder me/nothing, and the Hub has no dataset"),
         ({"name": "me/pairs", "revision": "v9"}, "the Hub has no revision 'v9'"),
@@ -186,8 +186,8 @@ def test_a_hub_dataset_by_number_and_as_a_stream(hub, client):
         ({"name": "me/texts", "streaming": True}, "has no column phone; pairs need two columns"),
     ],
 )
-def test_what_the_hub_has_not_is_a_sentence(client, wanted, sentence):
-    with pytest.raises(DslrGanError, match=sentence):
+def test_what_the_hub_has_not_is_refused(client, wanted, words):
+    with pytest.raises(DslrGanError, match=words):
         client.ask("pairs", **wanted)
 
 

@@ -24,7 +24,7 @@ def test_whole_photos_are_held_out_in_whatever_order_they_lie(tmp_path):
     turned = dataclasses.replace(opened, train=opened.train.select(range(39, -1, -1)))
     assert set(hold_out(turned, 0.25, seed=3).test["photo"]) == held
     others = [set(hold_out(opened, 0.25, seed=seed).test["photo"]) for seed in range(4)]
-    assert any(each != held for each in others)
+    assert any(other != held for other in others)
 
 
 def test_pairs_without_photos_are_held_out_by_name(tmp_path):
@@ -44,12 +44,12 @@ def test_folds_share_no_pair_and_together_are_all(tmp_path):
     opened = open_pairs(tmp_path / "iphone")
     pairs = sorted([*range(9), 0, 1])
     folds = [fold(opened, number, 3) for number in (1, 2, 3)]
-    assert sorted(red for each in folds for red in reds(each.test)) == pairs
-    for each in folds:
-        assert sorted(reds(each.train) + reds(each.test)) == pairs
-        assert len(each.test) in (3, 4)
-        assert f"{len(each.test)} more validate" in each.provenance.data.gave
-    assert len({each.fingerprint for each in (opened, *folds)}) == 4
+    assert sorted(red for part in folds for red in reds(part.test)) == pairs
+    for part in folds:
+        assert sorted(reds(part.train) + reds(part.test)) == pairs
+        assert len(part.test) in (3, 4)
+        assert f"{len(part.test)} more validate" in part.provenance.data.gave
+    assert len({source.fingerprint for source in (opened, *folds)}) == 4
     again = fold(open_pairs(tmp_path / "iphone"), 2, 3)
     assert reds(again.test) == reds(folds[1].test)
 
@@ -62,7 +62,7 @@ def test_folds_are_of_whole_photos_where_these_are_known(tmp_path):
     assert len(fold(in_memory, 1, 4).test) == len(parts.test)
 
 
-def test_what_has_no_folds_is_a_sentence(tmp_path):
+def test_what_has_no_folds_is_refused(tmp_path):
     one = write_files(tmp_path / "one", names=("0.png",))
     with pytest.raises(DslrGanError, match="cannot be divided into 2 parts: it has 1 pairs"):
         fold(open_pairs(one), 1, 2)
@@ -70,7 +70,7 @@ def test_what_has_no_folds_is_a_sentence(tmp_path):
         fold(open_pairs(one, streaming=True), 1, 2)
 
 
-def test_what_cannot_be_divided_is_a_sentence(tmp_path):
+def test_what_cannot_be_divided_is_refused(tmp_path):
     single = open_pairs(write_files(tmp_path / "one", names=("0.png",)))
     with pytest.raises(DslrGanError, match="single pair, .*--validation_pairs"):
         hold_out(single, 0.1, 0)

@@ -14,7 +14,7 @@ PHOTO = data.astronaut()
     [(1, [5]), (2, [2, 7]), (5, [1, 3, 5, 7, 9]), (10, list(range(10))), (99, list(range(10)))],
 )
 def test_pairs_are_evenly_spaced_by_quality(count, expected):
-    assert spread([each / 10 for each in range(10)], count) == expected
+    assert spread([number / 10 for number in range(10)], count) == expected
 
 
 def test_the_worst_comes_first_and_equals_in_their_order():
@@ -24,7 +24,7 @@ def test_the_worst_comes_first_and_equals_in_their_order():
 
 def test_small_patches_are_enlarged_pixel_by_pixel():
     patches = [PHOTO[:100, left : left + 80] for left in (0, 100, 200)]
-    picture = np.asarray(draw([[Panel(each, "") for each in patches]], ["a", "b", "c"], ""))
+    picture = np.asarray(draw([[Panel(patch, "") for patch in patches]], ["a", "b", "c"], ""))
     assert picture.shape == (GAP + LINE + 200 + GAP + GAP, GAP + 3 * (160 + GAP), 3)
     for column, patch in enumerate(patches):
         left = GAP + column * (160 + GAP)

@@ -91,10 +91,10 @@ def test_summarise_leaves_out_of_psnr_what_has_none():
     rows = np.array([[20.0, 0.5, 0.6], [30.0, 0.7, 0.8], [np.inf, 1, 1], [np.inf, 1, 1]])
     # The third is a pair whose two pictures are one; the fourth was reproduced exactly.
     found = summarise(rows, np.array([True, True, False, True]))
-    assert (found.psnr, found.psnr_pairs) == (25.0, 2)
+    assert (found.means["psnr"], found.psnr_pairs) == (25.0, 2)
     assert found.ssim == pytest.approx(0.8) and found.estimates["ms_ssim"].pairs == 4
     empty = summarise(rows[2:], np.array([False, True]))
-    assert empty.psnr is None and empty.ci95["psnr"] is None and empty.psnr_pairs == 0
+    assert empty.means["psnr"] is None and empty.ci95["psnr"] is None and empty.psnr_pairs == 0
 
 
 def test_the_interval_of_a_mean_is_the_textbook_s():

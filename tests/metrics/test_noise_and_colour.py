@@ -46,7 +46,7 @@ def test_noise_times_a_factor_is_that_factor(factor):
     ratio = noise_level(after, blocks) / noise_level(before, blocks)
     assert ratio == pytest.approx(factor, rel=1e-9)
     # In 8 bits each picture's rounding adds a twelfth to the variance: 0.2 % of it here.
-    before, after = (np.round(each).clip(0, 255).astype(np.uint8) for each in (before, after))
+    before, after = (np.round(picture).clip(0, 255).astype(np.uint8) for picture in (before, after))
     blocks = flattest_blocks(before)
     ratio = noise_level(after, blocks) / noise_level(before, blocks)
     assert ratio == pytest.approx(factor, rel=0.02)

@@ -6,7 +6,7 @@ from safetensors.torch import load_file, save_file
 from torch.nn import functional as F
 
 from dslr_gan.errors import DslrGanError
-from dslr_gan.models.context import detail_maps, summarize
+from dslr_gan.models.context import summarize
 from dslr_gan.models.generator import Generator
 from tests.support import helpers
 from tests.support.paths import SHARED
@@ -71,7 +71,7 @@ def plainly(generator, image):
     high, wide = (4 + -(side + 4) % generator.multiple for side in image.shape[-2:])
     padded = F.pad(image, (0, wide, 0, high), mode="replicate")
     if generator.uses_context:
-        context = generator.context(F.adaptive_avg_pool2d(detail_maps(image), 32))
+        context = generator.context(summarize(image))
 
     def convolved(features, convolution, dilation=1):
         padding = dilation * (convolution.weight.shape[-1] // 2)

@@ -16,7 +16,7 @@ from dslr_gan.prepare.dataset import (
     write_shards,
 )
 from dslr_gan.prepare.matching import pairs_by_name
-from dslr_gan.prepare.one_pair import Settings, make_piece, read_piece
+from dslr_gan.prepare.one_pair import CutSettings, cut_pair, read_patches
 from hub_card import Source
 from tests.support.hub_server import HubServer, hub_environment
 from tests.support.made_photos import write_pairs
@@ -25,13 +25,13 @@ SOURCE = Source(name="my: photos", gave="", terms="CC0", url="https://a.b", data
 
 
 @pytest.fixture(scope="module")
-def pieces(tmp_path_factory):
+def files(tmp_path_factory):
     """Files of three pairs, by name."""
-    folder = tmp_path_factory.mktemp("pieces")
+    folder = tmp_path_factory.mktemp("files")
     found = {}
-    for pair in pairs_by_name(*write_pairs(folder, ["astronaut", "chelsea", "coffee"])):
+    for pair in pairs_by_name(*write_pairs(folder, ["astronaut", "chelsea", "coffee"], width=320)):
         found[pair.name] = folder / f"{pair.name}.parquet"
-        make_piece(pair, found[pair.name], Settings(patch=64, stride=64))
+        cut_pair(pair, found[pair.name], CutSettings(patch=48, stride=48))
     return found
 
 
@@ -57,10 +57,10 @@ def test_the_seed_deals():
     assert split_photos(names, 0.1, 0) != split_photos(names, 0.1, 1)
 
 
-@pytest.mark.parametrize("shard_bytes", [10**9, 200_000])
-def test_what_is_written_is_what_load_dataset_reads(pieces, tmp_path, shard_bytes):
+@pytest.mark.parametrize("shard_bytes", [10**9, 60_000])
+def test_what_is_written_is_what_load_dataset_reads(files, tmp_path, shard_bytes):
     splits = {"train": ["astronaut", "coffee"], "test": ["chelsea"]}
-    counts = write_shards(tmp_path / "out", splits, pieces, shard_bytes)
+    counts = write_shards(tmp_path / "out", splits, files, shard_bytes)
     write_card(tmp_path / "out", SOURCE, counts, "Made so.")
     names = sorted(file.name for file in (tmp_path / "out/data").iterdir())
     shards = sum(name.startswith("train") for name in names)
@@ -73,13 +73,16 @@ def test_what_is_written_is_what_load_dataset_reads(pieces, tmp_path, shard_byte
         assert rows.features == FEATURES
         assert list(dict.fromkeys(rows["photo"])) == photos
         expected = [
-            row for name in photos for row in read_piece(pieces[name])[0].to_pylist() if row["kept"]
+            row
+            for name in photos
+            for row in read_patches(files[name]).patches.to_pylist()
+            if row["kept"]
         ]
         raw = rows.cast_column("phone", datasets.Image(decode=False))
         assert [row["phone"]["bytes"] for row in raw] == [row["phone"] for row in expected]
         assert [row["top"] for row in raw] == [row["top"] for row in expected]
         assert min(rows["correlation"]) >= np.float32(0.9)
-        assert rows[0]["phone"].size == rows[0]["dslr"].size == (64, 64)
+        assert rows[0]["phone"].size == rows[0]["dslr"].size == (48, 48)
 
 
 def test_the_card_says_what_it_is_whose_it_is_and_where_the_splits_lie(tmp_path):
@@ -106,9 +109,9 @@ except DslrGanError as error:
 """
 
 
-def test_the_hub_gets_the_folder_and_its_refusal_is_a_sentence(pieces, tmp_path):
+def test_the_hub_gets_the_folder_and_its_refusal_is_a_sentence(files, tmp_path):
     folder = tmp_path / "out"
-    counts = write_shards(folder, {"train": ["chelsea"]}, pieces)
+    counts = write_shards(folder, {"train": ["chelsea"]}, files)
     write_card(folder, SOURCE, counts, "Made so.")
 
     def push(hub, token):
@@ -134,7 +137,7 @@ def test_the_hub_gets_the_folder_and_its_refusal_is_a_sentence(pieces, tmp_path)
             assert stored[file.relative_to(folder).as_posix()].content == file.read_bytes()
 
 
-def test_a_piece_damaged_meanwhile_is_a_sentence(pieces, tmp_path):
+def test_a_file_damaged_meanwhile_is_refused(files, tmp_path):
     damaged = tmp_path / "x.parquet"
     damaged.write_bytes(b"")
     with pytest.raises(DslrGanError, match=r"x\.parquet has been damaged since"):

@@ -85,12 +85,12 @@ def test_a_table_names_the_pairs(folders, encoding):
         ('phone,dslr\n"a.PNG,a.jpg\n', "cannot be read as a table"),
     ],
 )
-def test_a_table_with_a_mistake_is_a_sentence(folders, text, words):
+def test_a_table_with_a_mistake_is_refused(folders, text, words):
     with pytest.raises(DslrGanError, match=words):
         pairs_by_table(table(folders, text), *folders)
 
 
-def test_a_table_that_is_no_text_or_not_there_is_a_sentence(folders, tmp_path):
+def test_a_table_that_is_no_text_or_not_there_is_refused(folders, tmp_path):
     with pytest.raises(DslrGanError, match="is not UTF-8 text"):
         pairs_by_table(table(folders, "phone,dslr\né.jpg,a.jpg\n", "latin-1"), *folders)
     with pytest.raises(DslrGanError, match=r"cannot be read as a table \(No such file"):

@@ -151,6 +151,7 @@ def test_ncc_is_pearson_s():
     assert ncc(first, np.full_like(first, 0.1)) == 0
 
 
+@pytest.mark.slow
 def test_what_is_kept_of_a_scene_with_depth_agrees_with_its_measured_depth():
     left, right, disparity = skimage.data.stereo_motorcycle()
     found = align(left, right)

@@ -9,7 +9,7 @@ from PIL import Image
 from safetensors.torch import save_file
 from skimage import data
 
-from dslr_gan.data.folder import find_pairs, load_pairs
+from dslr_gan.data.folder import file_rows, find_pairs
 from dslr_gan.data.provenance import provenance
 from dslr_gan.errors import DslrGanError
 from dslr_gan.models.generator import Generator
@@ -266,7 +266,7 @@ def test_a_blend_has_the_first_s_detail_and_a_mean_colour_between():
     wanted = target.mean((0, 1)) + BLEND_COLOUR * (second.mean((0, 1)) - target.mean((0, 1)))
     # Rounding moves the mean of 1600 pixels by less than a tenth of a level.
     assert np.abs(blended.mean((0, 1)) - wanted).max() < 0.1
-    detail = (each - each.mean((0, 1)) for each in (blended, target, second))
+    detail = (picture - picture.mean((0, 1)) for picture in (blended, target, second))
     ours, first, other = detail
     mixed = (1 - BLEND_PIXELS) * first + BLEND_PIXELS * other
     assert np.abs(ours - mixed).max() < 0.6
@@ -314,11 +314,11 @@ def test_what_was_written_is_what_the_trainer_reads(kind, photos, tmp_path, requ
     before = everything(tmp_path / "photos")
     calls = []
     count = prepare(kind, photos, tmp_path / "out", request, progress=lambda *c: calls.append(c))
-    pairs = load_pairs(tmp_path / "out")
+    pairs = file_rows(find_pairs(tmp_path / "out"))
     assert len(pairs) == count
     assert pairs[0]["phone"].size == pairs[0]["dslr"].size == (20, 20)
     assert calls == [(1, 3), (2, 3), (3, 3)]
-    assert sorted(each.name for each in (tmp_path / "out").iterdir()) == [
+    assert sorted(entry.name for entry in (tmp_path / "out").iterdir()) == [
         "canon",
         "phone",
         "source.json",
@@ -385,7 +385,7 @@ def test_an_interruption_leaves_nothing_behind(kind, photos, tmp_path, request):
 
 
 @KINDS
-def test_photos_that_give_nothing_are_a_sentence(kind, photos, tmp_path, request):
+def test_photos_that_give_nothing_are_refused(kind, photos, tmp_path, request):
     with pytest.raises(DslrGanError, match="no photo is as large as one patch"):
         prepare(kind, photos[2:], tmp_path / "out", request)
     with pytest.raises(DslrGanError, match="there are no photos to prepare"):
@@ -402,7 +402,7 @@ def test_two_photos_of_one_name_are_refused(kind, photos, tmp_path, request):
 
 
 @KINDS
-def test_an_out_that_cannot_be_made_is_a_sentence(kind, photos, tmp_path, request):
+def test_an_out_that_cannot_be_made_is_refused(kind, photos, tmp_path, request):
     (tmp_path / "file").write_text("mine")
     with pytest.raises(DslrGanError, match=r"cannot .*file/out.*name another folder"):
         prepare(kind, photos, tmp_path / "file/out", request)

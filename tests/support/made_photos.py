@@ -22,12 +22,15 @@ def photo(name: str, width: int | None = None) -> np.ndarray:
     return np.array(Image.fromarray(pixels).resize(size, Image.Resampling.LANCZOS))
 
 
-def write_pairs(folder: Path, names=SHIPPED, suffix="png") -> tuple[Path, Path]:
-    """Write pairs as folders ``phone`` and ``dslr``; a name may be a shipped one and a number."""
+def write_pairs(folder: Path, names=SHIPPED, suffix="png", width=None) -> tuple[Path, Path]:
+    """Write pairs as folders ``phone`` and ``dslr``; a name may be a shipped one and a number.
+
+    The time that aligning a pair takes grows with its width, which is the photo's where not given.
+    """
     for side in ("phone", "dslr"):
         (folder / side).mkdir(parents=True, exist_ok=True)
     for number, name in enumerate(names):
-        phone, dslr, _ = make_pair(photo(name.rstrip("0123456789")), number)
+        phone, dslr, _ = make_pair(photo(name.rstrip("0123456789"), width), number)
         Image.fromarray(phone).save(folder / "phone" / f"{name}.png")
         Image.fromarray(dslr).save(folder / "dslr" / f"{name}.{suffix}")
     return folder / "phone", folder / "dslr"
@@ -52,5 +55,5 @@ def view(pixels, degrees, zoom, tilt=(0.05, -0.04), noise=6.0):
     dslr = np.clip(dslr, 0, 1) ** 0.8 * np.array([0.95, 0.85, 0.8]) + 0.05
     dslr += rng.normal(0, 2 / 255, plain.shape)
     phone = gaussian(plain, 1.0, channel_axis=2) + rng.normal(0, noise / 255, plain.shape)
-    whole = [np.rint(np.clip(each, 0, 1) * 255).astype(np.uint8) for each in (phone, dslr)]
-    return *whole, truth / truth[2, 2]
+    photos = [np.rint(np.clip(side, 0, 1) * 255).astype(np.uint8) for side in (phone, dslr)]
+    return *photos, truth / truth[2, 2]

@@ -6,13 +6,23 @@ import numpy as np
 from datasets import Dataset, Features, Image, Value
 from PIL import Image as Pillow
 
-from dslr_gan.data.samples import read_pair
+from dslr_gan.data.decode import read_pair
 
 
 def png(red, green=0, size=(12, 12)):
     stream = io.BytesIO()
     Pillow.new("RGB", size, (red, green, 0)).save(stream, "PNG")
     return stream.getvalue()
+
+
+def flat_pairs(folder, phone="phone", names=("0.png", "1.png"), size=(40, 30), mode="RGB"):
+    """A pairs folder of flat pictures; a name's number is the red of its phone picture."""
+    for side in (phone, "canon"):
+        (folder / side).mkdir(parents=True, exist_ok=True)
+    for number, name in enumerate(names):
+        Pillow.new("RGB", size, (number, 0, 0)).convert(mode).save(folder / phone / name)
+        Pillow.new("RGB", size, (number, 99, 0)).save(folder / "canon" / name)
+    return folder
 
 
 def write_files(folder, phone="phone", names=("0.png", "1.png", "2.png")):

@@ -327,7 +327,7 @@ def test_training_brings_the_phone_closer_to_the_dslr(pairs, tmp_path):
     more = ["--max_train_steps", 40, "--texture_weight", 0, "--l1_weight", 1, "--color_weight", 0]
     run = trainer(pairs, tmp_path, *more, "--validation_steps", 40, "--checkpointing_steps", 40)
     run.run()
-    assert run.scores.model.psnr > run.scores.input.psnr + 3
+    assert run.scores.model.means["psnr"] > run.scores.input.means["psnr"] + 3
 
 
 def test_a_collapse_stops_the_run_and_the_best_generator_stays(pairs, tmp_path):

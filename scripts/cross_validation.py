@@ -4,13 +4,13 @@
         accelerate launch train_accelerate.py --pairs dped/iphone --fold $k/5 \
             --output_dir runs/fold$k ...
     done
-    python -m benchmarks.cross_validation --pairs dped/iphone --recipe runs/fold \
+    python -m scripts.cross_validation --pairs dped/iphone --recipe runs/fold \
         --published reference_models
 
 The K-th generator is that of RECIPE followed by K. Of several recipes, and of a single folder with
-a generator that saw none of the pairs, the differences to the first are told too, with intervals:
-over the same pairs, they are much surer than the scores themselves. With --parts only some of the
-N parts are scored, for recipes that were tried on those alone.
+a generator that saw none of the pairs, the differences to the first are printed with intervals,
+too: over the same pairs, they are much surer than the scores themselves. With --parts only some of
+the N parts are scored, for recipes that were tried on those alone.
 """
 
 import argparse
@@ -22,7 +22,6 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from benchmarks.results import PUBLISHED
 from dslr_gan import PhotoEnhancer
 from dslr_gan.data.decode import Rows, read_pair
 from dslr_gan.data.pairs import open_pairs
@@ -32,6 +31,7 @@ from dslr_gan.evaluation.evaluate import Model, evaluate, measure, run_model
 from dslr_gan.evaluation.scores import MAIN, METRICS, average
 from dslr_gan.photo import to_tensor
 from hub_card import ModelFacts
+from scripts.results import PUBLISHED
 
 
 class HeldOut:
@@ -69,10 +69,10 @@ class HeldOut:
 
 
 def _check_held_out(folder: Path, facts: ModelFacts | None, fold: str) -> None:
-    """Refuse a generator whose run was not told to hold out this part, and no other."""
+    """Refuse a generator whose run did not hold out this part, and no other."""
     commands = (facts.commands if facts else None) or []
-    told = {each for command in commands for each in re.findall(r"--fold[= ](\S+)", command)}
-    if told != {fold}:
+    held_out = {part for command in commands for part in re.findall(r"--fold[= ](\S+)", command)}
+    if held_out != {fold}:
         raise DslrGanError(
             f"{folder} was not trained with --fold {fold} alone, so that it may have seen the "
             "pairs it is to be judged by; name the runs of one recipe, or the generator itself."

@@ -1,32 +1,45 @@
-"""The README's table of results and the plot of quality against time, by one command.
+"""The tables of results and the plot of quality against time, by one command.
 
-    python -m benchmarks.results --pairs dped/iphone --published reference_models
+    python -m scripts.results --pairs dped/iphone --published reference_models
 
 Quality is scored over the pairs, as ``evaluate`` does it. Time is that of the network alone on a
-photo of 1280x720, the methods in turn, and told as SRCNN's time over a method's own. The table
-replaces what stands in the README between two marks; the plot is ``docs/quality_against_time.png``.
+photo of 1280x720, the methods in turn, and given as SRCNN's time over a method's own. The README
+has a table of six columns, ``docs/results.md`` one of all nine: each replaces what the page has
+between two comments, ``<!-- results: ... -->`` and ``<!-- end of results -->``. The plot is
+``docs/quality_against_time.png``.
 """
 
 import argparse
 import re
 import statistics
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from matplotlib.figure import Figure
 from tqdm import tqdm
 
-from benchmarks.inference import SMALL, Rounds, in_turn, ratio, whole
-from benchmarks.memory import write_photo
+from benchmarks.common import SMALL, Rounds, in_turn, ratio, whole, write_photo
 from dslr_gan import PhotoEnhancer, evaluate
 from dslr_gan.evaluation.evaluate import open_rows
-from dslr_gan.evaluation.scores import METRICS, NOISE, Scores, shown
+from dslr_gan.evaluation.scores import MAIN, METRICS, NOISE, MetricScores, Scores, shown
 from dslr_gan.files import written_whole
 from dslr_gan.models.phones import PHONES
 
 ROOT = Path(__file__).parents[1]
 PLOT = ROOT / "docs/quality_against_time.png"
-BEGIN, END = "<!-- results: written by benchmarks.results -->\n", "<!-- end of results -->\n"
+BEGIN, END = "<!-- results:", "<!-- end of results"
+TITLES = {"input": "phone photo as it is", "dslr": "the DSLR's photo"}
+NOISE_COLUMN, TIME_COLUMN = "noise", "SRCNN's time over its own"
+COLUMNS = (
+    *("method", "parameters", "PSNR (dB)", "SSIM", "MS-SSIM", "FLIP", "colour shift"),
+    *(NOISE_COLUMN, TIME_COLUMN),
+)
+PAGES = {
+    ROOT / "README.md": (*COLUMNS[:5], TIME_COLUMN),
+    ROOT / "docs/results.md": COLUMNS,
+}
+"""The pages with a table of results, and its columns there."""
 
 PUBLISHED = {
     "SRCNN on DPED": "pirm_dped_srcnn.safetensors",
@@ -42,37 +55,39 @@ def time_networks(enhancers: dict[str, PhotoEnhancer], rounds: int) -> Rounds:
     with tempfile.TemporaryDirectory() as folder:
         photo = Path(folder) / "photo.jpg"
         write_photo(photo, *SMALL)
-        return in_turn({name: whole(each, photo) for name, each in enhancers.items()}, rounds)
+        return in_turn(
+            {name: whole(enhancer, photo) for name, enhancer in enhancers.items()}, rounds
+        )
 
 
-def table(scores: Scores, enhancers: dict[str, PhotoEnhancer], times: Rounds) -> list[str]:
-    """The README's table, line by line."""
-    header = ("method", "parameters", "PSNR (dB)", "SSIM", "MS-SSIM", "FLIP", "colour shift")
-    header = (*header, "noise", "SRCNN's time over its own")
-    lines = [f"| {' | '.join(header)} |", "|" + "---|" * len(header)]
-    for name, each in scores.methods.items():
-        if name == "dslr":
-            title, cells = "the DSLR's photo", ["", "", "", "", "", ""]
-        else:
-            main = [shown(each, metric) for metric in ("psnr", "ssim", "ms_ssim")]
-            rest = [_plain(each.means[metric], metric) for metric in ("flip", "colour_shift")]
-            title, cells = name, [_parameters(enhancers.get(name)), *main, *rest]
-        if name == "input":
-            title = "phone photo as it is"
-        speed = f"{ratio(times, YARDSTICK, name):.1f}" if name in times else ""
-        cells += [_plain(each.means[NOISE], NOISE), speed]
-        lines.append(f"| {title} | {' | '.join(cells)} |")
+def table(
+    scores: Scores, enhancers: dict[str, PhotoEnhancer], times: Rounds, columns: Sequence[str]
+) -> list[str]:
+    """A table of the methods in Markdown, line by line, with some of the columns."""
+    lines = [f"| {' | '.join(columns)} |", "|" + "---|" * len(columns)]
+    for name, method in scores.methods.items():
+        cells = {"method": TITLES.get(name, name), NOISE_COLUMN: _plain(method, NOISE)}
+        if name != "dslr":
+            cells["parameters"] = _parameters(enhancers.get(name))
+            for metric in MAIN:
+                cells[METRICS[metric].heading] = shown(method, metric)
+            for metric in ("flip", "colour_shift"):
+                cells[METRICS[metric].title] = _plain(method, metric)
+        if name in times:
+            cells[TIME_COLUMN] = f"{ratio(times, YARDSTICK, name):.1f}"
+        lines.append(f"| {' | '.join(cells.get(column, '') for column in columns)} |")
     return lines
 
 
-def _plain(value: float | None, metric: str) -> str:
+def _plain(method: MetricScores, metric: str) -> str:
+    value = method.means[metric]
     return "" if value is None else f"{value:.{METRICS[metric].digits}f}"
 
 
 def _parameters(enhancer: PhotoEnhancer | None) -> str:
     if enhancer is None:
         return ""
-    count = sum(each.numel() for each in enhancer.generator.parameters())
+    count = sum(weight.numel() for weight in enhancer.generator.parameters())
     return f"{count:,}".replace(",", " ")
 
 
@@ -101,16 +116,15 @@ def plot(scores: Scores, times: Rounds) -> Figure:
     return figure
 
 
-def into_readme(lines: list[str]) -> None:
-    """Replace the table between the README's two marks."""
-    readme = ROOT / "README.md"
-    text = readme.read_text(encoding="utf-8")
-    between = re.compile(f"({re.escape(BEGIN)}).*?({re.escape(END)})", re.DOTALL)
+def write_between_marks(file: Path, lines: list[str]) -> None:
+    """Replace what a page has between the two marks."""
+    text = file.read_text(encoding="utf-8") if file.is_file() else ""
+    between = re.compile(rf"({BEGIN}[^\n]*-->\n).*?({END})", re.DOTALL)
     body = "\n".join(lines) + "\n"
     changed, count = between.subn(lambda found: f"{found[1]}{body}{found[2]}", text)
     if count != 1:
-        raise SystemExit(f"{readme} must hold {BEGIN.strip()} and {END.strip()} once.")
-    with written_whole(readme) as unfinished:
+        raise SystemExit(f"{file} must have lines that begin with {BEGIN} and {END} once each.")
+    with written_whole(file) as unfinished:
         unfinished.write_text(changed, encoding="utf-8")
 
 
@@ -128,7 +142,8 @@ def main() -> None:
     with tqdm(total=len(rows), unit="pair") as bar:
         scores = evaluate(enhancers, rows, progress=lambda *_: bar.update())
     times = time_networks(enhancers, options.rounds)
-    into_readme(table(scores, enhancers, times))
+    for page, columns in PAGES.items():
+        write_between_marks(page, table(scores, enhancers, times, columns))
     with written_whole(PLOT) as unfinished:
         plot(scores, times).savefig(unfinished, dpi=110)
 

@@ -1,11 +1,11 @@
 """Damage photos of every kind at random, and count what comes of them.
 
-    python -m benchmarks.fuzz --count 10000
+    python -m scripts.fuzz --count 10000
 
 Each input is one of the zoo's files with bytes flipped, overwritten, cut out, doubled or cut off.
-A picture that comes out and can be read again is right, a sentence is right; anything else (another
-exception, a warning that escapes, a file left behind, more than a few seconds) is a failure, is
-printed with its seed, and makes the exit status 1. The seed of an input is its number.
+A picture that comes out and can be read again is right, and so is an error message. Anything else
+(another exception, a warning that escapes, a file left behind, more than a few seconds) is a
+failure, is printed with its seed, and makes the exit status 1. The seed of an input is its number.
 """
 
 import argparse
@@ -59,7 +59,7 @@ def damage(whole: bytes, random: np.random.Generator) -> bytes:
 
 
 def outcome(content: bytes, folder: Path, number: int) -> str:
-    """What one file comes to: a photo, or the kind of the sentence."""
+    """What one file comes to: a photo, or an error message."""
     source = folder / "photo.bin"
     source.write_bytes(content)
     out = folder / "out"
@@ -74,10 +74,10 @@ def outcome(content: bytes, folder: Path, number: int) -> str:
     except DslrGanError as error:
         text = str(error)
         if not (text.isprintable() and text.endswith(".")):
-            raise AssertionError(f"no sentence: {text!r}") from error
+            raise AssertionError(f"no error message: {text!r}") from error
         if out.exists() and list(out.iterdir()):
             raise AssertionError(f"left behind: {list(out.iterdir())}") from error
-        return "refused with a sentence"
+        return "refused with an error message"
     with Image.open(out / "photo") as result:
         result.load()
     (out / "photo").unlink()
@@ -96,7 +96,7 @@ def main() -> int:
         raise TimeoutError(f"more than {SECONDS} s")
 
     signal.signal(signal.SIGALRM, stop)
-    wholes = [each.content for each in zoo.specimens().values()]
+    wholes = [specimen.content for specimen in zoo.specimens().values()]
     counts: collections.Counter[str] = collections.Counter()
     started, slowest = time.monotonic(), 0.0
     with tempfile.TemporaryDirectory() as folder:

@@ -1,6 +1,6 @@
 """Crops of full-size photos at 100 %, side by side: as they were, and as each model makes them.
 
-    python -m benchmarks.contact_sheet sheet.jpg photos/*.jpg --model iphone \
+    python -m scripts.contact_sheet sheet.jpg photos/*.jpg --model iphone \
         --model dped_iphone_12_64.safetensors
 
 Without photos, those of scikit-image are taken: night, a face, text, fur, wood. Of every photo
@@ -40,7 +40,7 @@ def places(photo: np.ndarray, side: int) -> list[tuple[int, int]]:
     bright, busy = np.array(brightness), np.array(detail)
     smoothest = np.argmin(busy + 100 * (bright < np.median(bright)))
     return list(
-        dict.fromkeys(corners[each] for each in (smoothest, np.argmin(bright), np.argmax(busy)))
+        dict.fromkeys(corners[place] for place in (smoothest, np.argmin(bright), np.argmax(busy)))
     )
 
 

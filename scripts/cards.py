@@ -1,7 +1,7 @@
 """Measure a bundled model and write what was found into its card.
 
-    python -m benchmarks.cards iphone --pairs dped/iphone --called "DPED iPhone test pairs"
-    python -m benchmarks.cards sony --pairs pairs/sony_val --called "results of its teacher"
+    python -m scripts.cards iphone --pairs dped/iphone --called "DPED iPhone test pairs"
+    python -m scripts.cards sony --pairs pairs/sony_val --called "results of its teacher"
 
 Every metric over the pairs with its interval, the time and memory of photos of two sizes beside
 SRCNN's, and pictures of what goes wrong, before and after, on photos of scikit-image.
@@ -22,8 +22,8 @@ import torch
 from PIL import Image
 from tqdm import tqdm
 
-from benchmarks.inference import LARGE, SMALL, FileToFile, in_turn, ratio, whole
-from benchmarks.memory import peak_megabytes, write_photo
+from benchmarks.common import LARGE, SMALL, FileToFile, in_turn, ratio, whole, write_photo
+from benchmarks.memory import peak_megabytes
 from dslr_gan import PhotoEnhancer, evaluate
 from dslr_gan.evaluation.evaluate import open_rows
 from dslr_gan.evaluation.scores import METRICS, Scores
@@ -89,9 +89,9 @@ def card_scores(scores: Scores, pairs: str) -> list[Score]:
 
 
 def speed(phone: str, enhancer: PhotoEnhancer) -> list[str]:
-    """Sentences on the time of photos of two sizes, measured here and now."""
+    """Lines on the time of photos of two sizes, measured here and now."""
     machine = f"{torch.get_num_threads()} cores ({platform.machine()}, float32)"
-    sentences = []
+    lines = []
     with tempfile.TemporaryDirectory() as folder:
         for size in (SMALL, LARGE):
             photo = Path(folder) / f"{size[0]}.jpg"
@@ -99,25 +99,25 @@ def speed(phone: str, enhancer: PhotoEnhancer) -> list[str]:
             taken = in_turn({"file": FileToFile(enhancer, photo)}, ROUNDS)
             seconds = statistics.median(taken["file"])
             peak = peak_megabytes(size, method=phone)
-            sentences.append(
+            lines.append(
                 f"A JPEG of {size[0]}x{size[1]} takes {seconds:.2f} s from file to file on "
                 f"{machine}, and {peak:.0f} MB at the peak of the process."
             )
         photo = Path(folder) / f"{SMALL[0]}.jpg"
         networks = {"SRCNN": PhotoEnhancer(SRCNN()), "ours": enhancer}
-        alone = in_turn({name: whole(each, photo) for name, each in networks.items()}, ROUNDS)
-    sentences.append(
+        alone = in_turn({name: whole(network, photo) for name, network in networks.items()}, ROUNDS)
+    lines.append(
         f"The network alone takes {statistics.median(alone['ours']):.2f} s for a picture of "
         f"{SMALL[0]}x{SMALL[1]}; SRCNN takes {ratio(alone, 'SRCNN', 'ours'):.1f} "
         "times as long in the same run (Dong et al. 2014)."
     )
-    return sentences
+    return lines
 
 
 def before_and_after(enhancer: PhotoEnhancer, failure: Failure) -> bytes:
     """A JPEG of a crop at 100 %: as it was on the left, enhanced on the right."""
     photo = Image.fromarray(getattr(skimage.data, failure.photo)()).convert("RGB")
-    both = [np.asarray(each.crop(failure.box)) for each in (photo, enhancer.enhance(photo))]
+    both = [np.asarray(picture.crop(failure.box)) for picture in (photo, enhancer.enhance(photo))]
     file = io.BytesIO()
     Image.fromarray(np.hstack(both)).save(file, "JPEG", quality=90)
     return file.getvalue()
@@ -137,13 +137,15 @@ def main() -> None:
     rows = open_rows(options.pairs)
     with tqdm(total=len(rows), unit="pair") as bar:
         scores = evaluate(enhancer, rows, progress=lambda *_: bar.update())
-    failures = {f"failure-{each.photo}.jpg": each for each in FAILURES[options.phone]}
-    network.pictures = {file: before_and_after(enhancer, each) for file, each in failures.items()}
+    failures = {f"failure-{failure.photo}.jpg": failure for failure in FAILURES[options.phone]}
+    network.pictures = {
+        file: before_and_after(enhancer, failure) for file, failure in failures.items()
+    }
     network.facts = dataclasses.replace(
         network.facts,
         scores=card_scores(scores, options.called),
         speed=speed(options.phone, enhancer),
-        pictures=[Picture(file=file, shows=each.shows) for file, each in failures.items()],
+        pictures=[Picture(file=file, shows=failure.shows) for file, failure in failures.items()],
     )
     network.save_pretrained(folder)
 

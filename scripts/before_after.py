@@ -1,6 +1,6 @@
 """Make the README's picture: photos that ship with scikit-image, before and after.
 
-python -m benchmarks.before_after docs/before_after.jpg
+python -m scripts.before_after docs/before_after.jpg
 """
 
 import sys
@@ -24,8 +24,8 @@ def main(file: Path) -> None:
         photo = Image.fromarray(pixels)
         width = round(photo.width * HEIGHT / photo.height)
         pair = [
-            np.asarray(each.resize((width, HEIGHT), Image.Resampling.LANCZOS))
-            for each in (photo, enhancer.enhance(photo))
+            np.asarray(picture.resize((width, HEIGHT), Image.Resampling.LANCZOS))
+            for picture in (photo, enhancer.enhance(photo))
         ]
         columns.append(np.vstack(pair))
     save_photo(Image.fromarray(np.hstack(columns)), file)

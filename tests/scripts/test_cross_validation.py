@@ -8,12 +8,12 @@ import torch
 from PIL import Image
 from skimage import data
 
-from benchmarks.cross_validation import HeldOut, difference, main, values
 from dslr_gan.data.pairs import open_pairs
 from dslr_gan.data.splits import fold
 from dslr_gan.errors import DslrGanError
 from dslr_gan.models.generator import Generator
 from hub_card import unknown_facts
+from scripts.cross_validation import HeldOut, difference, main, values
 from tests.support.helpers import loud
 
 

@@ -1,0 +1,48 @@
+"""The tables of results: columns of the two pages, and what stands around them."""
+
+import numpy as np
+import pytest
+
+from dslr_gan import Generator, PhotoEnhancer
+from dslr_gan.evaluation.scores import MetricScores, Scores, average
+from scripts.results import COLUMNS, OURS, PAGES, YARDSTICK, table, write_between_marks
+
+
+@pytest.fixture
+def lines():
+    """A function that gives the table with some columns, of two networks."""
+    metrics = ("psnr", "ssim", "ms_ssim", "flip", "colour_shift", "noise_amplification")
+    method = MetricScores({metric: average(np.array([0.5, 0.7])) for metric in metrics})
+    dslr = MetricScores({"noise_amplification": average(np.array([0.9, 0.9]))})
+    scores = Scores(2, method, {YARDSTICK: method, OURS: method}, dslr)
+    enhancers = {OURS: PhotoEnhancer(Generator(channels=4, blocks=1))}
+    times = {YARDSTICK: [4.0, 4.0], OURS: [1.0, 2.0]}
+    return lambda columns: table(scores, enhancers, times, columns)
+
+
+def cells(line):
+    return [cell.strip() for cell in line.strip("|").split("|")]
+
+
+def test_every_method_has_a_row_and_each_page_its_columns(lines):
+    for columns in PAGES.values():
+        header, rule, phone, yardstick, ours, dslr = lines(columns)
+        assert cells(header) == list(columns) and len(cells(rule)) == len(columns)
+        assert cells(phone)[:2] == ["phone photo as it is", ""]
+        assert cells(yardstick)[-1] == "1.0" and cells(ours)[-1] == "3.0"
+        assert int(cells(ours)[1].replace(" ", "")) > 0
+        assert cells(ours)[2].startswith("0.60 [0.50, 0.70]")
+    assert len(PAGES[next(iter(PAGES))]) == 6 and set(columns) == set(COLUMNS)
+    assert cells(dslr)[1:7] == [""] * 6 and cells(dslr)[7] == "0.90"
+
+
+def test_a_page_keeps_what_is_around_the_marks(tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text("before\n<!-- results: by a command -->\nold\n<!-- end of results -->\nafter\n")
+    write_between_marks(page, ["| new |"])
+    assert page.read_text() == (
+        "before\n<!-- results: by a command -->\n| new |\n<!-- end of results -->\nafter\n"
+    )
+    page.write_text("no marks\n")
+    with pytest.raises(SystemExit, match="must have lines that begin with"):
+        write_between_marks(page, ["| new |"])
