@@ -142,7 +142,7 @@ class Network:
         None, "defaults for the other flags: the paper's recipe or that of the bundled models",
         choices=tuple(PRESETS), free=True,
     )  # fmt: skip
-    architecture: str = _flag("default", choices=ARCHITECTURES)
+    architecture: str = _flag("default", "of the generator (default)", choices=ARCHITECTURES)
     init_from: str | None = _flag(
         None, "start from a network's weights: a folder or a Hub id; its architecture counts",
         metavar="MODEL",

@@ -77,7 +77,7 @@ class TrainingData:
             accelerator: Knows the device and the processes.
             first_step: How many steps are done.
         """
-        if first_step == self.settings.schedule.max_train_steps:
+        if first_step >= self.settings.schedule.max_train_steps:
             return
         for raw in self.load(
             first_step,
