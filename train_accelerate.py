@@ -20,8 +20,7 @@ import copy
 import logging
 import re
 import sys
-from collections.abc import Generator, Sequence
-from contextlib import closing
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,7 +41,7 @@ from dslr_gan.training.card import RunCard, read_card_facts
 from dslr_gan.training.checkpoints import Checkpoints, RunState
 from dslr_gan.training.collapse import CollapseGuard
 from dslr_gan.training.logbook import Logbook, command_line, find_trackers
-from dslr_gan.training.losses import discriminator_loss, generator_losses, reduce_losses
+from dslr_gan.training.losses import discriminator_loss, generator_losses, open_vgg, reduce_losses
 from dslr_gan.training.optimizers import prepare, rate_factor, set_rate, update_average
 from dslr_gan.training.signals import Stopped, StopRequest
 from dslr_gan.training.validation import gradient_norms, sample_rows, score_pairs, score_values
@@ -76,7 +75,7 @@ class Run:
         return self.accelerator.unwrap_model(self.generator)
 
     def due(self, every: int) -> bool:
-        """Whether something is to be done that is done every so many steps, and after the last."""
+        """Whether it is time for what is done every so many steps, and after the last."""
         step, last = self.state.step, self.settings.schedule.max_train_steps
         return step % every == 0 or step == last
 
@@ -131,9 +130,8 @@ def run_training(run: Run) -> Run:
             desc="training",
             disable=not run.accelerator.is_local_main_process,
         ) as bar,
-        closing(train(run, stop)) as steps,
     ):
-        for losses in steps:
+        for losses in train(run, stop):
             bar.set_postfix({name: f"{loss:.4f}" for name, loss in losses.items()}, refresh=False)
             bar.update()
     finish(run)
@@ -143,8 +141,8 @@ def run_training(run: Run) -> Run:
 # The loop ---------------------------------------------------------------------------------
 
 
-def train(run: Run, stop: StopRequest) -> Generator[dict[str, float], None, None]:
-    """Train to the last step; gives the losses of each step once all of it is done.
+def train(run: Run, stop: StopRequest) -> Iterator[dict[str, float]]:
+    """Train to the last step, and give the losses of each step when it is done.
 
     Raises:
         DslrGanError: If a loss is not finite, or the training has collapsed.
@@ -196,7 +194,7 @@ def train(run: Run, stop: StopRequest) -> Generator[dict[str, float], None, None
 
 
 def discriminator_step(run: Run, enhanced: Tensor, dslr: Tensor, rate: float) -> dict[str, Tensor]:
-    """Train the discriminator; gives its loss, and the share of patches it was right about."""
+    """Train the discriminator, and give its loss and the share of patches it was right about."""
     assert run.discriminator is not None and run.discriminator_optimizer is not None
     # One pass over both halves: two would each wait for a gradient exchange.
     real, generated = run.discriminator(torch.cat([dslr, enhanced])).chunk(2)
@@ -210,7 +208,7 @@ def discriminator_step(run: Run, enhanced: Tensor, dslr: Tensor, rate: float) ->
 
 
 def generator_terms(run: Run, enhanced: Tensor, dslr: Tensor) -> dict[str, Tensor]:
-    """The terms of the generator's loss; the discriminator is frozen meanwhile."""
+    """The terms of the generator's loss, computed with the discriminator frozen."""
     logits = None
     if run.discriminator is not None:
         # Without its wrapper: nothing of it is to be exchanged between processes here.
@@ -271,44 +269,37 @@ def set_up(settings: Settings) -> Run:
     Raises:
         DslrGanError: If something that the settings name cannot be used here.
     """
-    schedule, network_settings, output = settings.schedule, settings.network, settings.output
-    if network_settings.mixed_precision == "fp16" and not torch.cuda.is_available():
+    schedule, output = settings.schedule, settings.output
+    if settings.network.mixed_precision == "fp16" and not torch.cuda.is_available():
         raise DslrGanError("--mixed_precision fp16 needs a GPU; take bf16 or no.")
     trackers = find_trackers(output.report_to)
     set_seed(settings.pairs.seed)
     card = RunCard(read_card_facts(output.card) if output.card else {})
-    if network_settings.init_from:
-        network = load_network(network_settings.init_from).train()
+    if settings.network.init_from:
+        network = load_network(settings.network.init_from).train()
         card.ancestor, network.facts, network.origin = network.facts, None, None
     else:
-        network = make_network(network_settings.architecture)
+        network = make_network(settings.network.architecture)
     data = open_training_data(settings, with_summary=network.uses_context)
-    vgg = None
-    if settings.losses.content:
-        file = network_settings.vgg_weights
-        vgg = VGGFeatures.from_hub() if file is None else VGGFeatures.from_file(file)
+    vgg = open_vgg(settings.network.vgg_weights) if settings.losses.content else None
     accelerator = Accelerator(
-        mixed_precision=network_settings.mixed_precision,
+        mixed_precision=settings.network.mixed_precision,
         log_with=trackers or None,
         project_config=ProjectConfiguration(str(output.output_dir)),
         gradient_accumulation_plugin=GradientAccumulationPlugin(
             num_steps=schedule.gradient_accumulation_steps, sync_with_dataloader=False
         ),
     )
-
     ema = copy.deepcopy(network).to(accelerator.device).eval().requires_grad_(False)
     ema.stored_as = getattr(torch, output.stored_as)
     generator, optimizer = prepare(
-        accelerator, network, network_settings, schedule.optimizer, schedule.learning_rate
+        accelerator, network, settings.network, schedule.optimizer, schedule.learning_rate
     )
     discriminator = discriminator_optimizer = None
     if settings.losses.texture:
+        rate = schedule.discriminator_learning_rate
         discriminator, discriminator_optimizer = prepare(
-            accelerator,
-            Discriminator(),
-            network_settings,
-            "adam",
-            schedule.discriminator_learning_rate,
+            accelerator, Discriminator(), settings.network, "adam", rate
         )
     if vgg is not None:
         # Half precision where it is asked for; nothing to learn, nothing to exchange.

@@ -7,6 +7,7 @@ elements.
 """
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import torch
 from accelerate import Accelerator
@@ -181,3 +182,15 @@ def reduce_losses(
     everyone = accelerator.gather(own[None])
     means = everyone[:, :-1].mean(dim=0).tolist()
     return dict(zip(batches[0], means, strict=True)), int(everyone[:, -1].max())
+
+
+def open_vgg(weights: Path | None) -> VGGFeatures:
+    """Open the network that the content loss compares with.
+
+    Args:
+        weights: A safetensors file, ``None`` to read it from the Hub.
+
+    Raises:
+        DslrGanError: If it cannot be read.
+    """
+    return VGGFeatures.from_hub() if weights is None else VGGFeatures.from_file(weights)

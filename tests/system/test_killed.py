@@ -1,4 +1,4 @@
-"""Killed at random moments, told to stop, interrupted: a run that goes on ends in the same bits."""
+"""Killed at random moments or stopped by a signal, a resumed run ends in the same bits."""
 
 import os
 import random
@@ -129,7 +129,7 @@ def test_killed_at_random_moments_it_ends_in_the_same_bits(
         pytest.param(signal.SIGTERM, 2, False, marks=pytest.mark.slow),
     ],
 )
-def test_told_to_stop_it_leaves_a_checkpoint_and_goes_on_from_it(
+def test_stopped_by_a_signal_it_leaves_a_checkpoint_and_goes_on_from_it(
     number, processes, group, pairs, uninterrupted, tmp_path
 ):
     process = start([*flags(pairs, tmp_path), "--checkpointing_steps", 5], processes)

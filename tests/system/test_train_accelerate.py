@@ -183,7 +183,7 @@ def test_gradient_accumulation_is_one_step_on_the_joined_batch(pairs, tmp_path):
         (["--hub_model_id", "bad id"], "hub_model_id"),
     ],
 )
-def test_a_mistake_is_one_sentence_and_writes_nothing(pairs, tmp_path, change, words):
+def test_a_mistake_is_one_error_message_and_writes_nothing(pairs, tmp_path, change, words):
     out = tmp_path / "out"
     arguments = [*flags(pairs, out), "--max_train_steps", 1, *change]
     result = train_here(arguments)
@@ -292,7 +292,7 @@ def test_the_content_loss_runs_on_given_vgg_weights_and_stands_in_the_card(pairs
     assert any("VGG-16" in teacher.name for teacher in facts.teachers)
 
 
-def test_a_damaged_picture_is_a_sentence_that_names_it(pairs, tmp_path):
+def test_a_damaged_picture_is_named_in_the_error_message(pairs, tmp_path):
     shutil.copytree(pairs, tmp_path / "iphone")
     for file in (tmp_path / "iphone/training_data/iphone").iterdir():
         file.write_bytes(file.read_bytes()[:200])
@@ -385,7 +385,7 @@ def test_the_results_folder_is_for_people(whole_run):
     run = json.loads((whole_run / "results/run.json").read_text())
     assert "train_accelerate.py --pairs" in run["commands"][0]
     assert run["settings"]["max_train_steps"] == 4
-    assert list((whole_run / "dslr_gan").glob("events.*")), "TensorBoard unless told otherwise"
+    assert list((whole_run / "dslr_gan").glob("events.*")), "TensorBoard is the default"
 
 
 @pytest.mark.parametrize("architecture", ["srcnn", pytest.param("vdsr", marks=pytest.mark.slow)])

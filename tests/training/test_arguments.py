@@ -54,12 +54,12 @@ def test_every_preset_passes_the_checks(preset):
         (["--fold", "1/5", "--validation_pairs", "x"], "leave out --validation_pairs"),
     ],
 )
-def test_what_cannot_work_is_a_sentence(more, words):
+def test_what_cannot_work_is_an_error_message(more, words):
     with pytest.raises(DslrGanError, match=words):
         check_settings(parse(*more))
 
 
-def test_soap_that_is_not_installed_is_a_sentence(monkeypatch):
+def test_soap_that_is_not_installed_is_an_error_message(monkeypatch):
     monkeypatch.setattr("dslr_gan.training.arguments.find_spec", lambda name: None)
     with pytest.raises(DslrGanError, match="pip install pytorch-optimizer, or take adam"):
         check_settings(parse("--optimizer", "soap"))

@@ -150,7 +150,7 @@ def spoil(checkpoint, how):
         ("a state of old", "no complete checkpoint"),
     ],
 )
-def test_a_damaged_one_is_a_sentence(accelerator, tmp_path, how, words):
+def test_a_damaged_one_is_refused_by_name(accelerator, tmp_path, how, words):
     write(Checkpoints(accelerator, tmp_path, 2), 1)
     spoil(tmp_path / "checkpoint-1", how)
     with pytest.raises(DslrGanError, match=words):

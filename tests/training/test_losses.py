@@ -143,13 +143,13 @@ def test_every_term_is_a_mean_over_samples(pair, vgg):
     together = generator_losses(*pair, EVERYTHING, logits=LOGITS, vgg=vgg)
     alone = [
         generator_losses(
-            pair[0][each : each + 1],
-            pair[1][each : each + 1],
+            pair[0][sample : sample + 1],
+            pair[1][sample : sample + 1],
             EVERYTHING,
-            logits=LOGITS[each : each + 1],
+            logits=LOGITS[sample : sample + 1],
             vgg=vgg,
         )
-        for each in range(2)
+        for sample in range(2)
     ]
     for name, term in together.items():
         assert term.shape == ()

@@ -57,8 +57,8 @@ def test_stopped_and_gone_on_with_is_bit_identical(name, tmp_path):
     fit(student, optimizer, inputs, wanted, 12)
     again = nn.Linear(8, 8, bias=False)
     resumed = make_optimizer(name, again.parameters(), 0.5)
-    for each, state in zip((again, resumed), torch.load(tmp_path / "state"), strict=True):
-        each.load_state_dict(state)
+    for part, state in zip((again, resumed), torch.load(tmp_path / "state"), strict=True):
+        part.load_state_dict(state)
     fit(again, resumed, inputs, wanted, 12)
     assert torch.equal(again.weight, student.weight)
 

@@ -30,7 +30,7 @@ def wait_for_the_end(ready):
 
 
 def trainer_with_a_worker(ready, outcome):
-    """A process group of its own that is told to stop, as by Ctrl-C in a terminal."""
+    """A process group of its own that gets a signal, as by Ctrl-C in a terminal."""
     os.setpgid(0, 0)
     with StopRequest(lambda _: None) as stop:
         worker = multiprocessing.get_context("fork").Process(target=wait_for_the_end, args=(ready,))
