@@ -6,7 +6,7 @@ All of it is the paper's step: patches of 100x100, generator and discriminator a
 content, texture and colour losses (VGG-16 with random weights: they do not matter to its speed).
 Within one run, in turns, the median of the rounds:
 
-- *trainer*: ``Trainer.advance`` on batches from its loader: the loop that trains, with its checks,
+- *trainer*: steps of ``train_accelerate.train``: the loop that trains, with its loader, its checks,
   averages and the exchange between processes;
 - *trainer, one batch*: the same on a batch that stays, so without data loading;
 - *bare loop*: the same networks, losses, optimizers and batches in plain PyTorch, nothing else.
@@ -26,11 +26,13 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from itertools import repeat
 from pathlib import Path
 
 import numpy as np
 import skimage.data
 import torch
+from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 from PIL import Image
 from safetensors.torch import save_file
@@ -40,8 +42,10 @@ from dslr_gan.metrics.vgg import VGGFeatures
 from dslr_gan.models.discriminator import Discriminator
 from dslr_gan.models.registry import make_network
 from dslr_gan.training.arguments import parse_arguments
+from dslr_gan.training.batches import Batch
 from dslr_gan.training.losses import discriminator_loss, generator_losses
-from train_accelerate import Trainer
+from dslr_gan.training.signals import StopRequest
+from train_accelerate import Run, set_up, train
 
 PAPER_STEPS = 30_000
 PAIRS = 256
@@ -65,47 +69,62 @@ def make_pairs(folder: Path) -> Path:
     return folder
 
 
-def trainer(folder: Path, pairs: Path, options: argparse.Namespace, *flags: str) -> Trainer:
+def trainer(folder: Path, pairs: Path, options: argparse.Namespace, *flags: str) -> Run:
     """The paper's recipe on this machine."""
     words = ["--preset", "paper", "--pairs", str(pairs), "--output_dir", str(folder / "run"),
              "--vgg_weights", str(folder / "vgg.safetensors"), "--report_to", "none",
              "--dataloader_num_workers", str(options.workers), "--train_batch_size",
              str(options.batch), "--architecture", options.architecture, *flags]  # fmt: skip
     AcceleratorState._reset_state(reset_partial_state=True)  # the precision of the one before
-    return Trainer(parse_arguments(words))
+    run = set_up(parse_arguments(words))
+    run.logbook.start(0, {"commands": [], "settings": {}})
+    return run
 
 
-def loop_of(run: Trainer) -> Callable[[], None]:
+def loop_of(run: Run) -> Callable[[], None]:
     """The trainer's own step, its batches from its loader."""
-    batches = iter(run.batches())
-    return lambda: void(run.advance(run.on_device(next(batches))))
+    steps = train(run, StopRequest(void))
+    return lambda: void(next(steps))
 
 
-def loop_without_loading(run: Trainer) -> Callable[[], None]:
+def loop_without_loading(run: Run) -> Callable[[], None]:
     """The trainer's own step on one batch again and again."""
-    raw = next(iter(run.batches()))
-    return lambda: void(run.advance(run.on_device(raw)))
+    run.data = OneBatch(next(run.data.batches(run.accelerator, 0)))
+    return loop_of(run)
 
 
-def pictures_per_second(run: Trainer) -> float:
+class OneBatch:
+    """What the loop needs of the training data: one batch again and again."""
+
+    def __init__(self, batch: Batch) -> None:
+        self.batch = batch
+
+    def batches(self, accelerator: Accelerator, first_step: int) -> Iterator[Batch]:
+        """Give it without an end."""
+        return repeat(self.batch)
+
+
+def pictures_per_second(run: Run) -> float:
     """How many pictures the loader delivers when nobody trains on them."""
-    batches = iter(run.batches())
+    batches = iter(run.data.load(0, 0, 1, pin=run.accelerator.device.type == "cuda"))
     for _ in range(IN_STOCK):  # what its workers had ready
         next(batches)
     started = time.perf_counter()
     for _ in range(LOADED):
         next(batches)
-    return 2 * run.args.train_batch_size * LOADED / (time.perf_counter() - started)
+    return 2 * run.settings.schedule.train_batch_size * LOADED / (time.perf_counter() - started)
 
 
-def bare_loop(run: Trainer, architecture: str, vgg_file: Path) -> Callable[[], None]:
+def bare_loop(run: Run, architecture: str, vgg_file: Path) -> Callable[[], None]:
     """The same in plain PyTorch: what a person writes who needs none of what the trainer adds."""
-    device, weights = run.device, run.weights
+    device, weights = run.accelerator.device, run.settings.losses
+    schedule = run.settings.schedule
     generator, discriminator = make_network(architecture).to(device), Discriminator().to(device)
     vgg = VGGFeatures.from_file(vgg_file).to(device)
-    move_generator = torch.optim.Adam(generator.parameters(), run.args.learning_rate)
-    move_discriminator = torch.optim.Adam(discriminator.parameters(), 1e-4)
-    batches: Iterator[dict[str, torch.Tensor]] = iter(run.batches())
+    generator_optimizer = torch.optim.Adam(generator.parameters(), schedule.learning_rate)
+    discriminator_optimizer = torch.optim.Adam(discriminator.parameters(), 1e-4)
+    loader = run.data.load(0, 0, 1, pin=device.type == "cuda")
+    batches: Iterator[dict[str, torch.Tensor]] = iter(loader)
 
     def step() -> None:
         batch = next(batches)
@@ -113,15 +132,15 @@ def bare_loop(run: Trainer, architecture: str, vgg_file: Path) -> Callable[[], N
         enhanced = generator(phone)
         real, generated = discriminator(torch.cat([dslr, enhanced.detach()])).chunk(2)
         discriminator_loss(real, generated).backward()
-        move_discriminator.step()
-        move_discriminator.zero_grad()
+        discriminator_optimizer.step()
+        discriminator_optimizer.zero_grad()
         discriminator.requires_grad_(False)
         terms = generator_losses(enhanced, dslr, weights, logits=discriminator(enhanced), vgg=vgg)
         discriminator.requires_grad_(True)
         weights.total(terms).backward()
-        torch.nn.utils.clip_grad_norm_(generator.parameters(), run.args.max_grad_norm)
-        move_generator.step()
-        move_generator.zero_grad()
+        torch.nn.utils.clip_grad_norm_(generator.parameters(), schedule.max_grad_norm)
+        generator_optimizer.step()
+        generator_optimizer.zero_grad()
 
     return step
 
@@ -164,10 +183,10 @@ def report(options: argparse.Namespace) -> str:
             "trainer, one batch": loop_without_loading(trainer(folder, pairs, options)),
             "bare loop": bare_loop(run, options.architecture, folder / "vgg.safetensors"),
         }
-        if options.faster or run.device.type == "cuda":
+        if options.faster or run.accelerator.device.type == "cuda":
             for label, flags in FASTER.items():
                 loops[label] = loop_of(trainer(folder, pairs, options, *flags))
-        rates = steps_per_second(loops, options.rounds, options.steps, run.device)
+        rates = steps_per_second(loops, options.rounds, options.steps, run.accelerator.device)
         loaded = pictures_per_second(trainer(folder, pairs, options))
         return describe(rates, loaded, run, options)
 
@@ -180,10 +199,10 @@ FASTER = {
 
 
 def describe(
-    rates: dict[str, list[float]], loaded: float, run: Trainer, options: argparse.Namespace
+    rates: dict[str, list[float]], loaded: float, run: Run, options: argparse.Namespace
 ) -> str:
     """Write the report."""
-    if run.device.type == "cuda":
+    if run.accelerator.device.type == "cuda":
         machine = torch.cuda.get_device_name()
         memory = f"{torch.cuda.max_memory_allocated() / 2**20:.0f} MB on the GPU"
     else:

@@ -1,25 +1,27 @@
-"""The trainer's flags: what there is, what the presets mean, and what cannot work."""
+"""The trainer's settings: one typed, frozen dataclass, and the flags that it is read from.
+
+Each field below is a flag: its default, its help, its limits and whether it may change when a run
+is resumed are said once, beside its name. Importing this module does not import PyTorch, so that
+``--help`` answers at once.
+"""
 
 import argparse
-import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import MISSING, Field, dataclass, field, fields
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, NamedTuple
-
-import torch
-from accelerate.tracking import get_available_trackers
-from huggingface_hub.errors import HFValidationError
-from huggingface_hub.utils import validate_repo_id
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dslr_gan.errors import DslrGanError, reason
-from dslr_gan.models.registry import ARCHITECTURES
-from dslr_gan.training.losses import LossWeights
-from dslr_gan.training.optimizers import OPTIMIZERS
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
+ARCHITECTURES = ("default", "paper", "dped", "detail", "light", "swift", "srcnn", "vdsr")
+"""The names of :data:`dslr_gan.models.registry.ARCHITECTURES`, which imports PyTorch."""
+OPTIMIZERS = ("adam", "soap")
 SCHEDULES = ("cosine", "linear", "constant")
-NO_TRACKER = "none"
 
 PRESETS: dict[str, dict[str, Any]] = {
     # The paper's own weights, iterations and batch; DPED's learning rate. The fall of the rate
@@ -53,37 +55,6 @@ PRESETS: dict[str, dict[str, Any]] = {
     },
 }
 
-FREE_FLAGS = frozenset(
-    {
-        "learning_rate",
-        "discriminator_learning_rate",
-        "output_dir",
-        "max_train_steps",
-        "checkpointing_steps",
-        "checkpoints_total_limit",
-        "validation_steps",
-        "max_validation_pairs",
-        "collapse_steps",
-        "resume_from_checkpoint",
-        "push_to_hub",
-        "hub_model_id",
-        "report_to",
-        "stored_as",
-        "card",
-        "dataloader_num_workers",
-        "train_batch_size",
-        "gradient_accumulation_steps",
-        "mixed_precision",
-        "compile",
-        "channels_last",
-        "pairs",
-        "validation_pairs",
-        "vgg_weights",
-        "preset",
-    }
-)
-"""Flags that may change between a checkpoint and the run that goes on from it."""
-
 
 class PairsFlag(NamedTuple):
     """One ``--pairs``, taken apart."""
@@ -94,52 +65,35 @@ class PairsFlag(NamedTuple):
     """Its share of the samples, ``None`` where none was given."""
 
 
-def parse_arguments(
-    arguments: Sequence[str] | None, description: str | None = None
-) -> argparse.Namespace:
-    """Read the flags; a preset changes the defaults, a flag that is given wins."""
-    parser = argparse.ArgumentParser(
-        prog="train_accelerate.py",
-        description=description,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    for add_group in (_add_data, _add_network, _add_optimisation, _add_losses, _add_records):
-        add_group(parser)
-    preset = parser.parse_args(arguments).preset
-    if preset:
-        parser.set_defaults(**PRESETS[preset])
-    return parser.parse_args(arguments)
+def _flag(
+    default: Any = MISSING,
+    help: str | None = None,
+    *,
+    least: float | None = None,
+    positive: bool = False,
+    free: bool = False,
+    **options: Any,
+) -> Any:
+    """A field that is a flag.
 
-
-def _add_data(parser: argparse.ArgumentParser) -> None:
-    add = parser.add_argument_group("data").add_argument
-    add(
-        "--pairs",
-        action="append",
-        required=True,
-        metavar="PAIRS[=WEIGHT]",
-        help="a DPED folder such as dped/iphone, a pairs folder, what `prepare` wrote, or a Hub "
-        "dataset owner/name; repeat it for several, with the share of each",
-    )
-    add(
-        "--validation_pairs",
-        metavar="PAIRS",
-        help="pairs to validate on (default: the test pairs that come with --pairs, else a tenth "
-        "of the pairs, which then are not trained on)",
-    )
-    add(
-        "--fold",
-        type=_fold,
-        metavar="K/N",
-        help="cross-validation: join all pairs of the first --pairs, validate on the K-th of N "
-        "parts of them and train on the others",
-    )
-    add("--columns", nargs=2, default=("phone", "dslr"), metavar=("PHONE", "DSLR"),
-        help="columns of a dataset that hold the two pictures (default: phone dslr)")  # fmt: skip
-    add("--streaming", action="store_true", help="read --pairs as streams, without a local copy")
-    add("--resolution", type=int, default=100, help="side of the patches in pixels (100)")
-    add("--dataloader_num_workers", type=int, default=0)
-    add("--seed", type=int, default=0)
+    Args:
+        default: Without one the flag must be given; ``False`` makes a switch.
+        help: For ``--help``.
+        least: The smallest value that is taken; infinity and NaN are refused too.
+        positive: Whether it must be a finite number above 0.
+        free: Whether it may change between a checkpoint and the run that is resumed from it.
+        options: Further arguments of :meth:`argparse.ArgumentParser.add_argument`.
+    """
+    if default is MISSING:
+        options["required"] = True
+    elif default is False:
+        options["action"] = "store_true"
+    else:
+        options["default"] = default
+        if isinstance(default, int | float):
+            options["type"] = type(default)
+    limits = {"least": least, "positive": positive, "free": free}
+    return field(default=default, metadata=limits | {"options": {"help": help, **options}})
 
 
 def _fold(text: str) -> tuple[int, int]:
@@ -149,189 +103,286 @@ def _fold(text: str) -> tuple[int, int]:
     raise argparse.ArgumentTypeError(f"{text!r} is not K/N, such as 1/5 to 5/5")
 
 
-def _add_network(parser: argparse.ArgumentParser) -> None:
-    add = parser.add_argument_group("network").add_argument
-    add(
-        "--preset",
-        choices=PRESETS,
-        help="defaults for the other flags: the paper's recipe or that of the bundled models",
-    )
-    add("--architecture", choices=ARCHITECTURES, default="default")
-    add(
-        "--init_from",
+@dataclass(frozen=True)
+class Pairs:
+    """What is trained and validated on, and how it is read."""
+
+    pairs: tuple[str, ...] = _flag(
+        help="a DPED folder such as dped/iphone, a pairs folder, what `prepare` wrote, or a Hub "
+        "dataset owner/name; repeat it for several, with the share of each",
+        action="append", metavar="PAIRS[=WEIGHT]", free=True,
+    )  # fmt: skip
+    validation_pairs: str | None = _flag(
+        None,
+        "pairs to validate on (default: the test pairs that come with --pairs, else a tenth "
+        "of the pairs, which then are not trained on)",
+        metavar="PAIRS", free=True,
+    )  # fmt: skip
+    fold: tuple[int, int] | None = _flag(
+        None,
+        "cross-validation: join all pairs of the first --pairs, validate on the K-th of N "
+        "parts of them and train on the others",
+        type=_fold, metavar="K/N",
+    )  # fmt: skip
+    columns: tuple[str, str] = _flag(
+        ("phone", "dslr"), "columns of a dataset that hold the two pictures (default: phone dslr)",
+        nargs=2, metavar=("PHONE", "DSLR"),
+    )  # fmt: skip
+    streaming: bool = _flag(False, "read --pairs as streams, without a local copy")
+    resolution: int = _flag(100, "side of the patches in pixels (100)", least=32)
+    dataloader_num_workers: int = _flag(0, "processes that read ahead (0)", least=0, free=True)
+    seed: int = _flag(0, "decides the first weights and every sample (0)", least=0)
+
+
+@dataclass(frozen=True)
+class Network:
+    """Which network is trained, and how it is computed."""
+
+    preset: str | None = _flag(
+        None, "defaults for the other flags: the paper's recipe or that of the bundled models",
+        choices=tuple(PRESETS), free=True,
+    )  # fmt: skip
+    architecture: str = _flag("default", "of the generator (default)", choices=ARCHITECTURES)
+    init_from: str | None = _flag(
+        None, "start from a network's weights: a folder or a Hub id; its architecture counts",
         metavar="MODEL",
-        help="start from a network's weights: a folder or a Hub id; its architecture counts",
+    )  # fmt: skip
+    compile: bool = _flag(False, "torch.compile both networks", free=True)
+    channels_last: bool = _flag(False, "keep the channels innermost in memory", free=True)
+    mixed_precision: str | None = _flag(
+        None, "default: what `accelerate config` says",
+        choices=("no", "fp16", "bf16"), free=True,
+    )  # fmt: skip
+    vgg_weights: Path | None = _flag(
+        None, "VGG-16 of the content loss, as safetensors (default: read from the Hub)",
+        type=Path, metavar="FILE", free=True,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How long and how fast the networks learn."""
+
+    max_train_steps: int = _flag(3000, "steps in all (3000)", least=1, free=True)
+    train_batch_size: int = _flag(16, "pairs per process and step (16)", least=1, free=True)
+    gradient_accumulation_steps: int = _flag(1, "batches in a step (1)", least=1, free=True)
+    optimizer: str = _flag(
+        "adam", "the generator's optimizer; the discriminator's is Adam (adam)", choices=OPTIMIZERS
     )
-    add("--compile", action="store_true", help="torch.compile both networks")
-    add("--channels_last", action="store_true", help="keep the channels innermost in memory")
-    add(
-        "--mixed_precision",
-        choices=("no", "fp16", "bf16"),
-        help="default: what `accelerate config` says",
+    learning_rate: float = _flag(1e-3, "of the generator (0.001)", positive=True, free=True)
+    discriminator_learning_rate: float = _flag(1e-4, "its own (0.0001)", positive=True, free=True)
+    lr_scheduler: str = _flag(
+        "cosine", "how both rates fall to a hundredth, or stay (cosine)", choices=SCHEDULES
     )
+    lr_warmup_steps: int = _flag(100, "steps in which both rates rise (100)", least=0)
+    max_grad_norm: float = _flag(1.0, "clips the generator's gradient (1)", positive=True)
+    ema_decay: float = _flag(0.998, "0 keeps no average of the weights (0.998)", least=0)
 
 
-def _add_optimisation(parser: argparse.ArgumentParser) -> None:
-    add = parser.add_argument_group("optimisation").add_argument
-    add("--max_train_steps", type=int, default=3000)
-    add("--train_batch_size", type=int, default=16, help="pairs per process and step (16)")
-    add("--gradient_accumulation_steps", type=int, default=1)
-    add("--optimizer", choices=OPTIMIZERS, default="adam",
-        help="what moves the generator; the discriminator is moved by Adam (adam)")  # fmt: skip
-    add("--learning_rate", type=float, default=1e-3)
-    add("--discriminator_learning_rate", type=float, default=1e-4)
-    add("--lr_scheduler", choices=SCHEDULES, default="cosine",
-        help="how both rates fall to a hundredth, or stay (cosine)")  # fmt: skip
-    add("--lr_warmup_steps", type=int, default=100)
-    add("--max_grad_norm", type=float, default=1.0)
-    add("--ema_decay", type=float, default=0.998, help="0 keeps no average of the weights (0.998)")
+def _weight(default: float, help: str) -> Any:
+    return _flag(default, f"{help} ({default})", least=0)
 
 
-def _add_losses(parser: argparse.ArgumentParser) -> None:
-    add = parser.add_argument_group("losses", "weights of the terms; 0 leaves a term out")
-    for field in dataclasses.fields(LossWeights):
-        name = f"--{field.name}_weight"
-        add.add_argument(name, type=float, default=field.default, help=f"default: {field.default}")
-    add.add_argument(
-        "--vgg_weights",
-        type=Path,
-        metavar="FILE",
-        help="VGG-16 as safetensors (default: read from the Hub)",
-    )
+@dataclass(frozen=True)
+class LossWeights:
+    """What each term counts. A term with weight 0 is not computed."""
+
+    content: float = _weight(1.0, "VGG-16 distance; the paper's alpha")
+    texture: float = _weight(0.3, "adversarial term")
+    color: float = _weight(0.2, "distance of the blurred pictures")
+    total_variation: float = _weight(0.0, "roughness of the result: against amplified noise")
+    l1: float = _weight(0.0, "mean absolute distance")
+    ssim: float = _weight(0.0, "1 - SSIM")
+    ms_ssim: float = _weight(0.0, "1 - MS-SSIM")
+
+    def total(self, terms: dict[str, "Tensor"]) -> "Tensor":
+        """Weighted sum ``()`` of terms ``()``, by the names of the fields."""
+        import torch
+
+        return torch.stack([getattr(self, name) * term for name, term in terms.items()]).sum()
+
+    def active(self) -> dict[str, float]:
+        """The terms that count, with their weights."""
+        values = {term.name: getattr(self, term.name) for term in fields(self)}
+        return {name: value for name, value in values.items() if value}
 
 
-def _add_records(parser: argparse.ArgumentParser) -> None:
-    add = parser.add_argument_group("output").add_argument
-    add("--output_dir", type=Path, required=True)
-    add("--validation_steps", type=int, default=500)
-    add("--max_validation_pairs", type=int, default=400, metavar="N",
-        help="score at most that many pairs, the same each time (400)")  # fmt: skip
-    add("--checkpointing_steps", type=int, default=500)
-    add("--checkpoints_total_limit", type=int, default=2)
-    add("--resume_from_checkpoint", metavar="latest|DIR")
-    add(
-        "--collapse_steps",
-        type=int,
-        default=500,
-        help="stop when the discriminator was always right (or wrong) for that many steps and "
+@dataclass(frozen=True)
+class Output:
+    """What is written, when, and where to."""
+
+    output_dir: Path = _flag(help="the run's folder", type=Path, free=True)
+    validation_steps: int = _flag(500, "from one to the next (500)", least=1, free=True)
+    max_validation_pairs: int = _flag(
+        400, "score at most that many pairs, the same each time (400)",
+        least=1, free=True, metavar="N",
+    )  # fmt: skip
+    checkpointing_steps: int = _flag(500, "from one to the next (500)", least=1, free=True)
+    checkpoints_total_limit: int = _flag(2, "how many are kept (2)", least=1, free=True)
+    resume_from_checkpoint: str | None = _flag(
+        None, "go on from a checkpoint; latest starts anew where there is none",
+        metavar="latest|DIR", free=True,
+    )  # fmt: skip
+    collapse_steps: int = _flag(
+        500,
+        "stop when the discriminator was always right (or wrong) for that many steps and "
         "the validation is worse than the phone photos themselves (500)",
-    )
-    add(
-        "--report_to",
-        metavar="TRACKER",
-        help="an Accelerate tracker, several with commas, or none (default: tensorboard)",
-    )
-    add(
-        "--stored_as",
-        choices=("float32", "float16"),
-        default="float32",
-        help="what the saved generator's numbers are rounded to; float16 halves the file",
-    )
-    add(
-        "--card",
-        type=Path,
-        metavar="FILE",
-        help="JSON with facts for the model card that the run cannot know: title, phone, camera, "
+        least=1, free=True,
+    )  # fmt: skip
+    report_to: str | None = _flag(
+        None, "an Accelerate tracker, several with commas, or none (default: tensorboard)",
+        metavar="TRACKER", free=True,
+    )  # fmt: skip
+    stored_as: str = _flag(
+        "float32", "what the saved generator's numbers are rounded to; float16 halves the file",
+        choices=("float32", "float16"), free=True,
+    )  # fmt: skip
+    card: Path | None = _flag(
+        None,
+        "JSON with facts for the model card that the run cannot know: title, phone, camera, "
         "limits, licence_name, licence_text, licence_link, commands that came before",
+        type=Path, metavar="FILE", free=True,
+    )  # fmt: skip
+    push_to_hub: bool = _flag(False, "push the finished generator", free=True)
+    hub_model_id: str | None = _flag(
+        None, "where to push it to, and the name in its card", metavar="OWNER/NAME", free=True
     )
-    add("--push_to_hub", action="store_true")
-    add("--hub_model_id", metavar="OWNER/NAME")
 
 
-def check_arguments(args: argparse.Namespace) -> None:
+@dataclass(frozen=True)
+class Settings:
+    """Everything that was asked of a run."""
+
+    pairs: Pairs
+    network: Network
+    schedule: Schedule
+    losses: LossWeights
+    output: Output
+
+    def flat(self, *, free: bool = True) -> dict[str, Any]:
+        """Values by the names of the flags, as checkpoints and ``run.json`` keep them.
+
+        Args:
+            free: Whether to include those that may change when a run is resumed.
+        """
+        values = {
+            name: getattr(getattr(self, group), flag.name)
+            for group, name, flag in _flags()
+            if free or not flag.metadata["free"]
+        }
+        return values | ({"pairs": list(self.pairs.pairs)} if free else {})
+
+
+_GROUPS: dict[str, tuple[Any, str, str | None]] = {
+    "pairs": (Pairs, "data", None),
+    "network": (Network, "network", None),
+    "schedule": (Schedule, "optimisation", None),
+    "losses": (LossWeights, "losses", "weights of the terms; 0 leaves a term out"),
+    "output": (Output, "output", None),
+}
+"""Group in the settings -> its dataclass, and its title and description in ``--help``."""
+
+
+def _flags() -> Iterator[tuple[str, str, Field[Any]]]:
+    """Every flag there is: its group, its name without dashes, its field."""
+    for group, (kind, _, _) in _GROUPS.items():
+        for flag in fields(kind):
+            yield group, f"{flag.name}_weight" if kind is LossWeights else flag.name, flag
+
+
+def make_parser(description: str | None = None) -> argparse.ArgumentParser:
+    """Make the parser of the flags."""
+    parser = argparse.ArgumentParser(
+        "train_accelerate.py",
+        description=description,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    groups = {group: parser.add_argument_group(*words) for group, (_, *words) in _GROUPS.items()}
+    for group, name, flag in _flags():
+        groups[group].add_argument(f"--{name}", **flag.metadata["options"])
+    return parser
+
+
+def parse_arguments(
+    arguments: Sequence[str] | None = None, description: str | None = None
+) -> Settings:
+    """Read the flags. A preset changes the defaults; a flag that is given wins.
+
+    Args:
+        arguments: Those of the command line by default.
+        description: What ``--help`` says first.
+
+    Raises:
+        SystemExit: After ``--help``, or with an error message where a flag is not understood.
+    """
+    parser = make_parser(description)
+    preset = parser.parse_args(arguments).preset
+    if preset:
+        parser.set_defaults(**PRESETS[preset])
+    values = vars(parser.parse_args(arguments))
+    for name in ("pairs", "columns"):
+        values[name] = tuple(values[name])
+    groups: dict[str, dict[str, Any]] = {group: {} for group in _GROUPS}
+    for group, name, flag in _flags():
+        groups[group][flag.name] = values[name]
+    return Settings(**{group: _GROUPS[group][0](**chosen) for group, chosen in groups.items()})
+
+
+def check_settings(settings: Settings) -> None:
     """Refuse what cannot work before anything is written.
 
     Raises:
         DslrGanError: With what to change.
     """
-    least: dict[str, float] = dict.fromkeys(
-        (
-            "max_train_steps",
-            "train_batch_size",
-            "gradient_accumulation_steps",
-            "validation_steps",
-            "max_validation_pairs",
-            "checkpointing_steps",
-            "checkpoints_total_limit",
-            "collapse_steps",
-        ),
-        1,
-    )
-    least |= dict.fromkeys(("seed", "lr_warmup_steps", "dataloader_num_workers", "ema_decay"), 0)
-    least |= {f"{field.name}_weight": 0 for field in dataclasses.fields(LossWeights)}
-    least |= {"resolution": 32}
-    for name, value in least.items():
-        if not value <= getattr(args, name) < math.inf:
-            raise DslrGanError(f"--{name} must be at least {value}, got {getattr(args, name)}.")
-    for name in ("learning_rate", "discriminator_learning_rate", "max_grad_norm"):
-        if not 0 < getattr(args, name) < math.inf:
-            raise DslrGanError(f"--{name} must be above 0, got {getattr(args, name)}.")
-    if args.ema_decay >= 1:
-        raise DslrGanError(f"--ema_decay must be below 1, got {args.ema_decay}.")
-    if not loss_weights(args).active():
+    values = settings.flat()
+    for _, name, flag in _flags():
+        least, value = flag.metadata["least"], values[name]
+        if least is not None and not least <= value < math.inf:
+            raise DslrGanError(f"--{name} must be at least {least}, got {value}.")
+        if flag.metadata["positive"] and not 0 < value < math.inf:
+            raise DslrGanError(f"--{name} must be above 0, got {value}.")
+    if settings.schedule.ema_decay >= 1:
+        raise DslrGanError(f"--ema_decay must be below 1, got {settings.schedule.ema_decay}.")
+    if not settings.losses.active():
         raise DslrGanError("every loss has weight 0; give at least one a weight.")
-    if args.mixed_precision == "fp16" and not torch.cuda.is_available():
-        raise DslrGanError("--mixed_precision fp16 needs a GPU; take bf16 or no.")
-    if args.optimizer == "soap" and find_spec("pytorch_optimizer") is None:
+    if settings.schedule.optimizer == "soap" and find_spec("pytorch_optimizer") is None:
         raise DslrGanError(
             "--optimizer soap is not installed here; pip install pytorch-optimizer, or take adam."
         )
-    _check_names(args)
+    _check_names(settings)
 
 
-def _check_names(args: argparse.Namespace) -> None:
-    """Refuse folders, repositories and trackers that cannot be used."""
-    if args.push_to_hub and not args.hub_model_id:
+def _check_names(settings: Settings) -> None:
+    """Refuse folders and repositories that cannot be used."""
+    from huggingface_hub.errors import HFValidationError
+    from huggingface_hub.utils import validate_repo_id
+
+    pairs, output = settings.pairs, settings.output
+    if output.push_to_hub and not output.hub_model_id:
         raise DslrGanError("--push_to_hub needs --hub_model_id OWNER/NAME.")
-    if args.hub_model_id is not None:
+    if output.hub_model_id is not None:
         try:
-            validate_repo_id(args.hub_model_id)
+            validate_repo_id(output.hub_model_id)
         except HFValidationError as error:
             raise DslrGanError(f"--hub_model_id: {reason(error)}.") from error
-    trackers(args)
-    if args.fold is not None and args.validation_pairs is not None:
+    if pairs.fold is not None and pairs.validation_pairs is not None:
         raise DslrGanError("--fold says what to validate on; leave out --validation_pairs.")
-    if args.output_dir.exists() and not args.output_dir.is_dir():
-        raise DslrGanError(f"--output_dir {args.output_dir} is a file; name a folder.")
-    for pairs in pairs_flags(args):
-        folder = Path(pairs.name)
-        if folder.exists() and folder.resolve() == args.output_dir.resolve():
-            raise DslrGanError(f"--output_dir {args.output_dir} is a pairs folder; name another.")
+    if output.output_dir.exists() and not output.output_dir.is_dir():
+        raise DslrGanError(f"--output_dir {output.output_dir} is a file; name a folder.")
+    for source in pairs_flags(pairs.pairs):
+        folder = Path(source.name)
+        if folder.exists() and folder.resolve() == output.output_dir.resolve():
+            raise DslrGanError(f"--output_dir {output.output_dir} is a pairs folder; name another.")
 
 
-def trackers(args: argparse.Namespace) -> list[str]:
-    """Names of the trackers to report to; TensorBoard where none is named and it is installed.
-
-    Raises:
-        DslrGanError: If one that was named is not installed.
-    """
-    available = [tracker.value for tracker in get_available_trackers()]
-    if args.report_to is None:
-        return [name for name in available if name == "tensorboard"]
-    wanted = [name for name in args.report_to.split(",") if name and name != NO_TRACKER]
-    for name in wanted:
-        if name not in available:
-            raise DslrGanError(
-                f"--report_to {name} is not installed here; available: "
-                f"{', '.join([*available, NO_TRACKER])}."
-            )
-    return wanted
-
-
-def loss_weights(args: argparse.Namespace) -> LossWeights:
-    """The loss weights that the flags ask for."""
-    names = [field.name for field in dataclasses.fields(LossWeights)]
-    return LossWeights(**{name: getattr(args, f"{name}_weight") for name in names})
-
-
-def pairs_flags(args: argparse.Namespace) -> list[PairsFlag]:
-    """The sources of pairs with their weights, of which all or none are given.
+def pairs_flags(pairs: Sequence[str]) -> list[PairsFlag]:
+    """Every ``--pairs`` with its weight. All have one, or none has.
 
     Raises:
-        DslrGanError: If a weight is no number, or some sources have one and others have none.
+        DslrGanError: If a weight is no number, or some have one and others have none.
     """
-    found = [_parse_pairs(text) for text in args.pairs]
-    if len({each.weight is None for each in found}) > 1:
+    found = [_parse_pairs(text) for text in pairs]
+    if len({source.weight is None for source in found}) > 1:
         raise DslrGanError("give every --pairs a weight (PAIRS=WEIGHT), or none of them.")
     return found
 
@@ -347,24 +398,3 @@ def _parse_pairs(text: str) -> PairsFlag:
         raise DslrGanError(
             f"--pairs {text}: the weight after = must be a number, got {weight!r}."
         ) from error
-
-
-def rate_factor(args: argparse.Namespace, step: int) -> float:
-    """What both learning rates are multiplied with in a step, a function of the step alone.
-
-    Args:
-        args: ``lr_scheduler``, ``lr_warmup_steps`` and ``max_train_steps`` count.
-        step: Steps that are done, from 0.
-
-    Returns:
-        From 0 to 1: a straight warm-up, times a cosine or a straight line from 1 down to a
-        hundredth at the last step, or times 1.
-    """
-    warm = min(1.0, (step + 1) / max(1, args.lr_warmup_steps))
-    done = step / args.max_train_steps
-    left = {
-        "cosine": 0.5 * (1 + math.cos(math.pi * done)),
-        "linear": 1 - done,
-        "constant": 1.0,
-    }[args.lr_scheduler]
-    return warm * (0.01 + 0.99 * left)

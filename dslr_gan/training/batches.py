@@ -1,8 +1,12 @@
-"""What a run learns from and what it is validated on, and batches of it from any step on."""
+"""What a run trains and validates on, and batches of it from any step on."""
 
-import argparse
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
+import torch
+from accelerate import Accelerator
+from torch import Tensor
 from torch.utils.data import DataLoader
 
 from dslr_gan.data.decode import Rows
@@ -11,19 +15,35 @@ from dslr_gan.data.provenance import Provenance
 from dslr_gan.data.samples import BatchNumbers, PatchPairs
 from dslr_gan.data.splits import fold, hold_out, sample_rows
 from dslr_gan.data.streaming import StreamedPairs
-from dslr_gan.training.arguments import pairs_flags
+from dslr_gan.models.pretrained import Pretrained
+from dslr_gan.training.arguments import Settings, pairs_flags
 from dslr_gan.training.signals import leave_the_group
 
 HELD_OUT = 0.1
 """Share of the pairs that validates where no source brings test pairs."""
 
 
+class Batch(NamedTuple):
+    """A batch on the device of the networks."""
+
+    phone: Tensor
+    """``(N, 3, H, W)`` in [0, 1]."""
+    dslr: Tensor
+    """The same shape."""
+    summary: Tensor | None
+    """``(N, 9, 32, 32)``: of the whole photos, ``None`` where the network uses no context."""
+
+    def context(self, network: Pretrained) -> Tensor | None:
+        """What a network needs to know of the photos that the patches were cut from."""
+        return None if self.summary is None else network.context(self.summary)
+
+
 @dataclass(frozen=True)
-class Feed:
+class TrainingData:
     """The data of one run."""
 
-    args: argparse.Namespace
-    """The flags."""
+    settings: Settings
+    """Of the run."""
     sources: list[PairSource]
     """What is trained on, in the order of the flags."""
     weights: list[float] | None
@@ -33,56 +53,77 @@ class Feed:
     validation_name: str
     """What the card calls them."""
     with_summary: bool
-    """Whether the network wants a summary of each sample's whole picture."""
+    """Whether the network needs a summary of each sample's whole picture."""
 
     @property
     def provenance(self) -> list[Provenance]:
         """Where the pairs come from, source by source."""
         return [source.provenance for source in self.sources]
 
-    def settings(self, processes: int) -> dict[str, object]:
-        """What must be the same for a run that goes on."""
-        settings: dict[str, object] = {
+    def fixed_settings(self, processes: int) -> dict[str, object]:
+        """What must be the same in a run that is resumed."""
+        fixed: dict[str, object] = {
             "pairs": [source.fingerprint for source in self.sources],
             "weights of pairs": self.weights,
         }
-        if self.args.streaming:  # each process reads a part of its own
-            settings["number of processes"] = processes
-        return settings
+        if self.settings.pairs.streaming:  # each process reads a part of its own
+            fixed["number of processes"] = processes
+        return fixed
 
-    def batches(self, step: int, process: int, processes: int, *, pin: bool) -> DataLoader:
-        """Batches of one process from a step on; for streams without an end.
+    def batches(self, accelerator: Accelerator, first_step: int) -> Iterator[Batch]:
+        """Give the batches of this process from a step on; those of streams have no end.
 
         Args:
-            step: Steps that are done.
+            accelerator: Knows the device and the processes.
+            first_step: How many steps are done.
+        """
+        if first_step >= self.settings.schedule.max_train_steps:
+            return
+        for raw in self.load(
+            first_step,
+            accelerator.process_index,
+            accelerator.num_processes,
+            pin=accelerator.device.type == "cuda",
+        ):
+            order = self.settings.network.channels_last
+            yield on_device(raw, accelerator.device, channels_last=order)
+
+    def load(self, first_step: int, process: int, processes: int, *, pin: bool) -> DataLoader:
+        """Load what the batches of one process are made of.
+
+        Args:
+            first_step: How many steps are done.
             process: This process's number.
             processes: How many there are.
             pin: Whether to keep batches where a GPU copies them from fastest.
+
+        Returns:
+            A loader of what :func:`on_device` takes.
         """
-        args = self.args
-        workers = args.dataloader_num_workers
-        common = {
+        pairs, schedule = self.settings.pairs, self.settings.schedule
+        workers = pairs.dataloader_num_workers
+        common: dict[str, Any] = {
             "num_workers": workers,
             "pin_memory": pin,
             "worker_init_fn": leave_the_group if workers else None,
         }
-        done = step * args.gradient_accumulation_steps
-        if args.streaming:
+        done = first_step * schedule.gradient_accumulation_steps
+        if pairs.streaming:
             samples = StreamedPairs(
                 [source.train for source in self.sources],
                 self.weights,
-                size=args.resolution,
-                seed=args.seed,
-                first=done * args.train_batch_size,
+                size=pairs.resolution,
+                seed=pairs.seed,
+                first=done * schedule.train_batch_size,
                 process=process,
                 processes=processes,
                 with_summary=self.with_summary,
             )
-            return DataLoader(samples, batch_size=args.train_batch_size, **common)
+            return DataLoader(samples, batch_size=schedule.train_batch_size, **common)
         order = BatchNumbers(
             done,
-            args.max_train_steps * args.gradient_accumulation_steps,
-            args.train_batch_size,
+            schedule.max_train_steps * schedule.gradient_accumulation_steps,
+            schedule.train_batch_size,
             process,
             processes,
         )
@@ -93,37 +134,55 @@ class Feed:
         return PatchPairs(
             [source.train for source in self.sources],
             self.weights,
-            size=self.args.resolution,
-            seed=self.args.seed,
+            size=self.settings.pairs.resolution,
+            seed=self.settings.pairs.seed,
             with_summary=self.with_summary,
         )
 
 
-def open_feed(args: argparse.Namespace, *, with_summary: bool) -> Feed:
-    """Open all pairs that the flags name.
+def open_training_data(settings: Settings, *, with_summary: bool) -> TrainingData:
+    """Open all pairs that the settings name.
 
     Raises:
         DslrGanError: As :func:`open_pairs`; or if there is nothing to validate on.
     """
-    flags = pairs_flags(args)
-    columns = tuple(args.columns)
-    sources = [open_pairs(flag.name, streaming=args.streaming, columns=columns) for flag in flags]
-    if args.fold is not None:
-        sources[0] = fold(sources[0], *args.fold)
+    pairs = settings.pairs
+    flags = pairs_flags(pairs.pairs)
+    sources = [
+        open_pairs(flag.name, streaming=pairs.streaming, columns=pairs.columns) for flag in flags
+    ]
+    if pairs.fold is not None:
+        sources[0] = fold(sources[0], *pairs.fold)
         judge, validation = sources[0], sources[0].test
-    elif args.validation_pairs is not None:
-        judge = open_pairs(args.validation_pairs, columns=columns)
+    elif pairs.validation_pairs is not None:
+        judge = open_pairs(pairs.validation_pairs, columns=pairs.columns)
         validation = judge.test if judge.test is not None else judge.train
     else:
         place = next((at for at, source in enumerate(sources) if source.test is not None), 0)
         if sources[place].test is None:
-            sources[0] = hold_out(sources[0], HELD_OUT, args.seed)
+            sources[0] = hold_out(sources[0], HELD_OUT, pairs.seed)
         judge, validation = sources[place], sources[place].test
-    return Feed(
-        args=args,
+    return TrainingData(
+        settings=settings,
         sources=sources,
         weights=[flag.weight for flag in flags if flag.weight is not None] or None,
-        validation=sample_rows(validation, args.max_validation_pairs, args.seed),
+        validation=sample_rows(validation, settings.output.max_validation_pairs, pairs.seed),
         validation_name=judge.name,
         with_summary=with_summary,
     )
+
+
+def on_device(raw: dict[str, Tensor], device: torch.device, *, channels_last: bool) -> Batch:
+    """Put a loader's batch where and how the networks need it.
+
+    Args:
+        raw: ``phone`` and ``dslr``, ``(N, 3, H, W)`` each, and ``summary`` where it is needed.
+        device: Of the networks.
+        channels_last: Whether the channels are innermost in memory.
+    """
+    order = torch.channels_last if channels_last else torch.preserve_format
+    phone, dslr = (
+        raw[name].to(device, non_blocking=True, memory_format=order) for name in ("phone", "dslr")
+    )
+    summary = raw["summary"].to(device) if "summary" in raw else None
+    return Batch(phone, dslr, summary)

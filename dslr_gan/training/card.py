@@ -4,6 +4,7 @@ import dataclasses
 import json
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,74 @@ from dslr_gan.data.provenance import Provenance
 from dslr_gan.errors import DslrGanError, reason
 from dslr_gan.evaluation.evaluate import MetricScores, Scores
 from dslr_gan.metrics.vgg import VGGFeatures
-from dslr_gan.models.pretrained import Pretrained
+from dslr_gan.training.arguments import Settings
+from dslr_gan.training.batches import TrainingData
+from dslr_gan.training.checkpoints import RunState
 from dslr_gan.training.logbook import library_versions
 from hub_card import THIS_MODEL, ModelFacts, Score, Source, unknown_facts
 
 _LICENCE = ("licence_name", "licence_text", "licence_link")
 _TITLES = {"psnr": "PSNR", "ssim": "SSIM", "ms_ssim": "MS-SSIM"}
+
+
+@dataclass
+class RunCard:
+    """What the card says besides what the run itself knows."""
+
+    given: dict[str, Any] = field(default_factory=dict)
+    """Facts that a person added, by name."""
+    ancestor: ModelFacts | None = None
+    """Facts of the network that the run started from."""
+
+    def facts(
+        self,
+        settings: Settings,
+        state: RunState,
+        data: TrainingData,
+        scores: Scores,
+        vgg: VGGFeatures | None,
+    ) -> ModelFacts:
+        """Put together what the card of a trained network says.
+
+        Args:
+            settings: Of the run.
+            state: How far it is.
+            data: What it trains and validates on.
+            scores: Its latest validation.
+            vgg: What the content loss compares with, where it is computed.
+
+        Returns:
+            All facts; those that nobody knows are None. What a person gave wins over what the run
+            knows, but for commands, which add up; so do the steps of the network it started from.
+        """
+        network, ancestor = state.ema, self.ancestor
+        pairs = "/".join(Path(data.validation_name).parts[-2:])
+        facts: dict[str, Any] = {name: getattr(ancestor, name, None) for name in _LICENCE}
+        facts |= {
+            "title": f"dslr_gan {settings.output.output_dir.resolve().name}",
+            "steps": state.step,
+            "batch_size": state.samples_per_step,
+            "losses": settings.losses.active(),
+            "seed": settings.pairs.seed,
+            "architecture": ", ".join(f"{name} {value}" for name, value in network.config.items())
+            or type(network).__name__,
+            "parameters": sum(parameter.numel() for parameter in network.parameters()),
+            "data": _once([*self._inherited("data"), *(source.data for source in data.provenance)]),
+            "teachers": _teachers(self._inherited("teachers"), data.provenance, vgg),
+            "commands": _once(
+                [*self._inherited("commands"), *self.given.get("commands", []), *state.commands]
+            ),
+            "versions": library_versions(),
+            "scores": score_facts(scores, f"validation pairs of {pairs}"),
+            "date": time.strftime("%Y-%m-%d"),
+        }
+        if ancestor is not None:  # unknown with it, and else the steps of both
+            facts["steps"] = None if ancestor.steps is None else ancestor.steps + state.step
+        facts |= {name: fact for name, fact in self.given.items() if name != "commands"}
+        return dataclasses.replace(unknown_facts(""), **facts)
+
+    def _inherited(self, fact: str) -> list[Any]:
+        return list(getattr(self.ancestor, fact, None) or [])
 
 
 def read_card_facts(file: Path) -> dict[str, Any]:
@@ -33,55 +96,6 @@ def read_card_facts(file: Path) -> dict[str, Any]:
     except (OSError, ValueError, TypeError) as error:
         raise DslrGanError(f"--card {file} cannot be used: {reason(error)}.") from error
     return {name: getattr(checked, name) for name in given if given[name] is not None}
-
-
-def facts_of_run(
-    network: Pretrained,
-    run: dict[str, Any],
-    *,
-    commands: Sequence[str],
-    provenance: Sequence[Provenance],
-    scores: list[Score],
-    vgg: VGGFeatures | None,
-    ancestor: ModelFacts | None,
-    given: dict[str, Any],
-) -> ModelFacts:
-    """Put together what the card of a trained network says.
-
-    Args:
-        network: Knows its settings and size.
-        run: Facts by name that the trainer knows itself: title, steps, batch_size, losses, seed.
-        commands: The commands of the run, first to last.
-        provenance: Of each source of pairs.
-        scores: From :func:`score_facts`.
-        vgg: The judge of the content loss, where there was one.
-        ancestor: Facts of the network that the run started from; its steps count, too.
-        given: What a person added; wins over what the run knows, but for commands, which add up.
-
-    Returns:
-        All facts; those that nobody knows are None.
-    """
-
-    def inherited(fact: str) -> list[Any]:
-        return list(getattr(ancestor, fact, None) or [])
-
-    facts: dict[str, Any] = {name: getattr(ancestor, name, None) for name in _LICENCE} | run
-    facts |= {
-        "architecture": ", ".join(f"{name} {value}" for name, value in network.config.items())
-        or type(network).__name__,
-        "parameters": sum(parameter.numel() for parameter in network.parameters()),
-        "data": _once([*inherited("data"), *(each.data for each in provenance)]),
-        "teachers": _teachers(inherited("teachers"), provenance, vgg),
-        "commands": _once([*inherited("commands"), *given.get("commands", []), *commands]),
-        "versions": library_versions(),
-        "scores": scores,
-        "date": time.strftime("%Y-%m-%d"),
-    }
-    if ancestor is not None:  # unknown with it, and else the steps of both
-        known = ancestor.steps is not None
-        facts["steps"] = ancestor.steps + run["steps"] if known else None
-    facts |= {name: fact for name, fact in given.items() if name != "commands"}
-    return dataclasses.replace(unknown_facts(""), **facts)
 
 
 def score_facts(scores: Scores, pairs: str) -> list[Score]:
@@ -112,8 +126,8 @@ def score_facts(scores: Scores, pairs: str) -> list[Score]:
 def _teachers(
     inherited: list[Source], provenance: Sequence[Provenance], vgg: VGGFeatures | None
 ) -> list[Source]:
-    """Networks of the ancestor and of the sources, and VGG where it judged; each once."""
-    found = [*inherited, *(teacher for each in provenance for teacher in each.teachers)]
+    """Networks of the ancestor and of the sources, and VGG where it was used; each once."""
+    found = [*inherited, *(teacher for source in provenance for teacher in source.teachers)]
     if vgg is not None:
         found.append(
             Source(

@@ -1,9 +1,10 @@
-"""The collapse guard: stops a run that can only get worse, and says where its best is.
+"""The collapse guard stops a run that can only get worse, and says where its best model is.
 
-Two things end a GAN's training for good. A loss stops being a number; or the discriminator wins
-(or loses) every time, its gradient tells the generator nothing, and the pictures fall apart. The
-second is told from a discriminator that is merely strong by the validation: only when the
-generator's pictures are further from the DSLR's than the phone photos themselves has it collapsed.
+Two things end a GAN's training for good. A loss becomes NaN or infinite; or the discriminator is
+right (or wrong) every time, its gradient has no information for the generator, and the pictures
+fall apart. The validation separates the second from a discriminator that is merely strong: the
+run has collapsed only when the generator's pictures are further from the DSLR's than the phone
+photos themselves.
 """
 
 import math
@@ -32,14 +33,14 @@ class CollapseGuard:
     best_step: int | None = None
     """After which step that was."""
 
-    def state(self) -> dict[str, float | int | None]:
-        """What :meth:`restore` takes."""
+    def state_dict(self) -> dict[str, float | int | None]:
+        """What :meth:`load_state_dict` takes, as JSON; the patience is the new run's own."""
         kept = asdict(self)
         del kept["patience"]
         return kept
 
-    def restore(self, state: Mapping[str, float | int | None]) -> None:
-        """Go on from what :meth:`state` gave."""
+    def load_state_dict(self, state: Mapping[str, float | int | None]) -> None:
+        """Go on from what :meth:`state_dict` gave."""
         for name, value in state.items():
             setattr(self, name, value)
 
@@ -60,7 +61,7 @@ class CollapseGuard:
             self.decided = self.decided + 1 if accuracy >= WON or accuracy <= LOST else 0
 
     def check_validation(self, step: int, score: float, of_input: float) -> bool:
-        """Look at a validation; says whether it is the best so far.
+        """Look at a validation, and say whether it is the best so far.
 
         Args:
             step: After which step it was made.
@@ -86,4 +87,4 @@ class CollapseGuard:
     def _best(self) -> str:
         if self.best_step is None:
             return "There was no validation yet, so no generator was kept."
-        return f"The best generator, of step {self.best_step}, lies in the output folder's best."
+        return f"The best generator, of step {self.best_step}, is in the output folder's best."

@@ -1,4 +1,4 @@
-"""What a run leaves for people: a folder to open, and whatever tracker they use.
+"""The log of a run for people: a folder to open, and whatever tracker they use.
 
 ``OUTPUT_DIR/results`` holds ``index.html`` (everything below on one page), ``curves.png``,
 ``samples/step_000000.png`` and on, ``log.jsonl`` with every number, and ``run.json`` with the
@@ -21,11 +21,14 @@ import jinja2
 import numpy as np
 import torch
 from accelerate import Accelerator
+from accelerate.tracking import get_available_trackers
 from PIL import Image
 
+from dslr_gan.errors import DslrGanError
 from dslr_gan.files import written_whole
 
 FOLDER = "results"
+NO_TRACKER = "none"
 LIBRARIES = ("torch", "accelerate", "datasets", "numpy", "pillow", "safetensors")
 OPTIONAL_LIBRARIES = ("pytorch-optimizer",)
 LATEST_SAMPLES = 12
@@ -34,22 +37,27 @@ LATEST_SAMPLES = 12
 _PAGE = Path(__file__).parent / "page.html"
 
 
-class Records:
-    """The results folder of a run and its trackers; does nothing but on the main process.
+class Logbook:
+    """The results folder of a run and its trackers. It acts on the main process only.
 
     Args:
         output: The run's output folder.
-        accelerator: Knows the trackers and which process is the main one.
-        run: What stands in ``run.json`` besides versions and machine: commands and settings.
+        accelerator: Has the trackers, and says which process is the main one.
     """
 
-    def __init__(self, output: Path, accelerator: Accelerator, run: Mapping[str, Any]) -> None:
+    def __init__(self, output: Path, accelerator: Accelerator) -> None:
         self.folder = output / FOLDER
         self.accelerator = accelerator
-        self.run = {**run, **surroundings(accelerator)}
+        self.run: dict[str, Any] = {}
 
-    def start(self, step: int) -> None:
-        """Make the folder; rows of later steps, which this run will write anew, are dropped."""
+    def start(self, step: int, run: Mapping[str, Any]) -> None:
+        """Make the folder, without rows of later steps, which this run will write again.
+
+        Args:
+            step: How many steps are done.
+            run: What is in ``run.json`` besides versions and machine: commands and settings.
+        """
+        self.run = {**run, **surroundings(self.accelerator)}
         if self.accelerator.is_main_process:
             self.folder.mkdir(parents=True, exist_ok=True)
             kept = [row for row in self.rows() if row["step"] <= step]
@@ -87,7 +95,7 @@ class Records:
             Image.fromarray(grid).save(path)
         for tracker in self.accelerator.trackers:
             if hasattr(tracker, "log_images"):
-                # Of them all, only TensorBoard expects the channels first unless told.
+                # Of them all, only TensorBoard expects the channels first by default.
                 order = {"dataformats": "NHWC"} if tracker.name == "tensorboard" else {}
                 tracker.log_images({"samples": grid[None]}, step=step, **order)
 
@@ -170,8 +178,31 @@ def _panels(rows: Sequence[Mapping[str, float]]) -> dict[str, dict[str, list[tup
     return dict(sorted(panels.items(), key=lambda item: item[0].split(":")[0], reverse=True))
 
 
+def find_trackers(report_to: str | None) -> list[str]:
+    """Names of the trackers to report to.
+
+    Args:
+        report_to: Names with commas between them, or ``none``; TensorBoard where it is ``None``
+            and TensorBoard is installed.
+
+    Raises:
+        DslrGanError: If one that was named is not installed.
+    """
+    available = [tracker.value for tracker in get_available_trackers()]
+    if report_to is None:
+        return [name for name in available if name == "tensorboard"]
+    wanted = [name for name in report_to.split(",") if name and name != NO_TRACKER]
+    for name in wanted:
+        if name not in available:
+            raise DslrGanError(
+                f"--report_to {name} is not installed here; available: "
+                f"{', '.join([*available, NO_TRACKER])}."
+            )
+    return wanted
+
+
 def surroundings(accelerator: Accelerator) -> dict[str, Any]:
-    """Versions and machine, for whoever wants to run it again."""
+    """Versions and machine, for a run that repeats this one."""
     device = accelerator.device
     gpu = torch.cuda.get_device_name(device) if device.type == "cuda" else None
     return {
@@ -188,7 +219,7 @@ def surroundings(accelerator: Accelerator) -> dict[str, Any]:
 
 
 def library_versions() -> dict[str, str]:
-    """Version of each library that has a say in the result, but for those one can do without."""
+    """Version of each library that the result depends on, as far as it is installed."""
     versions = {name: version(name) for name in LIBRARIES}
     for name in OPTIONAL_LIBRARIES:
         with suppress(PackageNotFoundError):

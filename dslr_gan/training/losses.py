@@ -1,4 +1,4 @@
-"""The generator's and the discriminator's losses, each a pure function first.
+"""The generator's and the discriminator's losses, as pure functions.
 
 Paper: Prakash and Phumbhra 2020, section III.A: ``alpha * content + 0.3 * texture + 0.2 *
 colour``, alpha left open (1 here). Total variation, L1, SSIM and MS-SSIM are our answer to what
@@ -6,46 +6,20 @@ the paper confesses: amplified noise and excessive colour. Every term is a mean 
 elements.
 """
 
-from dataclasses import dataclass, fields
+from collections.abc import Sequence
+from pathlib import Path
 
 import torch
+from accelerate import Accelerator
 from torch import Tensor
 from torch.nn import functional as F
 
 from dslr_gan.metrics.similarity import check_pair, ms_ssim, ssim, ssim_and_ms_ssim
 from dslr_gan.metrics.vgg import VGGFeatures, content_loss
+from dslr_gan.training.arguments import LossWeights
 
 BLUR_SIDE = 21
 BLUR_SIGMA = 3.0
-
-
-@dataclass(frozen=True)
-class LossWeights:
-    """What each term counts; a term with weight 0 is not computed."""
-
-    content: float = 1.0
-    """VGG-16 distance; the paper's alpha."""
-    texture: float = 0.3
-    """Adversarial term."""
-    color: float = 0.2
-    """Distance of the blurred pictures."""
-    total_variation: float = 0.0
-    """Roughness of the result: against amplified noise."""
-    l1: float = 0.0
-    """Mean absolute distance."""
-    ssim: float = 0.0
-    """1 - SSIM."""
-    ms_ssim: float = 0.0
-    """1 - MS-SSIM."""
-
-    def total(self, terms: dict[str, Tensor]) -> Tensor:
-        """Weighted sum of terms, by the names of the fields."""
-        return torch.stack([getattr(self, name) * term for name, term in terms.items()]).sum()
-
-    def active(self) -> dict[str, float]:
-        """The terms that count, with their weights."""
-        values = {field.name: getattr(self, field.name) for field in fields(self)}
-        return {name: value for name, value in values.items() if value}
 
 
 def generator_losses(
@@ -90,7 +64,7 @@ def generator_losses(
     if weights.ssim and weights.ms_ssim:
         both = ssim_and_ms_ssim(enhanced, target)
         terms |= {
-            name: 1 - each.mean() for name, each in zip(("ssim", "ms_ssim"), both, strict=True)
+            name: 1 - value.mean() for name, value in zip(("ssim", "ms_ssim"), both, strict=True)
         }
     elif weights.ssim:
         terms["ssim"] = 1 - ssim(enhanced, target).mean()
@@ -186,3 +160,37 @@ def total_variation_loss(image: Tensor) -> Tensor:
     across = (image[..., :, 1:] - image[..., :, :-1]).square().mean()
     down = (image[..., 1:, :] - image[..., :-1, :]).square().mean()
     return across + down
+
+
+def reduce_losses(
+    accelerator: Accelerator, batches: Sequence[dict[str, Tensor]], signal: int
+) -> tuple[dict[str, float], int]:
+    """Means over all batches and processes of a step, and the signal that any process got.
+
+    One exchange and one wait for the device, after which all processes decide alike.
+
+    Args:
+        accelerator: Connects the processes.
+        batches: Scalars ``()`` by name, the same names in each batch of the step.
+        signal: The number of the signal that this process got, or 0.
+
+    Returns:
+        The means by name, and the highest number of a signal.
+    """
+    values = torch.stack([torch.stack(list(losses.values())) for losses in batches]).mean(dim=0)
+    own = torch.cat([values, values.new_tensor([float(signal)])])
+    everyone = accelerator.gather(own[None])
+    means = everyone[:, :-1].mean(dim=0).tolist()
+    return dict(zip(batches[0], means, strict=True)), int(everyone[:, -1].max())
+
+
+def open_vgg(weights: Path | None) -> VGGFeatures:
+    """Open the network that the content loss compares with.
+
+    Args:
+        weights: A safetensors file, ``None`` to read it from the Hub.
+
+    Raises:
+        DslrGanError: If it cannot be read.
+    """
+    return VGGFeatures.from_hub() if weights is None else VGGFeatures.from_file(weights)

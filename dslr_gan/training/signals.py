@@ -1,4 +1,4 @@
-"""Stopping in good order: SIGTERM and Ctrl-C are noted, and acted upon between two steps."""
+"""Orderly stops: SIGTERM and Ctrl-C are noted, and acted upon between two steps."""
 
 import os
 import signal
@@ -9,22 +9,38 @@ from typing import Self
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
+class Stopped(Exception):
+    """A signal stopped the run, which has left a checkpoint.
+
+    Args:
+        number: The signal.
+        step: How many steps were done.
+    """
+
+    def __init__(self, number: int, step: int) -> None:
+        name = signal.Signals(number).name
+        super().__init__(
+            f"stopped by {name} after step {step}; go on with --resume_from_checkpoint latest."
+        )
+        self.status = 128 + number
+
+
 class StopRequest:
     """While it is entered, SIGTERM and Ctrl-C do not end the process but are noted in it.
 
-    A launcher passes Ctrl-C on to a process that the terminal told already, so a second signal
-    means nothing; ``kill -9`` is for those who cannot wait.
+    A launcher passes Ctrl-C on to a process that got it from the terminal already, so a second
+    signal means nothing. ``kill -9`` is for those who cannot wait.
 
     Args:
-        say: Called with a sentence when the first signal comes.
+        report: Called with a message when the first signal comes.
     """
 
-    def __init__(self, say: Callable[[str], None]) -> None:
+    def __init__(self, report: Callable[[str], None]) -> None:
         self.signal: signal.Signals | None = None
-        self._say = say
+        self._report = report
 
     def __enter__(self) -> Self:
-        self._before = {each: signal.signal(each, self._note) for each in SIGNALS}
+        self._before = {number: signal.signal(number, self._note) for number in SIGNALS}
         return self
 
     def __exit__(
@@ -33,13 +49,13 @@ class StopRequest:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        for each, handler in self._before.items():
-            signal.signal(each, handler)
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         if self.signal is None:
             self.signal = signal.Signals(number)
-            self._say(f"{self.signal.name}: stopping after this step, with a checkpoint")
+            self._report(f"{self.signal.name}: stopping after this step, with a checkpoint")
 
 
 def leave_the_group(worker: int) -> None:
@@ -49,5 +65,5 @@ def leave_the_group(worker: int) -> None:
     they end by themselves when it is gone.
     """
     os.setpgid(0, 0)
-    for each in SIGNALS:  # what the trainer does on a signal is not the worker's to do
-        signal.signal(each, signal.SIG_DFL)
+    for number in SIGNALS:  # a worker must not do what the trainer does on a signal
+        signal.signal(number, signal.SIG_DFL)

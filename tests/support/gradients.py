@@ -8,25 +8,27 @@ import sys
 from safetensors.torch import save_file
 
 from dslr_gan.training.arguments import parse_arguments
-from train_accelerate import Trainer
+from dslr_gan.training.signals import StopRequest
+from train_accelerate import set_up, train
 
 
 def main() -> None:
-    """Run one forward and backward pass of both networks and keep what the optimizers get."""
-    trainer = Trainer(parse_arguments(sys.argv[2:]))
+    """Run one step of both networks and keep the gradients that the optimizers get."""
+    run = set_up(parse_arguments(sys.argv[2:]))
+    run.logbook.start(0, {"commands": [], "settings": {}})
     kept = {}
 
     def keep(name, network, optimizer):
         def step():
-            for key, parameter in trainer.accelerator.unwrap_model(network).named_parameters():
+            for key, parameter in run.accelerator.unwrap_model(network).named_parameters():
                 kept[f"{name}.{key}"] = parameter.grad.clone()
 
         optimizer.step = step
 
-    keep("generator", trainer.generator, trainer.optimizer)
-    keep("discriminator", trainer.discriminator, trainer.discriminator_optimizer)
-    trainer.train_on(trainer.on_device(next(iter(trainer.batches()))))
-    if trainer.accelerator.is_main_process:
+    keep("generator", run.generator, run.optimizer)
+    keep("discriminator", run.discriminator, run.discriminator_optimizer)
+    next(train(run, StopRequest(print)))
+    if run.accelerator.is_main_process:
         save_file(kept, sys.argv[1])
 
 

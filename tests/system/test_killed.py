@@ -1,4 +1,4 @@
-"""Killed at random moments, told to stop, interrupted: a run that goes on ends in the same bits."""
+"""Killed at random moments or stopped by a signal, a resumed run ends in the same bits."""
 
 import os
 import random
@@ -14,7 +14,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from tests.support.trainer import ENVIRONMENT, ROOT, SHORT, launcher, make_dped, train
+from tests.support.trainer import ENVIRONMENT, ROOT, SHORT, launcher, make_dped, train, train_here
 
 STEPS = 24
 
@@ -32,12 +32,19 @@ def uninterrupted(pairs, tmp_path_factory):
     def end(processes):
         if processes not in ends:
             out = tmp_path_factory.mktemp("uninterrupted")
-            result = train(flags(pairs, out), processes=processes)
+            result = finish(flags(pairs, out), processes)
             assert result.returncode == 0, result.stderr
             ends[processes] = weights(out)
         return ends[processes]
 
     return end
+
+
+def finish(arguments, processes):
+    """Let a run come to its end: in this process where one is enough."""
+    if processes == 1:
+        return train_here(arguments)
+    return train(arguments, processes=processes)
 
 
 def flags(pairs, out):
@@ -81,13 +88,20 @@ def wait_for_progress(process, out, before):
 def kill_all(process):
     """Kill -9 of a process and all that it started, torchrun's workers among them."""
     root = psutil.Process(process.pid)
-    for each in [root, *root.children(recursive=True)]:
+    for started in [root, *root.children(recursive=True)]:
         with suppress(psutil.NoSuchProcess):
-            each.kill()
+            started.kill()
     process.communicate()
 
 
-@pytest.mark.parametrize(("processes", "kills"), [(1, 3), (2, 2)])
+@pytest.mark.parametrize(
+    ("processes", "kills"),
+    [
+        (1, 1),
+        pytest.param(1, 3, marks=pytest.mark.slow),
+        pytest.param(2, 2, marks=pytest.mark.slow),
+    ],
+)
 def test_killed_at_random_moments_it_ends_in_the_same_bits(
     processes, kills, pairs, uninterrupted, tmp_path
 ):
@@ -99,7 +113,7 @@ def test_killed_at_random_moments_it_ends_in_the_same_bits(
         wait_for_progress(process, tmp_path, before)
         time.sleep(moments.uniform(0, 0.4))
         kill_all(process)
-    last = train(flags(pairs, tmp_path), processes=processes)
+    last = finish(flags(pairs, tmp_path), processes)
     assert last.returncode == 0, last.stderr
     assert "going on from" in last.stderr or "starting anew" in last.stderr
     found = weights(tmp_path)
@@ -109,9 +123,13 @@ def test_killed_at_random_moments_it_ends_in_the_same_bits(
 
 @pytest.mark.parametrize(
     ("number", "processes", "group"),
-    [(signal.SIGTERM, 1, True), (signal.SIGINT, 1, True), (signal.SIGTERM, 2, False)],
+    [
+        (signal.SIGTERM, 1, True),
+        pytest.param(signal.SIGINT, 1, True, marks=pytest.mark.slow),
+        pytest.param(signal.SIGTERM, 2, False, marks=pytest.mark.slow),
+    ],
 )
-def test_told_to_stop_it_leaves_a_checkpoint_and_goes_on_from_it(
+def test_stopped_by_a_signal_it_leaves_a_checkpoint_and_goes_on_from_it(
     number, processes, group, pairs, uninterrupted, tmp_path
 ):
     process = start([*flags(pairs, tmp_path), "--checkpointing_steps", 5], processes)
@@ -124,7 +142,7 @@ def test_told_to_stop_it_leaves_a_checkpoint_and_goes_on_from_it(
     (step,) = re.findall(rf"stopped by {number.name} after step (\d+)", said)[:1]
     assert (tmp_path / f"checkpoint-{step}").is_dir()
     assert int(step) < STEPS, "it stopped before its end"
-    result = train(flags(pairs, tmp_path), processes=processes)
+    result = finish(flags(pairs, tmp_path), processes)
     assert result.returncode == 0, result.stderr
     assert f"checkpoint-{step}" in result.stderr
     found, expected = weights(tmp_path), uninterrupted(processes)

@@ -1,14 +1,12 @@
-"""Several processes: gradients averaged, validation counted once, as on one process."""
+"""Several processes: the gradients are those of one process on the joined batch."""
 
-import json
 import subprocess
 import sys
 
 import pytest
 from safetensors.torch import load_file
 
-from dslr_gan.models.generator import Generator
-from tests.support.trainer import ENVIRONMENT, ROOT, SHORT, launcher, make_dped, train
+from tests.support.trainer import ENVIRONMENT, ROOT, SHORT, launcher, make_dped
 
 
 @pytest.fixture(scope="module")
@@ -25,6 +23,7 @@ def gradients(file, processes, flags):
     return load_file(file)
 
 
+@pytest.mark.slow
 def test_gradients_of_two_processes_are_those_of_one_on_the_joined_batch(pairs, tmp_path):
     # No clipping: it would hide a wrong factor. Every term but VGG, and a network with context.
     flags = ["--pairs", pairs, "--output_dir", tmp_path / "out", *SHORT, "--max_grad_norm", 1e9,
@@ -39,20 +38,3 @@ def test_gradients_of_two_processes_are_those_of_one_on_the_joined_batch(pairs, 
         error = (gradient - two[name]).abs()
         assert error.max() <= allowed, f"{name}: maximum {error.max()}, mean {error.mean()}"
     assert max(gradient.abs().max() for gradient in one.values()) > 1e-3
-
-
-def test_validation_counts_each_pair_once(pairs, tmp_path):
-    """Three pairs on two processes: the first log row is of an untrained, so equal, network."""
-    logged = {}
-    for processes in (1, 2):
-        out = tmp_path / str(processes)
-        result = train(
-            ["--pairs", pairs, "--output_dir", out, *SHORT, "--max_train_steps", 1],
-            processes=processes,
-        )
-        assert result.returncode == 0, result.stderr
-        logged[processes] = json.loads((out / "results/log.jsonl").read_text().splitlines()[0])
-        facts = Generator.from_pretrained(out / "generator").facts
-        assert {score.pairs for score in facts.scores} == {3}
-        assert facts.batch_size == 2 * processes
-    assert logged[1] == pytest.approx(logged[2])

@@ -1,23 +1,25 @@
-"""The trainer: as a subprocess, on one process and on two, stopped and gone on with."""
+"""The trainer as a whole: what a run leaves, stops, resumes and refuses; on two processes, too."""
 
 import dataclasses
 import json
 import shutil
+import signal
 
 import numpy as np
 import pytest
 import torch
-from accelerate.state import AcceleratorState
+from accelerate.utils import set_seed
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from dslr_gan.enhance.enhancer import PhotoEnhancer
 from dslr_gan.errors import DslrGanError
 from dslr_gan.models.generator import Generator
-from dslr_gan.training.arguments import parse_arguments
+from dslr_gan.training.signals import Stopped, StopRequest
 from hub_card import THIS_MODEL
-from tests.support.trainer import SHORT, make_dped, train
-from train_accelerate import Trainer
+from tests.support.trainer import SHORT, make_dped, set_up_here, train, train_here
+from train_accelerate import begin, generator_terms, run_training, save_generator
+from train_accelerate import train as train_steps
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +31,7 @@ def pairs(tmp_path_factory):
 def whole_run(pairs, tmp_path_factory):
     """Four steps of one process without a break, checkpoints after two and four."""
     out = tmp_path_factory.mktemp("whole")
-    result = train([*flags(pairs, out), "--max_train_steps", 4])
+    result = train_here([*flags(pairs, out), "--max_train_steps", 4])
     assert result.returncode == 0, result.stderr
     return out
 
@@ -91,7 +93,7 @@ def test_the_first_sample_picture_shows_phone_and_dslr_as_they_are(whole_run, pa
 def test_stopped_and_resumed_is_bit_identical(whole_run, pairs, tmp_path):
     # The same run, of which only the first checkpoint is left.
     shutil.copytree(whole_run / "checkpoint-2", tmp_path / "checkpoint-2")
-    result = train(
+    result = train_here(
         [*flags(pairs, tmp_path), "--max_train_steps", 4, "--resume_from_checkpoint", "latest"]
     )
     assert result.returncode == 0, result.stderr
@@ -102,31 +104,31 @@ def test_stopped_and_resumed_is_bit_identical(whole_run, pairs, tmp_path):
 
 def test_a_run_with_soap_is_gone_on_with_bit_identically_too(pairs, tmp_path):
     common = [*flags(pairs, tmp_path), "--optimizer", "soap", "--max_train_steps", 4]
-    straight = train(common)
+    straight = train_here(common)
     assert straight.returncode == 0, straight.stderr
     gone_on_with = [*common, "--output_dir", tmp_path / "again"]
     shutil.copytree(tmp_path / "checkpoint-2", tmp_path / "again/checkpoint-2")
-    resumed = train([*gone_on_with, "--resume_from_checkpoint", "latest"])
+    resumed = train_here([*gone_on_with, "--resume_from_checkpoint", "latest"])
     assert resumed.returncode == 0, resumed.stderr
     first, second = weights(tmp_path), weights(tmp_path / "again")
     assert all(torch.equal(first[key], second[key]) for key in first)
     shutil.copytree(tmp_path / "checkpoint-2", tmp_path / "adam/checkpoint-2")
     other = [*common, "--output_dir", tmp_path / "adam", "--optimizer", "adam"]
-    refused = train([*other, "--resume_from_checkpoint", "latest"])
+    refused = train_here([*other, "--resume_from_checkpoint", "latest"])
     assert refused.returncode == 1
     assert "--optimizer" in refused.stderr and "Traceback" not in refused.stderr
 
 
 def test_resume_without_a_checkpoint_starts_anew_and_says_so(pairs, tmp_path):
     arguments = [*flags(pairs, tmp_path), "--max_train_steps", 1]
-    result = train([*arguments, "--resume_from_checkpoint", "latest"])
+    result = train_here([*arguments, "--resume_from_checkpoint", "latest"])
     assert result.returncode == 0, result.stderr
     assert "starting anew" in result.stderr
 
 
 def test_two_processes_train_as_one_on_the_joined_batch(pairs, tmp_path):
     common = [*flags(pairs, tmp_path), "--max_train_steps", 2, "--learning_rate", "1e-4"]
-    one = train([*common, "--train_batch_size", 4, "--output_dir", tmp_path / "one"])
+    one = train_here([*common, "--train_batch_size", 4, "--output_dir", tmp_path / "one"])
     two = train([*common, "--output_dir", tmp_path / "two"], processes=2)
     assert one.returncode == 0, one.stderr
     assert two.returncode == 0, two.stderr
@@ -138,22 +140,25 @@ def test_two_processes_train_as_one_on_the_joined_batch(pairs, tmp_path):
     # Adam divides by the gradient's own size, so float noise in the mean of two halves can move
     # a weight whose gradient is nearly nothing; it stays far below what a step moves.
     assert error < 0.05 * moved, f"two processes differ from one by {error}, a step moves {moved}"
-    assert Generator.from_pretrained(tmp_path / "two/generator").facts.batch_size == 4
+    # The first row is of the untrained, so equal, network: three pairs on two processes.
     assert rows(tmp_path / "one")[0] == pytest.approx(rows(tmp_path / "two")[0])
+    for name in ("one", "two"):
+        facts = Generator.from_pretrained(tmp_path / name / "generator").facts
+        assert {score.pairs for score in facts.scores} == {3}, "each pair counts once"
+        assert facts.batch_size == 4
 
 
 def untrained():
-    torch.manual_seed(0)
-    from accelerate.utils import set_seed
-
     set_seed(0)
     return Generator().state_dict()
 
 
 def test_gradient_accumulation_is_one_step_on_the_joined_batch(pairs, tmp_path):
     common = [*flags(pairs, tmp_path), "--max_train_steps", 1, "--texture_weight", 0]
-    joined = train([*common, "--train_batch_size", 4, "--output_dir", tmp_path / "joined"])
-    parts = train([*common, "--gradient_accumulation_steps", 2, "--output_dir", tmp_path / "parts"])
+    joined = train_here([*common, "--train_batch_size", 4, "--output_dir", tmp_path / "joined"])
+    parts = train_here(
+        [*common, "--gradient_accumulation_steps", 2, "--output_dir", tmp_path / "parts"]
+    )
     assert joined.returncode == parts.returncode == 0, joined.stderr + parts.stderr
     first, second = weights(tmp_path / "joined"), weights(tmp_path / "parts")
     for key, value in first.items():
@@ -178,10 +183,10 @@ def test_gradient_accumulation_is_one_step_on_the_joined_batch(pairs, tmp_path):
         (["--hub_model_id", "bad id"], "hub_model_id"),
     ],
 )
-def test_a_mistake_is_one_sentence_and_writes_nothing(pairs, tmp_path, change, words):
+def test_a_mistake_is_one_error_message_and_writes_nothing(pairs, tmp_path, change, words):
     out = tmp_path / "out"
     arguments = [*flags(pairs, out), "--max_train_steps", 1, *change]
-    result = train(arguments)
+    result = train_here(arguments)
     assert result.returncode == 1
     last = result.stderr.strip().splitlines()[-1]
     assert last.startswith("train_accelerate: ") and words in last
@@ -193,7 +198,7 @@ def test_a_checkpoint_of_other_settings_is_refused(whole_run, pairs, tmp_path):
     copy = tmp_path / "copy"
     shutil.copytree(whole_run, copy)
     common = [*flags(pairs, copy), "--max_train_steps", 6, "--resume_from_checkpoint", "latest"]
-    other = train([*common, "--color_weight", "0.5"])
+    other = train_here([*common, "--color_weight", "0.5"])
     assert other.returncode == 1
     assert "--color_weight 0.2 -> 0.5" in other.stderr
     # The latest, which people know of, and once.
@@ -207,7 +212,7 @@ def test_a_checkpoint_cut_short_is_refused_and_the_one_before_it_used(whole_run,
     shutil.rmtree(copy / "generator")
     state = copy / "checkpoint-4/model.safetensors"
     state.write_bytes(state.read_bytes()[:1000])
-    result = train(
+    result = train_here(
         [*flags(pairs, copy), "--max_train_steps", 4, "--resume_from_checkpoint", "latest"]
     )
     assert result.returncode == 0, result.stderr
@@ -221,16 +226,16 @@ def test_a_checkpoint_cut_short_is_refused_and_the_one_before_it_used(whole_run,
 def test_a_new_run_does_not_mix_with_an_older_one(whole_run, pairs, tmp_path):
     copy = tmp_path / "copy"
     shutil.copytree(whole_run, copy)
-    result = train([*flags(pairs, copy), "--max_train_steps", 2])
+    result = train_here([*flags(pairs, copy), "--max_train_steps", 2])
     assert result.returncode == 1
     assert "checkpoint-4" in result.stderr and (copy / "checkpoint-4").is_dir()
 
 
 def test_a_folder_in_which_another_run_works_is_left_alone(pairs, tmp_path):
-    at_work = trainer(pairs, tmp_path)
-    at_work._claim_folder()
+    at_work = set_up_run(pairs, tmp_path)
+    at_work.checkpoints.claim_folder()
     with pytest.raises(DslrGanError, match="another run is at work"):
-        trainer(pairs, tmp_path).run()
+        run_training(set_up_run(pairs, tmp_path))
     assert {path.name for path in tmp_path.iterdir()} == {".lock"}
 
 
@@ -241,29 +246,32 @@ def test_a_wrong_card_is_refused_before_training(pairs, tmp_path, facts):
     card = tmp_path / "card.json"
     card.write_text(json.dumps(facts))
     with pytest.raises(DslrGanError, match=r"card\.json"):
-        trainer(pairs, tmp_path / "out", "--card", card)
+        set_up_run(pairs, tmp_path / "out", "--card", card)
 
 
 def test_what_a_network_started_from_stays_in_its_card(whole_run, pairs, tmp_path):
-    run = trainer(pairs, tmp_path, "--init_from", whole_run / "generator")
-    run._begin()
-    facts = run._facts(run.scores)
-    assert len(facts.commands) == 2 and facts.commands[0] == run.ancestor.commands[0]
-    assert facts.data == run.ancestor.data, "the same pairs once more"
-    run.step = 3
-    assert run._facts(run.scores).steps == run.ancestor.steps + 3 > 3
-    run.ancestor = dataclasses.replace(run.ancestor, steps=None, data=[])
-    facts = run._facts(run.scores)
-    assert facts.steps is None and len(facts.data) == 1
+    run = set_up_run(pairs, tmp_path, "--init_from", whole_run / "generator")
+    begin(run)
+    ancestor = run.card.ancestor
+
+    def facts():
+        return run.card.facts(run.settings, run.state, run.data, run.scores, run.vgg)
+
+    assert len(facts().commands) == 2 and facts().commands[0] == ancestor.commands[0]
+    assert facts().data == ancestor.data, "the same pairs once more"
+    run.state.step = 3
+    assert facts().steps == ancestor.steps + 3 > 3
+    run.card.ancestor = dataclasses.replace(ancestor, steps=None, data=[])
+    assert facts().steps is None and len(facts().data) == 1
 
 
 def test_the_generator_is_stored_as_it_was_asked_for(pairs, tmp_path):
-    run = trainer(pairs, tmp_path, "--stored_as", "float16")
-    run._begin()
-    run._save(tmp_path / "half", run.scores)
+    run = set_up_run(pairs, tmp_path, "--stored_as", "float16")
+    begin(run)
+    save_generator(run, tmp_path / "half", run.scores)
     saved = load_file(tmp_path / "half/model.safetensors")
     assert {value.dtype for value in saved.values()} == {torch.float16}
-    assert {value.dtype for value in run.ema.state_dict().values()} == {torch.float32}
+    assert {value.dtype for value in run.state.ema.state_dict().values()} == {torch.float32}
 
 
 def test_the_content_loss_runs_on_given_vgg_weights_and_stands_in_the_card(pairs, tmp_path):
@@ -275,8 +283,8 @@ def test_the_content_loss_runs_on_given_vgg_weights_and_stands_in_the_card(pairs
         weights[f"features.{layer}.bias"] = torch.zeros(outgoing)
     save_file(weights, tmp_path / "vgg.safetensors")
     more = ["--content_weight", 1, "--vgg_weights", tmp_path / "vgg.safetensors"]
-    run = trainer(pairs, tmp_path / "out", *more, "--max_train_steps", 1)
-    run.run()
+    run = set_up_run(pairs, tmp_path / "out", *more, "--max_train_steps", 1)
+    run_training(run)
     logged = set().union(*rows(tmp_path / "out"))
     assert {"train/content", "gradient/content", "train/texture", "train/color"} <= logged
     facts = Generator.from_pretrained(tmp_path / "out/generator").facts
@@ -284,11 +292,11 @@ def test_the_content_loss_runs_on_given_vgg_weights_and_stands_in_the_card(pairs
     assert any("VGG-16" in teacher.name for teacher in facts.teachers)
 
 
-def test_a_damaged_picture_is_a_sentence_that_names_it(pairs, tmp_path):
+def test_a_damaged_picture_is_named_in_the_error_message(pairs, tmp_path):
     shutil.copytree(pairs, tmp_path / "iphone")
     for file in (tmp_path / "iphone/training_data/iphone").iterdir():
         file.write_bytes(file.read_bytes()[:200])
-    result = train(
+    result = train_here(
         [
             *flags(tmp_path / "iphone", tmp_path / "out"),
             "--max_train_steps",
@@ -301,32 +309,49 @@ def test_a_damaged_picture_is_a_sentence_that_names_it(pairs, tmp_path):
     assert ".png" in result.stderr.strip().splitlines()[-1]
 
 
-def trainer(pairs, out, *more):
-    AcceleratorState._reset_state(reset_partial_state=True)  # the precision of the one before
-    return Trainer(parse_arguments([str(word) for word in (*flags(pairs, out), *more)]))
+def set_up_run(pairs, out, *more):
+    return set_up_here([*flags(pairs, out), *more])
 
 
 def test_the_discriminator_is_frozen_in_the_generator_s_step(pairs, tmp_path):
-    run = trainer(pairs, tmp_path)
-    batch = run.on_device(next(iter(run.batches())))
-    run.generator_step(run.enhance(run.generator, batch), batch.dslr)
+    run = set_up_run(pairs, tmp_path)
+    batch = next(run.data.batches(run.accelerator, 0))
+    enhanced = run.generator(batch.phone, batch.context(run.network))
+    terms = generator_terms(run, enhanced, batch.dslr)
+    run.accelerator.backward(run.settings.losses.total(terms))
+    assert next(run.generator.parameters()).grad is not None
     assert all(parameter.grad is None for parameter in run.discriminator.parameters())
     assert all(parameter.requires_grad for parameter in run.discriminator.parameters())
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_the_run_after_its_step_with_a_checkpoint(number, pairs, tmp_path):
+    run = set_up_run(pairs, tmp_path, "--validation_steps", 100)
+    begin(run)
+    stop = StopRequest(print)
+    steps = train_steps(run, stop)
+    next(steps)
+    assert not list(tmp_path.glob("checkpoint-*"))
+    stop.signal = number
+    with pytest.raises(Stopped, match=f"stopped by {number.name} after step 2") as stopped:
+        next(steps)
+    assert stopped.value.status == 128 + number
+    assert [path.name for path in tmp_path.glob("checkpoint-*")] == ["checkpoint-2"]
+
+
 def test_a_loss_that_is_not_finite_stops_the_run(pairs, tmp_path):
-    run = trainer(pairs, tmp_path)
+    run = set_up_run(pairs, tmp_path)
     with torch.no_grad():
         next(run.generator.parameters()).fill_(float("nan"))
     with pytest.raises(DslrGanError, match="loss became nan in step 1"):
-        run.run()
+        run_training(run)
     assert not (tmp_path / "generator").exists() and not list(tmp_path.glob("checkpoint-*"))
 
 
 def test_training_brings_the_phone_closer_to_the_dslr(pairs, tmp_path):
     more = ["--max_train_steps", 40, "--texture_weight", 0, "--l1_weight", 1, "--color_weight", 0]
-    run = trainer(pairs, tmp_path, *more, "--validation_steps", 40, "--checkpointing_steps", 40)
-    run.run()
+    run = set_up_run(pairs, tmp_path, *more, "--validation_steps", 40, "--checkpointing_steps", 40)
+    run_training(run)
     assert run.scores.model.means["psnr"] > run.scores.input.means["psnr"] + 3
 
 
@@ -335,15 +360,15 @@ def test_a_collapse_stops_the_run_and_the_best_generator_stays(pairs, tmp_path):
     more = ["--texture_weight", 1, "--color_weight", 0, "--learning_rate", 0.3, "--ema_decay", 0,
             "--discriminator_learning_rate", 1e-3, "--collapse_steps", 3, "--max_train_steps", 60,
             "--validation_steps", 1, "--lr_warmup_steps", 0]  # fmt: skip
-    run = trainer(pairs, tmp_path, *more)
+    run = set_up_run(pairs, tmp_path, *more)
     with pytest.raises(DslrGanError, match="the training has collapsed: .*best"):
-        run.run()
+        run_training(run)
     best = Generator.from_pretrained(tmp_path / "best")
-    assert best.facts.steps == run.guard.best_step < run.step < 60
+    assert best.facts.steps == run.state.guard.best_step < run.state.step < 60
     scored = {row["step"]: row["validation/model/ms_ssim"] for row in rows(tmp_path)
               if "validation/model/ms_ssim" in row}  # fmt: skip
     assert scored[best.facts.steps] == max(scored[step] for step in scored if step)
-    assert scored[run.step] < scored[0]
+    assert scored[run.state.step] < scored[0]
     assert not (tmp_path / "generator").exists()
 
 
@@ -360,31 +385,31 @@ def test_the_results_folder_is_for_people(whole_run):
     run = json.loads((whole_run / "results/run.json").read_text())
     assert "train_accelerate.py --pairs" in run["commands"][0]
     assert run["settings"]["max_train_steps"] == 4
-    assert list((whole_run / "dslr_gan").glob("events.*")), "TensorBoard unless told otherwise"
+    assert list((whole_run / "dslr_gan").glob("events.*")), "TensorBoard is the default"
 
 
-@pytest.mark.parametrize("architecture", ["srcnn", "vdsr"])
+@pytest.mark.parametrize("architecture", ["srcnn", pytest.param("vdsr", marks=pytest.mark.slow)])
 def test_baselines_train_by_the_same_script(architecture, pairs, tmp_path):
     more = ["--architecture", architecture, "--max_train_steps", 100, "--l1_weight", 1,
             "--learning_rate", 1e-3, "--texture_weight", 0, "--validation_steps", 100]  # fmt: skip
-    run = trainer(pairs, tmp_path, *more)
-    run.run()
+    run = set_up_run(pairs, tmp_path, *more)
+    run_training(run)
     first, last = rows(tmp_path)[0], rows(tmp_path)[-1]
     assert last["validation/model/psnr"] > first["validation/model/psnr"] + 0.5
     assert "gradient/l1" in last
     enhancer = PhotoEnhancer.from_pretrained(tmp_path / "generator")
     assert type(enhancer.generator).__name__.lower() == architecture
-    again = trainer(pairs, tmp_path / "again", "--init_from", tmp_path / "generator")
+    again = set_up_run(pairs, tmp_path / "again", "--init_from", tmp_path / "generator")
     assert type(again.network).__name__.lower() == architecture
 
 
 @pytest.mark.parametrize("more", [["--channels_last"], ["--mixed_precision", "bf16"]])
 def test_faster_ways_give_nearly_the_same_step(more, pairs, tmp_path):
     common = ["--max_train_steps", 2, "--l1_weight", 1, "--texture_weight", 0]
-    plain, fast = trainer(pairs, tmp_path / "plain", *common), None
-    plain.run()
-    fast = trainer(pairs, tmp_path / "fast", *common, *more)
-    fast.run()
+    plain, fast = set_up_run(pairs, tmp_path / "plain", *common), None
+    run_training(plain)
+    fast = set_up_run(pairs, tmp_path / "fast", *common, *more)
+    run_training(fast)
     # bf16 keeps 8 bits of each number; the losses themselves stay in float32.
     tolerance = 0.05 if "bf16" in more else 1e-4
     for name in ("train/l1", "train/color"):
@@ -395,10 +420,11 @@ def test_faster_ways_give_nearly_the_same_step(more, pairs, tmp_path):
     assert dtypes == {torch.float32}
 
 
+@pytest.mark.slow
 def test_compiled_it_trains_and_measures_gradients(pairs, tmp_path):
     common = ["--architecture", "srcnn", "--texture_weight", 0, "--max_train_steps", 2]
-    trainer(pairs, tmp_path / "plain", *common).run()
-    trainer(pairs, tmp_path / "compiled", *common, "--compile").run()
+    run_training(set_up_run(pairs, tmp_path / "plain", *common))
+    run_training(set_up_run(pairs, tmp_path / "compiled", *common, "--compile"))
     plain, compiled = (rows(tmp_path / name)[-1] for name in ("plain", "compiled"))
     assert plain.keys() == compiled.keys() and "gradient/color" in plain
     # Fused kernels add up in another order.
@@ -408,15 +434,15 @@ def test_compiled_it_trains_and_measures_gradients(pairs, tmp_path):
 def test_a_stream_goes_on_bit_for_bit(pairs, tmp_path):
     common = ["--streaming", "--texture_weight", 0, "--l1_weight", 1, "--max_train_steps", 6,
               "--checkpointing_steps", 4, "--validation_steps", 6]  # fmt: skip
-    trainer(pairs, tmp_path / "whole", *common).run()
+    run_training(set_up_run(pairs, tmp_path / "whole", *common))
     (tmp_path / "rest").mkdir()
     shutil.copytree(tmp_path / "whole/checkpoint-4", tmp_path / "rest/checkpoint-4")
-    rest = trainer(pairs, tmp_path / "rest", *common, "--resume_from_checkpoint", "latest")
-    rest.run()
+    rest = set_up_run(pairs, tmp_path / "rest", *common, "--resume_from_checkpoint", "latest")
+    run_training(rest)
     whole, resumed = weights(tmp_path / "whole"), weights(tmp_path / "rest")
     assert all(torch.equal(whole[key], resumed[key]) for key in whole)
 
 
 def test_a_stream_without_test_pairs_says_what_to_do(pairs, tmp_path):
     with pytest.raises(DslrGanError, match="a stream cannot be divided; .*--validation_pairs"):
-        trainer(pairs / "training_data", tmp_path, "--streaming")
+        set_up_run(pairs / "training_data", tmp_path, "--streaming")

@@ -1,11 +1,11 @@
-"""Which pairs a run learns from, and which it is judged by."""
+"""Which pairs a run trains and validates on."""
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from dslr_gan.training.arguments import parse_arguments
-from dslr_gan.training.batches import open_feed
+from dslr_gan.training.batches import open_training_data
 
 
 @pytest.fixture
@@ -22,21 +22,21 @@ def pairs(tmp_path):
     return tmp_path
 
 
-def feed_of(pairs, *flags):
+def data_of(pairs, *flags):
     named = ["--pairs", f"{pairs / 'iphone'}=0.5", "--pairs", f"{pairs / 'more'}=0.5"]
     arguments = parse_arguments([*named, "--output_dir", str(pairs / "run"), *flags])
-    return open_feed(arguments, with_summary=False)
+    return open_training_data(arguments, with_summary=False)
 
 
 def test_the_test_pairs_judge_unless_told_otherwise(pairs):
-    feed = feed_of(pairs)
-    assert [len(source.train) for source in feed.sources] == [9, 6]
-    assert len(feed.validation) == 3
-    assert len(feed_of(pairs, "--validation_pairs", str(pairs / "more")).validation) == 6
+    data = data_of(pairs)
+    assert [len(source.train) for source in data.sources] == [9, 6]
+    assert len(data.validation) == 3
+    assert len(data_of(pairs, "--validation_pairs", str(pairs / "more")).validation) == 6
 
 
 def test_a_fold_judges_and_all_else_trains(pairs):
-    feed = feed_of(pairs, "--fold", "2/4")
-    assert [len(source.train) for source in feed.sources] == [9, 6]
-    assert len(feed.validation) == 3 and feed.validation_name == str(pairs / "iphone")
-    assert len(feed_of(pairs, "--fold", "1/6").validation) == 2
+    data = data_of(pairs, "--fold", "2/4")
+    assert [len(source.train) for source in data.sources] == [9, 6]
+    assert len(data.validation) == 3 and data.validation_name == str(pairs / "iphone")
+    assert len(data_of(pairs, "--fold", "1/6").validation) == 2

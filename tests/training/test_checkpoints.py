@@ -1,5 +1,6 @@
 """Checkpoints: whole or not there, whatever moment the process dies at."""
 
+import dataclasses
 import json
 import os
 import shutil
@@ -10,7 +11,16 @@ import torch
 from accelerate import Accelerator
 
 from dslr_gan.errors import DslrGanError
-from dslr_gan.training.checkpoints import STATE, Checkpoints, read_state, step_of
+from dslr_gan.models.baselines import SRCNN
+from dslr_gan.training.checkpoints import (
+    STATE,
+    Checkpoints,
+    OtherSettings,
+    RunState,
+    read_state,
+    step_of,
+)
+from dslr_gan.training.collapse import CollapseGuard
 
 
 @pytest.fixture(scope="module")
@@ -21,11 +31,17 @@ def accelerator():
     return accelerator
 
 
-def write(checkpoints, accelerator, step):
+def state_at(step, value=0.5, settings=None):
+    """The state of a run whose averaged weights are all one value."""
+    ema = SRCNN().requires_grad_(False)
+    for weight in ema.parameters():
+        weight.fill_(value)
+    return RunState(ema, CollapseGuard(5), 4, settings or {"seed": 0}, ["first"], step)
+
+
+def write(checkpoints, step):
     checkpoints.folder.mkdir(exist_ok=True)
-    checkpoints.write(
-        accelerator, step, {"step": step}, lambda folder: (folder / "more").write_text(f"{step}")
-    )
+    checkpoints.write(state_at(step))
 
 
 def names(folder):
@@ -33,29 +49,32 @@ def names(folder):
 
 
 def test_what_was_written_is_read_back_and_older_ones_go(accelerator, tmp_path):
-    checkpoints = Checkpoints(tmp_path, 2)
+    checkpoints = Checkpoints(accelerator, tmp_path, 2)
     for step in (9, 10, 100):
-        write(checkpoints, accelerator, step)
-    assert [step_of(each) for each in checkpoints.all()] == [10, 100]
+        write(checkpoints, step)
+    assert [step_of(path) for path in checkpoints.all()] == [10, 100]
     assert names(tmp_path) == ["checkpoint-10", "checkpoint-100"]
-    assert read_state(tmp_path / "checkpoint-100") == {"step": 100}
-    assert (tmp_path / "checkpoint-100/more").read_text() == "100"
-    assert "model.safetensors" in names(tmp_path / "checkpoint-100")
+    assert read_state(tmp_path / "checkpoint-100") == {
+        "step": 100, "samples": 400, "settings": {"seed": 0}, "commands": ["first"],
+        "guard": {"decided": 0, "best_score": None, "best_step": None},
+    }  # fmt: skip
+    files = names(tmp_path / "checkpoint-100")
+    assert {"ema.safetensors", "model.safetensors", STATE} <= set(files)
 
 
 def test_a_limit_of_one_keeps_the_newest(accelerator, tmp_path):
-    checkpoints = Checkpoints(tmp_path, 1)
+    checkpoints = Checkpoints(accelerator, tmp_path, 1)
     for step in (1, 2):
-        write(checkpoints, accelerator, step)
+        write(checkpoints, step)
     assert names(tmp_path) == ["checkpoint-2"]
 
 
 def test_a_step_written_again_replaces_itself(accelerator, tmp_path):
-    checkpoints = Checkpoints(tmp_path, 3)
-    write(checkpoints, accelerator, 1)
-    (tmp_path / "checkpoint-1/more").write_text("other")
-    write(checkpoints, accelerator, 1)
-    assert read_state(tmp_path / "checkpoint-1") == {"step": 1}
+    checkpoints = Checkpoints(accelerator, tmp_path, 3)
+    write(checkpoints, 1)
+    (tmp_path / "checkpoint-1/ema.safetensors").write_text("other")
+    write(checkpoints, 1)
+    assert read_state(tmp_path / "checkpoint-1")["step"] == 1
     assert names(tmp_path) == ["checkpoint-1"]
 
 
@@ -73,9 +92,9 @@ def test_dying_at_any_call_leaves_whole_checkpoints(
     real = getattr(owner, name)
     for fatal in range(100):
         folder = tmp_path / str(fatal)
-        checkpoints = Checkpoints(folder, 2)
+        checkpoints = Checkpoints(accelerator, folder, 2)
         for step in (1, 2):
-            write(checkpoints, accelerator, step)
+            write(checkpoints, step)
         calls = iter(range(1000))
 
         def deadly(*arguments, calls=calls, fatal=fatal, **options):
@@ -85,15 +104,15 @@ def test_dying_at_any_call_leaves_whole_checkpoints(
 
         monkeypatch.setattr(owner, name, deadly)
         try:
-            write(checkpoints, accelerator, 3)
+            write(checkpoints, 3)
             survived = True
         except Death:
             survived = False
         monkeypatch.setattr(owner, name, real)
-        steps = [read_state(each)["step"] for each in checkpoints.all()]
+        steps = [read_state(path)["step"] for path in checkpoints.all()]
         assert steps in ([1, 2], [1, 2, 3], [2, 3]), f"died at {name} {fatal}: {steps}"
         checkpoints.tidy()
-        assert not [each for each in names(folder) if each.startswith(".")]
+        assert not [name for name in names(folder) if name.startswith(".")]
         if survived:
             assert fatal > 0, f"{name} is never called"
             assert steps == [2, 3]
@@ -131,16 +150,16 @@ def spoil(checkpoint, how):
         ("a state of old", "no complete checkpoint"),
     ],
 )
-def test_a_damaged_one_is_a_sentence(accelerator, tmp_path, how, words):
-    write(Checkpoints(tmp_path, 2), accelerator, 1)
+def test_a_damaged_one_is_refused_by_name(accelerator, tmp_path, how, words):
+    write(Checkpoints(accelerator, tmp_path, 2), 1)
     spoil(tmp_path / "checkpoint-1", how)
     with pytest.raises(DslrGanError, match=words):
         read_state(tmp_path / "checkpoint-1")
 
 
 def test_refused_ones_are_set_aside_and_foreign_folders_stay(accelerator, tmp_path):
-    checkpoints = Checkpoints(tmp_path, 2)
-    write(checkpoints, accelerator, 1)
+    checkpoints = Checkpoints(accelerator, tmp_path, 2)
+    write(checkpoints, 1)
     (tmp_path / ".checkpoint-2.unfinished").mkdir()
     (tmp_path / ".hidden").mkdir()
     (tmp_path / "checkpoint-best").mkdir()
@@ -150,5 +169,56 @@ def test_refused_ones_are_set_aside_and_foreign_folders_stay(accelerator, tmp_pa
     assert checkpoints.all() == []
 
 
-def test_no_folder_has_no_checkpoints(tmp_path):
-    assert Checkpoints(tmp_path / "nothing", 2).all() == []
+def test_no_folder_has_no_checkpoints(accelerator, tmp_path):
+    assert Checkpoints(accelerator, tmp_path / "nothing", 2).all() == []
+
+
+def test_the_state_goes_through_a_checkpoint(accelerator, tmp_path):
+    checkpoints = Checkpoints(accelerator, tmp_path, 2)
+    written = state_at(3)
+    written.guard.check_validation(3, 0.9, 0.8)
+    checkpoints.write(written)
+    state, said = state_at(0, value=0), []
+    state.commands = ["second"]
+    checkpoints.resume("latest", state, said.append)
+    assert (state.step, state.samples, state.commands) == (3, 12, ["first", "second"])
+    assert (state.guard.best_score, state.guard.best_step) == (0.9, 3)
+    assert all((weight == 0.5).all() for weight in state.ema.parameters())
+    assert said == [f"going on from {tmp_path / 'checkpoint-3'}"]
+
+
+def test_a_damaged_one_is_set_aside_and_the_one_before_it_used(accelerator, tmp_path):
+    checkpoints = Checkpoints(accelerator, tmp_path, 3)
+    for step in (1, 2):
+        write(checkpoints, step)
+    spoil(tmp_path / "checkpoint-2", "changed")
+    state, said = state_at(0), []
+    checkpoints.begin("latest", state, said.append)
+    assert state.step == 1 and "checkpoint-2 is damaged" in said[0]
+    assert names(tmp_path) == [".lock", "checkpoint-1", "refused-checkpoint-2"]
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        (state_at(0, settings={"seed": 1}), "other settings \\(--seed 0 -> 1\\)"),
+        (dataclasses.replace(state_at(0), samples_per_step=8), "pairs per step"),
+    ],
+)
+def test_other_settings_end_it(accelerator, tmp_path, changed, words):
+    checkpoints = Checkpoints(accelerator, tmp_path, 2)
+    for step in (1, 2):
+        write(checkpoints, step)
+    with pytest.raises(OtherSettings, match=f"checkpoint-2 was made with .*{words}"):
+        checkpoints.resume("latest", changed, print)
+    assert changed.step == 0 and len(checkpoints.all()) == 2
+
+
+def test_without_a_checkpoint_it_starts_anew_or_is_refused(accelerator, tmp_path):
+    checkpoints, said = Checkpoints(accelerator, tmp_path, 2), []
+    checkpoints.begin("latest", state_at(0), said.append)
+    assert said == [f"there is no checkpoint in {tmp_path}; starting anew"]
+    with pytest.raises(DslrGanError, match="no complete checkpoint"):
+        checkpoints.resume(str(tmp_path / "absent"), state_at(0), print)
+    with pytest.raises(DslrGanError, match="another run is at work"):
+        Checkpoints(accelerator, tmp_path, 2).begin(None, state_at(0), print)

@@ -21,7 +21,7 @@ def test_a_loss_that_is_no_number_stops_and_says_where_the_best_is(value):
     with pytest.raises(DslrGanError, match=r"the l1 loss became .* step 3.*no generator was kept"):
         guard.check_step(3, {"texture": 0.7, "l1": value})
     guard.check_validation(2, 0.9, 0.8)
-    with pytest.raises(DslrGanError, match=r"best generator, of step 2, lies .*best\."):
+    with pytest.raises(DslrGanError, match=r"best generator, of step 2, is in .*best\."):
         guard.check_step(3, {"l1": value})
 
 
@@ -65,5 +65,5 @@ def test_its_state_goes_through_a_checkpoint():
     guard = decided(3)
     guard.check_validation(3, 0.9, 0.8)
     other = CollapseGuard(7)
-    other.restore(guard.state())
+    other.load_state_dict(guard.state_dict())
     assert (other.decided, other.best_score, other.best_step, other.patience) == (3, 0.9, 3, 7)

@@ -9,7 +9,8 @@ from accelerate.utils import ProjectConfiguration
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from dslr_gan.training.logbook import Records, draw_curves, library_versions
+from dslr_gan.errors import DslrGanError
+from dslr_gan.training.logbook import Logbook, draw_curves, find_trackers, library_versions
 
 
 @pytest.fixture
@@ -20,11 +21,19 @@ def accelerator(tmp_path):
 
 
 @pytest.fixture
-def records(accelerator, tmp_path):
+def logbook(accelerator, tmp_path):
     run = {"commands": ["accelerate launch <&>"], "settings": {"seed": 3, "pairs": ["a", "b"]}}
-    records = Records(tmp_path, accelerator, run)
-    records.start(0)
-    return records
+    logbook = Logbook(tmp_path, accelerator)
+    logbook.start(0, run)
+    return logbook
+
+
+def test_trackers_are_tensorboard_unless_named():
+    assert find_trackers(None) == ["tensorboard"]
+    assert find_trackers("none") == []
+    assert find_trackers("tensorboard") == ["tensorboard"]
+    with pytest.raises(DslrGanError, match="--report_to nonsense is not installed"):
+        find_trackers("tensorboard,nonsense")
 
 
 def test_a_library_one_can_do_without_is_named_where_it_is(monkeypatch):
@@ -33,9 +42,9 @@ def test_a_library_one_can_do_without_is_named_where_it_is(monkeypatch):
     assert list(library_versions())[0] == "torch" and "no-such-library" not in library_versions()
 
 
-def test_numbers_go_to_the_log_and_to_tensorboard(records, accelerator, tmp_path):
-    records.write(1, {"train/l1": 0.5, "train/learning_rate": 1e-3})
-    records.write(2, {"train/l1": 0.25})
+def test_numbers_go_to_the_log_and_to_tensorboard(logbook, accelerator, tmp_path):
+    logbook.write(1, {"train/l1": 0.5, "train/learning_rate": 1e-3})
+    logbook.write(2, {"train/l1": 0.25})
     accelerator.end_training()
     rows = [json.loads(line) for line in (tmp_path / "results/log.jsonl").read_text().splitlines()]
     assert rows == [
@@ -43,14 +52,17 @@ def test_numbers_go_to_the_log_and_to_tensorboard(records, accelerator, tmp_path
         {"step": 2, "train/l1": 0.25},
     ]
     events = EventAccumulator(str(tmp_path / "dslr_gan")).Reload()
-    assert [(each.step, each.value) for each in events.Scalars("train/l1")] == [(1, 0.5), (2, 0.25)]
+    assert [(event.step, event.value) for event in events.Scalars("train/l1")] == [
+        (1, 0.5),
+        (2, 0.25),
+    ]
 
 
-def test_pictures_go_to_a_grid_and_to_tensorboard(records, accelerator, tmp_path):
+def test_pictures_go_to_a_grid_and_to_tensorboard(logbook, accelerator, tmp_path):
     red = np.full((10, 12, 3), (255, 0, 0), np.uint8)
     green = np.full((10, 12, 3), (0, 255, 0), np.uint8)
     wide = np.full((8, 30, 3), 9, np.uint8)
-    records.draw_samples(5, [[red, green], [wide]])
+    logbook.draw_samples(5, [[red, green], [wide]])
     accelerator.end_training()
     grid = Image.open(tmp_path / "results/samples/step_000005.png")
     assert grid.size == (30, 18)
@@ -61,18 +73,18 @@ def test_pictures_go_to_a_grid_and_to_tensorboard(records, accelerator, tmp_path
     assert (image.step, image.width, image.height) == (5, 30, 18)
 
 
-def test_a_run_that_goes_on_writes_later_steps_anew(records, accelerator, tmp_path):
+def test_a_run_that_goes_on_writes_later_steps_anew(logbook, accelerator, tmp_path):
     for step in (1, 2, 3):
-        records.write(step, {"train/l1": step})
+        logbook.write(step, {"train/l1": step})
     with (tmp_path / "results/log.jsonl").open("a") as file:
         file.write('{"step": 4, "tra')  # killed while it wrote
-    again = Records(tmp_path, accelerator, records.run)
-    again.start(2)
+    again = Logbook(tmp_path, accelerator)
+    again.start(2, logbook.run)
     again.write(3, {"train/l1": 30})
     assert [(row["step"], row["train/l1"]) for row in again.rows()] == [(1, 1), (2, 2), (3, 30)]
 
 
-def test_run_json_has_what_it_takes_to_run_it_again(records, tmp_path):
+def test_run_json_has_what_it_takes_to_run_it_again(logbook, tmp_path):
     run = json.loads((tmp_path / "results/run.json").read_text())
     assert run["commands"] == ["accelerate launch <&>"]
     assert run["settings"] == {"seed": 3, "pairs": ["a", "b"]}
@@ -80,12 +92,12 @@ def test_run_json_has_what_it_takes_to_run_it_again(records, tmp_path):
     assert run["machine"]["processes"] == 1 and run["machine"]["precision"] == "no"
 
 
-def test_the_page_shows_scores_curves_samples_and_how(records, tmp_path):
+def test_the_page_shows_scores_curves_samples_and_how(logbook, tmp_path):
     picture = np.zeros((4, 4, 3), np.uint8)
     for step in range(20):
-        records.write(step, {"train/l1": 1 / (step + 1), "validation/model/psnr": step})
-        records.draw_samples(step, [[picture]])
-    records.publish("| iphone | 22.4 |")
+        logbook.write(step, {"train/l1": 1 / (step + 1), "validation/model/psnr": step})
+        logbook.draw_samples(step, [[picture]])
+    logbook.publish("| iphone | 22.4 |")
     page = (tmp_path / "results/index.html").read_text()
     assert "| iphone | 22.4 |" in page and "Training, step 19" in page
     assert "accelerate launch &lt;&amp;&gt;" in page, "what people type is text, not HTML"

@@ -5,18 +5,20 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
+from accelerate import Accelerator
 from scipy.ndimage import gaussian_filter
 from skimage import data
 from skimage.metrics import structural_similarity
 
 from dslr_gan.metrics.similarity import ms_ssim
 from dslr_gan.metrics.vgg import VGGFeatures, content_loss
+from dslr_gan.training.arguments import LossWeights
 from dslr_gan.training.losses import (
-    LossWeights,
     blur,
     color_loss,
     discriminator_loss,
     generator_losses,
+    reduce_losses,
     texture_loss,
     total_variation_loss,
 )
@@ -141,13 +143,13 @@ def test_every_term_is_a_mean_over_samples(pair, vgg):
     together = generator_losses(*pair, EVERYTHING, logits=LOGITS, vgg=vgg)
     alone = [
         generator_losses(
-            pair[0][each : each + 1],
-            pair[1][each : each + 1],
+            pair[0][sample : sample + 1],
+            pair[1][sample : sample + 1],
             EVERYTHING,
-            logits=LOGITS[each : each + 1],
+            logits=LOGITS[sample : sample + 1],
             vgg=vgg,
         )
-        for each in range(2)
+        for sample in range(2)
     ]
     for name, term in together.items():
         assert term.shape == ()
@@ -210,6 +212,13 @@ def test_a_term_without_weight_is_not_computed(pair):
     for name in NAMES[3:]:
         assert list(generator_losses(*pair, only(name), vgg=never)) == [name]
     assert generator_losses(*pair, LossWeights(0, 0, 0)) == {}
+
+
+def test_a_step_has_the_means_of_its_batches_and_any_signal():
+    batches = [{"l1": torch.tensor(1.0), "ssim": torch.tensor(0.0)},
+               {"l1": torch.tensor(3.0), "ssim": torch.tensor(0.5)}]  # fmt: skip
+    assert reduce_losses(Accelerator(cpu=True), batches, 0) == ({"l1": 2.0, "ssim": 0.25}, 0)
+    assert reduce_losses(Accelerator(cpu=True), batches, 15)[1] == 15
 
 
 def test_what_a_term_lacks_is_told(pair, vgg):

@@ -1,13 +1,15 @@
-"""What moves the weights."""
+"""Optimizers, the schedule of their rates, and the average of the weights."""
 
 import copy
+import math
 
 import pytest
 import torch
 from torch import nn
 
 from dslr_gan.errors import DslrGanError
-from dslr_gan.training.optimizers import OPTIMIZERS, make_optimizer
+from dslr_gan.training.arguments import OPTIMIZERS, Schedule
+from dslr_gan.training.optimizers import make_optimizer, rate_factor, set_rate, update_average
 
 
 def regression():
@@ -55,8 +57,8 @@ def test_stopped_and_gone_on_with_is_bit_identical(name, tmp_path):
     fit(student, optimizer, inputs, wanted, 12)
     again = nn.Linear(8, 8, bias=False)
     resumed = make_optimizer(name, again.parameters(), 0.5)
-    for each, state in zip((again, resumed), torch.load(tmp_path / "state"), strict=True):
-        each.load_state_dict(state)
+    for part, state in zip((again, resumed), torch.load(tmp_path / "state"), strict=True):
+        part.load_state_dict(state)
     fit(again, resumed, inputs, wanted, 12)
     assert torch.equal(again.weight, student.weight)
 
@@ -74,3 +76,38 @@ def test_a_device_without_decompositions_is_refused(monkeypatch):
     with pytest.raises(DslrGanError, match="PyTorch cannot do on cpu; add --cpu"):
         make_optimizer("soap", [nn.Parameter(torch.ones(1))], 0.1)
     make_optimizer("adam", [nn.Parameter(torch.ones(1))], 0.1)
+
+
+@pytest.mark.parametrize(
+    ("schedule", "middle", "last"), [("cosine", 0.505, 0.01), ("linear", 0.505, 0.01),
+                                     ("constant", 1, 1)]
+)  # fmt: skip
+def test_the_rate_warms_up_and_falls(schedule, middle, last):
+    settings = Schedule(lr_scheduler=schedule, lr_warmup_steps=10, max_train_steps=1000)
+    factors = [rate_factor(settings, step) for step in range(1001)]
+    assert factors[0] == pytest.approx(0.1, rel=1e-3)
+    assert factors[500] == pytest.approx(middle)
+    assert factors[1000] == pytest.approx(last)
+    assert max(factors) <= 1 and min(factors) > 0
+    assert all(math.isfinite(factor) for factor in factors)
+
+
+def test_a_rate_is_set_for_all_weights():
+    optimizer = torch.optim.Adam([{"params": [nn.Parameter(torch.zeros(1))]},
+                                  {"params": [nn.Parameter(torch.zeros(1))]}], 1)  # fmt: skip
+    set_rate(optimizer, 0.25)
+    assert [group["lr"] for group in optimizer.param_groups] == [0.25, 0.25]
+
+
+def test_the_average_follows_closely_at_first_and_slowly_later():
+    network = nn.Linear(1, 1, bias=False)
+    network.weight.data.fill_(1)
+    for step, moved in ((1, 0.9), (1_000_000, 0.01)):
+        average = copy.deepcopy(network).requires_grad_(False)
+        average.weight.zero_()
+        update_average(average, network, 0.99, step)
+        assert average.weight.item() == pytest.approx(moved, rel=1e-4)
+    average = copy.deepcopy(network).requires_grad_(False)
+    average.weight.zero_()
+    update_average(average, network, 0.0, 5)
+    assert average.weight.item() == 1, "no average"

@@ -12,7 +12,7 @@ from dslr_gan.training.signals import StopRequest, leave_the_group
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_is_noted_once_and_the_old_handlers_come_back(number):
-    before = {each: signal.getsignal(each) for each in (signal.SIGTERM, signal.SIGINT)}
+    before = {name: signal.getsignal(name) for name in (signal.SIGTERM, signal.SIGINT)}
     said = []
     with StopRequest(said.append) as stop:
         assert stop.signal is None
@@ -20,7 +20,7 @@ def test_a_signal_is_noted_once_and_the_old_handlers_come_back(number):
         os.kill(os.getpid(), signal.SIGTERM)
         assert stop.signal == number
     assert said == [f"{number.name}: stopping after this step, with a checkpoint"]
-    assert {each: signal.getsignal(each) for each in before} == before
+    assert {name: signal.getsignal(name) for name in before} == before
 
 
 def wait_for_the_end(ready):
@@ -30,7 +30,7 @@ def wait_for_the_end(ready):
 
 
 def trainer_with_a_worker(ready, outcome):
-    """A process group of its own that is told to stop, as by Ctrl-C in a terminal."""
+    """A process group of its own that gets a signal, as by Ctrl-C in a terminal."""
     os.setpgid(0, 0)
     with StopRequest(lambda _: None) as stop:
         worker = multiprocessing.get_context("fork").Process(target=wait_for_the_end, args=(ready,))
