@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import skimage.data
+import torch
 from huggingface_hub import ModelCard
 from PIL import Image
 
@@ -60,6 +61,7 @@ def test_a_photo_changes_and_stays_a_photo(phone):
     assert np.asarray(result).std() > 30
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not SRCNN.is_file(), reason="the real DPED pairs and SRCNN are not here")
 def test_iphone_beats_the_published_srcnn_on_the_dped_test_pairs():
     models = {"iphone": "iphone", "srcnn": SRCNN}
@@ -74,6 +76,7 @@ def test_iphone_beats_the_published_srcnn_on_the_dped_test_pairs():
     assert ours.ssim > srcnn.ssim + 0.02
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not SONY_TEACHER.is_file(), reason="the Sony teacher is not here")
 def test_sony_is_close_to_its_teacher_on_photos_it_never_saw():
     teacher = Teacher.from_published(SONY_TEACHER)
@@ -82,6 +85,7 @@ def test_sony_is_close_to_its_teacher_on_photos_it_never_saw():
     for name in UNSEEN:
         # One crop each: a teacher with instance norm makes of a crop what only that crop is.
         crop = Image.open(SHARED / f"photos/{name}.jpg").crop((768, 512, 1280, 1024))
-        target = Image.fromarray(to_pixels(teacher(to_tensor(np.asarray(crop))).detach()))
+        with torch.inference_mode():
+            target = Image.fromarray(to_pixels(teacher(to_tensor(np.asarray(crop)))))
         values.append(photo_ssim(student.enhance(crop), target))
     assert np.mean(values) > 0.95, values
