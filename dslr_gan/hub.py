@@ -364,12 +364,15 @@ def push(
         private: Whether a new repository is private; ``None`` leaves it to the owner's default.
         token: Access token; ``None`` takes the one of ``hf auth login`` or ``HF_TOKEN``.
         branch: Branch to commit to, made where it does not exist; ``None`` for ``main``.
-        create_pr: Whether to propose the commit as a pull request instead.
+        create_pr: Whether to propose the commit as a pull request to ``main`` instead.
         advice: What else an error message says.
 
     Raises:
         HubError: If the Hub cannot be reached or refuses.
+        InputError: If a pull request is given a branch.
     """
+    if create_pr and branch is not None:  # only some of the client's ways of sending allow it
+        raise InputError(f"a pull request goes to main; leave out the branch {branch}.")
     api = hf.HfApi(token=token)
     try:
         with hub_errors(repo_id):

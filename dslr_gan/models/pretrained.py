@@ -229,13 +229,14 @@ class Pretrained(Network):
             private: Whether a new repository is private; ``None`` leaves it to the owner's default.
             token: Access token; ``None`` takes the one of ``hf auth login`` or ``HF_TOKEN``.
             branch: Branch to commit to, made where it does not exist; ``None`` for ``main``.
-            create_pr: Whether to propose the commit as a pull request instead.
+            create_pr: Whether to propose the commit as a pull request to ``main`` instead.
 
         Returns:
             The address of the commit, or of the pull request.
 
         Raises:
             HubError: If the Hub cannot be reached or refuses.
+            InputError: If a pull request is given a branch.
             DslrGanError: As :meth:`save_pretrained`.
         """
         with tempfile.TemporaryDirectory() as folder:

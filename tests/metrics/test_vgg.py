@@ -1,9 +1,7 @@
-import functools
 import json
 import subprocess
 import sys
 
-import huggingface_hub
 import pytest
 import torch
 import torch.nn.functional as F
@@ -12,7 +10,7 @@ from safetensors.torch import save, save_file
 from dslr_gan.errors import DslrGanError
 from dslr_gan.metrics.vgg import VGGFeatures
 from tests.support import hub_server
-from tests.support.hub_server import HubServer, hub_environment
+from tests.support.hub_server import HubServer, hub_environment, take_for_the_hub
 
 REPOSITORY = "timm/vgg16.tv_in1k"
 ADVICE = r"--vgg_weights FILE .* --content_weight 0"
@@ -49,14 +47,7 @@ def whole_vgg(weights) -> bytes:
 def hub(monkeypatch, tmp_path):
     """A Hub that this process takes for the real one, and an empty cache."""
     with HubServer() as server:
-        constants = huggingface_hub.constants
-        monkeypatch.setattr(constants, "ENDPOINT", server.url)
-        template = server.url + "/{repo_id}/resolve/{revision}/{filename}"
-        monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
-        # Else what this Hub says about itself would be noted in the home of whoever runs this.
-        monkeypatch.setattr(constants, "HF_HUB_DISABLE_TELEMETRY", True)
-        cache = functools.partial(huggingface_hub.cached_assets_path, assets_dir=tmp_path / "kept")
-        monkeypatch.setattr(huggingface_hub, "cached_assets_path", cache)
+        take_for_the_hub(monkeypatch, server, tmp_path)
         yield server
 
 
@@ -65,7 +56,7 @@ def downloads(hub) -> list[hub_server.Logged]:
 
 
 def kept_files(tmp_path) -> list:
-    found = (tmp_path / "kept").rglob("*.safetensors")
+    found = (tmp_path / "assets").rglob("*.safetensors")
     return [path for path in found if path.is_file()]
 
 
@@ -354,6 +345,7 @@ print(float(VGGFeatures.from_hub()(torch.full((1, 3, 8, 8), 0.5))["relu3_3"].sum
 """
 
 
+@pytest.mark.slow
 def test_a_program_reads_from_its_endpoint_and_the_next_needs_no_network(
     tmp_path, weights, whole_vgg
 ):

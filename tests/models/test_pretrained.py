@@ -367,8 +367,13 @@ def hub(request):
 
 
 @pytest.fixture(scope="module")
-def client(hub, tmp_path_factory):
-    with HubClient(hub, tmp_path_factory.mktemp("home")) as started:
+def home(hub, tmp_path_factory):
+    return tmp_path_factory.mktemp("home")
+
+
+@pytest.fixture(scope="module")
+def client(hub, home):
+    with HubClient(hub, home) as started:
         yield started
 
 
@@ -497,17 +502,44 @@ def test_while_the_hub_is_away_nothing_else_stands_in(hub, client, repository, f
     assert repository not in hub.repositories
 
 
-def test_without_any_hub(hub, tmp_path):
-    server = HubServer(xet=hub.xet is not None)
-    with server, HubClient(server, tmp_path / "home") as client:
-        commit = upload(server, "me/model", tiny(), tmp_path / "1")
-        client.ask("load", name="me/model")
-    # Another process, which has no connection from before.
-    with HubClient(server, tmp_path / "home") as client:
-        answer = client.ask("load", name="me/model")
+def test_without_any_hub(hub, client, home, repository, tmp_path):
+    commit = upload(hub, repository, tiny(), tmp_path / "1")
+    client.ask("load", name=repository)
+    # Another process, where nobody listens.
+    with HubClient(hub, home, HF_ENDPOINT="http://127.0.0.1:9") as alone:
+        answer = alone.ask("load", name=repository)
         assert (answer["commit"], answer["answered"]) == (commit, False)
         with pytest.raises(DslrGanError, match="could not be fetched from the Hub"):
-            client.ask("load", name="me/other")
+            alone.ask("load", name="me/other")
+
+
+def test_a_pull_request_is_made_instead_of_a_commit(hub, client, repository, folder, tmp_path):
+    commit = upload(hub, repository, tiny(0.5), tmp_path / "1")
+    address = client.ask("push", folder=str(folder), repository=repository, create_pr=True)
+    assert address == f"{hub.url}/{repository}/discussions/1"
+    assert hub.repositories[repository].branches["main"] == commit
+    assert client.ask("load", name=repository)["bias"] == 0.5
+    assert client.ask("load", name=repository, revision="refs/pr/1")["bias"] == 0.25
+    with pytest.raises(DslrGanError, match="a pull request goes to main; leave out the branch x"):
+        client.ask("push", folder=str(folder), repository=repository, create_pr=True, branch="x")
+
+
+def test_the_arguments_of_the_client_s_own_mixin(hub, client, repository, tmp_path):
+    commit = upload(hub, repository, tiny(), tmp_path / "1")
+    options = {"name": repository, "cache_dir": str(tmp_path / "cache")}
+    with pytest.raises(DslrGanError, match=f"no local copy of {repository}.*leave it out"):
+        client.ask("load", **options, local_files_only=True)
+    first = client.ask("load", **options, token=False)
+    assert Path(first["folder"]).is_relative_to(tmp_path / "cache")
+    before = len(hub.requests)
+    copy = client.ask("load", **options, local_files_only=True)
+    assert copy == first | {"answered": False} and len(hub.requests) == before
+    client.ask("load", **options)
+    assert not [each for each in hub.requests[before:] if "/resolve/" in each.path]
+    client.ask("load", **options, force_download=True)
+    fetched = {each.path.rpartition("/")[2] for each in hub.requests[before:] if each.sent}
+    assert {"config.json", "facts.json"} <= fetched
+    assert copy["commit"] == commit
 
 
 SMALL = ["config.json", "facts.json"]
@@ -575,6 +607,7 @@ def test_damage_in_the_cache_is_noticed_and_mended(hub, client, repository, cach
         assert client.ask("load", name=repository)["answered"]
 
 
+@pytest.mark.slow
 def test_a_cache_without_links_is_checked_and_mended_alike(hub, repository, tmp_path):
     upload(hub, repository, loud(TINY), tmp_path / "uploaded")
     home = tmp_path / "home"

@@ -6,15 +6,17 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+import dslr_gan.models.pretrained
+import dslr_gan.models.registry
 from dslr_gan.enhance.enhancer import PhotoEnhancer
-from dslr_gan.errors import DslrGanError
+from dslr_gan.errors import DslrGanError, HubError
 from dslr_gan.models.base import Network
 from dslr_gan.models.baselines import SRCNN, VDSR
 from dslr_gan.models.generator import Generator
-from dslr_gan.models.registry import ARCHITECTURES, load_network, load_published, make_network
+from dslr_gan.models.pretrained import read_config
+from dslr_gan.models.registry import ARCHITECTURES, load, load_network, load_published, make_network
 from tests.support.helpers import published_like
-from tests.support.hub_client import HubClient
-from tests.support.hub_server import HubServer
+from tests.support.hub_server import HubServer, take_for_the_hub
 
 
 @pytest.mark.parametrize("name", ARCHITECTURES)
@@ -116,12 +118,31 @@ def test_the_enhancer_loads_a_saved_baseline(name, tmp_path):
     assert enhancer.generator.config == {} and enhancer.source == f"folder {tmp_path / name}"
 
 
-def test_a_baseline_is_pushed_and_pulled_from_the_hub(tmp_path):
-    make_network("srcnn").save_pretrained(tmp_path / "srcnn")
-    with HubServer() as hub, HubClient(hub, tmp_path / "home") as client:
-        client.ask("push", folder=str(tmp_path / "srcnn"), repository="me/srcnn")
-        told = client.ask("network", name="me/srcnn")
-        assert told["class"] == "SRCNN" and told["commit"] and told["answered"]
-        assert told["source"] == f"Hub repository me/srcnn at commit {told['commit'][:8]}"
-        with pytest.raises(DslrGanError, match="the Hub has no me/vdsr"):
-            client.ask("network", name="me/vdsr")
+def test_a_baseline_is_pushed_and_pulled_from_the_hub(tmp_path, monkeypatch):
+    with HubServer() as hub:
+        take_for_the_hub(monkeypatch, hub, tmp_path)
+        make_network("srcnn").push_to_hub("me/srcnn")
+        network, source = load("me/srcnn")
+        commit = hub.repositories["me/srcnn"].branches["main"]
+        assert type(network) is SRCNN
+        assert network.origin.commit == commit and network.origin.answered
+        assert source == f"Hub repository me/srcnn at commit {commit[:8]}"
+        copy, source = load("me/srcnn", local_files_only=True)
+        assert source == f"Hub repository me/srcnn at commit {commit[:8]} (local copy)"
+        assert copy.origin == (network.origin.folder, commit, False)
+        with pytest.raises(HubError, match="the Hub has no me/vdsr"):
+            load("me/vdsr")
+
+
+def test_settings_are_read_once(tmp_path, monkeypatch):
+    make_network("srcnn").save_pretrained(tmp_path)
+    read = []
+
+    def read_and_note(folder):
+        read.append(folder)
+        return read_config(folder)
+
+    monkeypatch.setattr(dslr_gan.models.registry, "read_config", read_and_note)
+    monkeypatch.setattr(dslr_gan.models.pretrained, "read_config", read_and_note)
+    assert load(tmp_path).source == f"folder {tmp_path}"
+    assert read == [tmp_path]

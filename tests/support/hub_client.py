@@ -67,11 +67,11 @@ def push(folder: str, repository: str, **options: Any) -> str:
     return load_network(folder).push_to_hub(repository, **options)
 
 
-def load(name: str, revision: str | None = None) -> dict[str, Any]:
+def load(name: str, revision: str | None = None, **options: Any) -> dict[str, Any]:
     """Load a generator and say what was loaded."""
     from dslr_gan.models.generator import Generator
 
-    generator = Generator.from_pretrained(name, revision=revision)
+    generator = Generator.from_pretrained(name, revision=revision, **options)
     origin, facts = generator.origin, generator.facts
     return {
         "folder": str(origin.folder),
@@ -79,20 +79,6 @@ def load(name: str, revision: str | None = None) -> dict[str, Any]:
         "answered": origin.answered,
         "bias": generator.tail.bias[0].item(),
         "title": facts and facts.title,
-    }
-
-
-def network(name: str) -> dict[str, Any]:
-    """Load a network of whichever class, and an enhancer with it, and say what was loaded."""
-    from dslr_gan.enhance.enhancer import PhotoEnhancer
-    from dslr_gan.models.registry import load_network
-
-    loaded = load_network(name)
-    return {
-        "class": type(loaded).__name__,
-        "commit": loaded.origin.commit,
-        "answered": loaded.origin.answered,
-        "source": PhotoEnhancer.from_pretrained(name).source,
     }
 
 
@@ -133,7 +119,6 @@ def pairs(name: str, streaming: bool = False, revision: str | None = None) -> di
 ACTIONS = {
     "push": push,
     "load": load,
-    "network": network,
     "enhancer": enhancer,
     "pairs": pairs,
 }

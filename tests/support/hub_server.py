@@ -11,6 +11,7 @@ writes them there. Byte ranges go by way of the storage host in both modes.
 """
 
 import base64
+import functools
 import hashlib
 import json
 import os
@@ -23,6 +24,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple, Self
 from urllib.parse import parse_qs, unquote, urlsplit
+
+import huggingface_hub
 
 from tests.support.xet_storage import EXPIRY_S, XetStorage, xet_hash
 
@@ -190,6 +193,25 @@ def hub_environment(server: HubServer, home: str | Path) -> dict[str, str]:
         "HF_UPDATE_DOWNLOAD_COUNTS": "0",
         "NO_PROXY": "127.0.0.1",
     }
+
+
+def take_for_the_hub(patch: Any, server: HubServer, home: Path) -> None:
+    """Let this process take a server for the real Hub, with empty caches; ``patch`` ends it.
+
+    Only for code that reads huggingface_hub's constants when it runs, as hub.py does.
+    """
+    for name, value in {
+        "ENDPOINT": server.url,
+        "HUGGINGFACE_CO_URL_TEMPLATE": server.url + "/{repo_id}/resolve/{revision}/{filename}",
+        "HF_HUB_CACHE": str(home / "hub"),
+        "HF_HUB_DISABLE_XET": server.xet is None,
+        # Else what this Hub says about itself would be noted in the home of whoever runs this.
+        "HF_HUB_DISABLE_TELEMETRY": True,
+    }.items():
+        patch.setattr(huggingface_hub.constants, name, value)
+    assets = functools.partial(huggingface_hub.cached_assets_path, assets_dir=home / "assets")
+    patch.setattr(huggingface_hub, "cached_assets_path", assets)
+    patch.setenv("HF_TOKEN", server.token)
 
 
 def is_large(path: str, size: int) -> bool:
@@ -506,13 +528,36 @@ def verify(hub: HubServer, request: Request, repository: str) -> Answer:
     return Answer()
 
 
+def next_proposal(found: Repository) -> str:
+    """The name of the branch that the next pull request is made of."""
+    return f"refs/pr/{sum('refs/pr/' in branch for branch in found.branches) + 1}"
+
+
+@route("POST", API + r"/discussions", writes=True)
+def create_discussion(hub: HubServer, request: Request, repository: str) -> Answer:
+    """Open a pull request, which starts as main is."""
+    found = hub.find(repository)
+    branch = next_proposal(found)
+    found.branches[branch] = found.find("main")
+    return Answer({"num": int(branch.rpartition("/")[2])})
+
+
+@route("GET", API + r"/discussions/(?P<number>[0-9]+)")
+def discussion(hub: HubServer, request: Request, repository: str, number: str) -> Answer:
+    hub.find(repository).find(f"refs/pr/{number}")
+    facts = {"num": int(number), "title": "x", "createdAt": "2026-01-01T00:00:00.000Z"}
+    facts |= {"status": "draft", "isPullRequest": True, "changes": {"base": "refs/heads/main"}}
+    facts |= {"filesWithConflicts": [], "events": [], "diff": ""}
+    return Answer({**facts, "repo": {"name": repository, "type": "model"}})
+
+
 @route("POST", API + r"/commit/(?P<revision>[^/]+)", writes=True)
 def commit(hub: HubServer, request: Request, repository: str, revision: str) -> Answer:
     found = hub.find(repository)
     parent = found.find(revision)
     proposal = "create_pr" in request.query
     if proposal:
-        revision = f"refs/pr/{sum('refs/pr/' in branch for branch in found.branches) + 1}"
+        revision = next_proposal(found)
     header, *operations = (json.loads(line) for line in request.body.splitlines())
     if header["value"].get("parentCommit", parent) != parent:
         raise Refusal(412, "A commit has happened since")
