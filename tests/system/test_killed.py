@@ -32,7 +32,7 @@ def uninterrupted(pairs, tmp_path_factory):
     def end(processes):
         if processes not in ends:
             out = tmp_path_factory.mktemp("uninterrupted")
-            result = finish(flags(pairs, out), processes)
+            result = finish([*flags(pairs, out), "--checkpointing_steps", STEPS], processes)
             assert result.returncode == 0, result.stderr
             ends[processes] = weights(out)
         return ends[processes]
@@ -49,7 +49,7 @@ def finish(arguments, processes):
 
 def flags(pairs, out):
     return ["--pairs", pairs, "--output_dir", out, "--max_train_steps", STEPS, *SHORT,
-            "--checkpointing_steps", 2, "--validation_steps", 8, "--resume_from_checkpoint",
+            "--checkpointing_steps", 2, "--validation_steps", 12, "--resume_from_checkpoint",
             "latest", "--dataloader_num_workers", 1]  # fmt: skip
 
 
