@@ -100,8 +100,12 @@ def count(root: Path) -> list[tuple[str, str]]:
         for entry in sorted((root / PACKAGE).iterdir())
         if entry.name != "__pycache__" and not entry.name.startswith(".")
     ]
-    folders = Counter(file.parent.relative_to(root).as_posix() for file in known.values())
-    folders[PACKAGE] += 1  # its __init__.py
+    folders = Counter(
+        file.parent.relative_to(root).as_posix()
+        for folder in {file.parent for file in known.values()}
+        for file in folder.iterdir()
+        if file.is_file() and not file.name.startswith(".")
+    )
     fullest, files = folders.most_common(1)[0]
     lines = {
         name: len(file.read_text(encoding="utf-8").splitlines()) for name, file in known.items()
