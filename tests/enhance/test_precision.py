@@ -32,7 +32,7 @@ def bundled(request):
 @pytest.fixture
 def bf16_here(monkeypatch):
     """Processors without bfloat16 compute it, too, only slowly."""
-    monkeypatch.setattr(dslr_gan.enhance.enhancer, "has_bf16", lambda device: True)
+    monkeypatch.setattr(dslr_gan.enhance.precision, "has_bf16", lambda device: True)
 
 
 def enhanced(photo, **options):
