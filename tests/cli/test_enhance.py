@@ -370,6 +370,7 @@ def test_long_work_shows_its_progress(photos, model, tmp_path, capsys, monkeypat
     assert "dslr_gan: " in shown and "text.jpg is not a photo" in shown
 
 
+@pytest.mark.slow
 def test_a_wrong_hub_id_is_one_sentence(photos, tmp_path):
     with HubServer() as hub:
         process = start(
@@ -559,6 +560,7 @@ def test_a_photo_through_a_pipe(photos, model, tmp_path):
     assert "dslr_gan: standard input is not a photo" in errors and len(complaints(errors)) == 1
 
 
+@pytest.mark.slow
 def test_a_file_to_standard_output(photos, model):
     cat = photos / "cat.png"
     status, output, _ = pipe(cat, "--out", "-", "--model", model, "--strength", "0")
@@ -579,6 +581,7 @@ def test_what_a_pipe_cannot_do_is_one_sentence(arguments, words, photos, capsys)
     assert words in refused(capsys, "enhance", *(each.format(photos) for each in arguments))
 
 
+@pytest.mark.slow
 def test_two_processes_share_the_photos_and_one_sums_up(photos, model, tmp_path):
     for number in range(5):
         Image.new("RGB", (20, 10 + number)).save(photos / f"{number}.png")
@@ -613,7 +616,9 @@ def test_a_variable_that_no_launcher_set_is_a_sentence(photos, tmp_path, capsys,
     assert "MASTER_ADDR" in refused(capsys, "enhance", photos, "--out", tmp_path / "out")
 
 
-@pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    "kind", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)]
+)
 def test_an_interrupt_leaves_whole_files_only(kind, model, tmp_path):
     (tmp_path / "many").mkdir()
     photo = Image.fromarray(data.chelsea()).resize((800, 600))
@@ -652,6 +657,7 @@ def test_an_interrupt_leaves_whole_files_only(kind, model, tmp_path):
     assert all(open_photo(out / name).size == (800, 600) for name in written)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_pipe_leaves_nothing_behind(kind, model, tmp_path):
     large, scratch = tmp_path / "large.tif", tmp_path / "scratch"
@@ -671,6 +677,7 @@ def test_an_interrupted_pipe_leaves_nothing_behind(kind, model, tmp_path):
     assert not list(scratch.glob("dslr_gan-*"))
 
 
+@pytest.mark.slow
 def test_twelve_megapixels_stay_below_the_memory_they_may_take(tmp_path):
     """With a generator of the size that is shipped; the limit counts PyTorch itself, too."""
     Generator().save_pretrained(tmp_path / "model")
