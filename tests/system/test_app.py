@@ -1,7 +1,5 @@
 """The app through its endpoint: `python app.py` and a Gradio client."""
 
-import threading
-from collections import Counter
 from pathlib import Path
 
 import httpx
@@ -11,8 +9,6 @@ from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from PIL import ExifTags, Image
 
-from dslr_gan.page import handlers, layout, uploads
-from dslr_gan.photo import open_photo
 from tests.support.app_server import MAKER, coffee, difference, running_app, save_phone_photo
 from tests.support.bmp_with_alpha import save_bmp_with_alpha
 from tests.support.hub_server import HubServer, hub_environment
@@ -243,70 +239,3 @@ def test_one_pixel_is_enhanced_without_a_score(client, tmp_path):
     assert details["change_ssim"] is None and details["note"] is None
     details = enhance(client, photo, reference=photo)[1]
     assert details["quality_ssim"] is None and "at least 11×11" in details["note"]
-
-
-def test_a_model_is_loaded_once(monkeypatch):
-    loads = Counter()
-
-    class Slow:
-        @staticmethod
-        def from_pretrained(name):
-            loads[name] += 1
-            threading.Event().wait(0.05)
-            return name
-
-    monkeypatch.setattr(handlers, "PhotoEnhancer", Slow)
-    handlers._load.cache_clear()
-    try:
-        threads = [
-            threading.Thread(target=handlers.enhancer_for, args=(phone,)) for phone in PHONES * 3
-        ]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-    finally:
-        handlers._load.cache_clear()
-    assert loads == {"iphone": 1, "sony": 1}
-
-
-def test_calls_of_the_model_wait_for_each_other_and_one_is_public():
-    page = layout.build()
-    calls = list(page.fns.values())
-    assert [call.api_name for call in calls if call.api_visibility != "private"] == ["enhance"]
-    model = [call for call in calls if call.concurrency_id == "model"]
-    assert len(model) == 3 and all(call.concurrency_limit == 1 for call in model)
-
-
-def test_results_do_not_pile_up(monkeypatch, tmp_path):
-    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
-    old = uploads.fresh_folder()
-    (old / "photo.png").write_bytes(b"old")
-    kept = uploads.fresh_folder()
-    assert old.is_dir() and kept != old
-    monkeypatch.setattr(uploads, "KEEP_SECONDS", -1)
-    assert uploads.fresh_folder().is_dir()
-    assert not old.exists() and not kept.exists()
-
-
-def test_a_large_photo_is_shown_smaller(tmp_path):
-    file = Path(handlers.preview(coffee(3000, 300), tmp_path / "shown.png"))
-    assert Image.open(file).size == (handlers.PREVIEW_SIDE, 205)
-    details = {
-        "change_ssim": 0.9, "quality_ssim": None, "source": "<b>", "note": None,
-        "phone": "sony", "notes": ["An <i>odd</i> note."], "hint": "<i>Canon</i>",
-        "strength": 1, "width": 3000, "height": 300, "seconds": 1.0,
-    }  # fmt: skip
-    text = handlers.facts_html(details)
-    assert "scaled down" in text and "Quality" not in text and "<b>." not in text
-    assert "<p class='hint'>&lt;i&gt;Canon" in text
-    assert "An &lt;i&gt;odd&lt;/i&gt; note." in text
-    assert "class='hint'" not in handlers.facts_html({**details, "hint": None})
-
-
-def test_displayed_is_upright_and_8_bit(tmp_path):
-    turned = open_photo(save_phone_photo(tmp_path / "turned.jpg", 40, 30, orientation=8))
-    assert handlers.displayed(turned).size == (30, 40)
-    deep = Image.fromarray(np.full((20, 30), 65535, np.uint16))
-    shown = handlers.displayed(deep)
-    assert shown.mode == "RGB" and shown.getextrema() == ((255, 255),) * 3
