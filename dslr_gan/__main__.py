@@ -1,7 +1,10 @@
 """The command line: ``python -m dslr_gan enhance | evaluate | prepare | export | models``.
 
-Exit status: 0 when all went well, 1 when something failed, 2 when the command was not
-understood, 130 when it was interrupted. Failures are one sentence each on stderr.
+The console command ``dslr-gan``, which ``pip install`` adds, is the same. Without a command the
+help is shown.
+
+Exit status: 0 when all went well or help was shown, 1 when something failed, 2 when the command
+was not understood, 130 when it was interrupted. A failure is one message on stderr.
 """
 
 import argparse
@@ -12,6 +15,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from dslr_gan import __version__
 from dslr_gan.cli import enhance, evaluate, export, models, prepare
 from dslr_gan.cli.common import PROGRAM, complain
 from dslr_gan.errors import DslrGanError
@@ -29,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.basicConfig(format="dslr_gan: %(message)s", level=logging.WARNING)
     try:
         status = _run(arguments)
-        sys.stdout.flush()  # here, where a reader who has gone is noticed in good order
+        sys.stdout.flush()  # here, where a reader who has gone is handled below
         return status
     except DslrGanError as error:
         complain(str(error))
@@ -49,20 +53,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(arguments: Sequence[str] | None) -> int:
+    parser = make_parser()
     try:
-        options = _parser().parse_args(arguments)
-    except SystemExit as end:  # argparse has shown its help or its complaint
+        options = parser.parse_args(arguments)
+    except SystemExit as end:  # argparse has shown its help or its message
         return int(end.code or 0)
+    if options.run is None:
+        parser.print_help()
+        return 0
     return options.run(options)
 
 
-def _parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
+    """Make the parser of all commands; ``run`` in what it parses is the command's function."""
     parser = argparse.ArgumentParser(
         prog=PROGRAM,
         description="Phone photo in, DSLR-like photo out.",
         epilog=f"{PROGRAM} COMMAND --help says more about a command and gives an example.",
     )
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    parser.add_argument("--version", action="version", version=f"dslr_gan {__version__}")
+    parser.set_defaults(run=None)
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND")
     for add in (enhance.add, evaluate.add, prepare.add, export.add, models.add):
         add(commands)
     return parser

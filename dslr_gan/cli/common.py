@@ -1,6 +1,7 @@
-"""The commands of ``python -m dslr_gan``, a module each, and what they share.
+"""What the commands share.
 
-Whatever does the work is imported only once it is needed, so that ``--help`` answers at once.
+The modules that do the work are imported only when a command runs, so that ``--help`` answers at
+once.
 """
 
 import argparse
@@ -12,13 +13,28 @@ from typing import TypeAlias
 from dslr_gan.models.phones import PHONES
 from hub_card import Source
 
-PROGRAM = "python -m dslr_gan"
+PROGRAM = "dslr-gan" if Path(sys.argv[0]).stem == "dslr-gan" else "python -m dslr_gan"
+"""How this process was started: by the console command or as a module."""
 
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 KNOWN_MODELS = (
     f"{', '.join(PHONES)}, a Hub id owner/name, a folder, or a published safetensors file"
 )
+
+
+EXAMPLE = "example:"
+"""How the last paragraph of a command's help begins."""
+
+
+class _HelpFormatter(argparse.HelpFormatter):
+    """Wraps the paragraphs of a description and leaves the lines of the example as they are."""
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        if text.startswith(EXAMPLE):
+            return text
+        fill = super()._fill_text
+        return "\n\n".join(fill(paragraph, width, indent) for paragraph in text.split("\n\n"))
 
 
 def add_command(
@@ -28,13 +44,13 @@ def add_command(
     summary: str,
     example: str,
 ) -> argparse.ArgumentParser:
-    """Add a command whose help ends in an example; ``run`` gives its exit status."""
+    """Add a command whose help ends in an example; ``run`` returns its exit status."""
     command = commands.add_parser(
         name,
-        help=summary,
+        help=summary.replace("%", "%%"),  # argparse formats the help, not the description
         description=summary,
-        epilog=f"example:\n  {example}",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog=f"{EXAMPLE}\n  {example}",
+        formatter_class=_HelpFormatter,
     )
     command.set_defaults(run=run)
     return command
@@ -55,28 +71,28 @@ def add_loading(command: argparse.ArgumentParser) -> None:
 
 def find_photos(inputs: Sequence[str]) -> tuple[list[Path], int]:
     """The photos that the inputs mean, each once, and how many inputs held none."""
-    from dslr_gan.enhance import inputs as folders
+    from dslr_gan.enhance import inputs as planning
 
-    found = folders.find_photos(inputs)
+    found = planning.find_photos(inputs)
     for problem in found.problems:
         complain(problem)
     return [photo.path for photo in found.photos], len(found.problems)
 
 
-def complain(sentence: str) -> None:
-    """Say on stderr what went wrong."""
-    sys.stderr.write(f"dslr_gan: {shown(sentence)}\n")
+def complain(message: str) -> None:
+    """Write an error message to stderr."""
+    sys.stderr.write(f"dslr_gan: {printable(message)}\n")
 
 
 def say(line: str) -> None:
-    """Say on stdout how it went; letters that the terminal lacks are written as escapes."""
+    """Write a line to stdout; letters that the terminal lacks are written as escapes."""
     encoding = sys.stdout.encoding or "utf-8"
-    text = shown(line).encode(encoding, "backslashreplace").decode(encoding)
+    text = printable(line).encode(encoding, "backslashreplace").decode(encoding)
     sys.stdout.write(f"{text}\n")
 
 
-def shown(text: str) -> str:
-    """Text on one line: names of files may hold line ends, escapes, and half letters."""
+def printable(text: str) -> str:
+    """Text on one line: file names may hold line ends, escape sequences and invalid bytes."""
     return "".join(
         letter if letter.isprintable() else letter.encode("unicode_escape").decode()
         for letter in text
@@ -86,10 +102,10 @@ def shown(text: str) -> str:
 def make_source(
     default: str, name: str | None, terms: str | None, url: str | None
 ) -> "Source | None":
-    """What the card says of photos or of a teacher; None where nothing was given."""
+    """What the card says of photos or of a teacher; None where no option was given."""
     from hub_card import Source
 
     if not (name or terms or url):
         return None
-    # What they gave is counted when it is there.
+    # What they gave is filled in when the pairs have been counted.
     return Source(name=name or default, gave="", terms=terms, url=url, dataset_id=None)

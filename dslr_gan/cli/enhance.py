@@ -1,7 +1,6 @@
 """``enhance``: photos in, one enhanced file per photo out."""
 
 import argparse
-import json
 import signal
 import sys
 import threading
@@ -21,7 +20,13 @@ from dslr_gan.cli.common import (
     complain,
     say,
 )
-from dslr_gan.cli.enhance_report import as_json, count_photos, passed_over_lines
+from dslr_gan.cli.enhance_report import (
+    as_json,
+    make_report,
+    passed_over_lines,
+    summary_lines,
+    write_report,
+)
 from dslr_gan.cli.progress import PhotosBar
 from dslr_gan.errors import DslrGanError
 
@@ -31,12 +36,12 @@ if TYPE_CHECKING:
     from dslr_gan.enhance.processes import Share
 
 STANDARD = "-"
-"""What stands for standard input or output."""
+"""The name of standard input and output."""
 
 WORKERS = 2
-"""Photos at a time unless ``--workers`` says otherwise. Two, each with half of the cores, took
-0.81 of the time of one with all of them: four photos of 3 megapixels, bundled model, two cores,
-three rounds (``python -m benchmarks.batch``)."""
+"""Photos at a time without ``--workers``. Two, each with half of the cores, took 0.81 of the time
+of one with all of them: four photos of 3 megapixels, bundled model, two cores, three rounds
+(``python -m benchmarks.batch``)."""
 
 
 def add(commands: Commands) -> None:
@@ -62,7 +67,8 @@ def add(commands: Commands) -> None:
         "--out",
         metavar="DIR",
         help="folder for the results, which keep their place below the given folder; of results "
-        "that would share a name the second is called cat-2.jpg; - writes one to standard output",
+        "that would share a name the second is called cat-2.jpg; a photo whose format cannot hold "
+        "the result becomes a .png; - writes one photo to standard output",
     )
     command.add_argument(
         "--recursive", action="store_true", help="also take the photos of folders inside folders"
@@ -71,8 +77,8 @@ def add(commands: Commands) -> None:
         "--model",
         default="iphone",
         metavar="NAME",
-        help=f"{KNOWN_MODELS}, or auto: by the maker of each photo's camera, iphone where that is "
-        "of no use (default: iphone)",
+        help=f"{KNOWN_MODELS}, or auto: by the maker of each photo's camera, iphone where it is "
+        "another or unknown (default: iphone)",
     )
     command.add_argument(
         "--strength",
@@ -105,15 +111,15 @@ def _add_speed(command: argparse.ArgumentParser) -> None:
 
 
 def _add_batch(command: argparse.ArgumentParser) -> None:
-    """Add the options on how many photos are gone through."""
+    """Add the options for many photos."""
     command.add_argument(
-        "--overwrite", action="store_true", help="replace results that are there already"
+        "--overwrite", action="store_true", help="replace results that exist already"
     )
     command.add_argument(
         "--resume",
         action="store_true",
-        help="leave out photos that are finished, and write down in DIR which are; of results "
-        "without such a note those that are whole and newer than their photo count as finished",
+        help="leave out photos that are finished, and record in DIR which are; of results that "
+        "are not recorded those that are whole and newer than their photo count as finished",
     )
     command.add_argument(
         "--max-megapixels",
@@ -134,7 +140,7 @@ def _run(options: argparse.Namespace) -> int:
     if STANDARD in (options.out, *options.inputs):
         from dslr_gan.cli.enhance_stream import enhance_stream
 
-        with _terminated_like_interrupted():  # or a half result would stay behind
+        with _terminated_like_interrupted():  # or half a result would stay in the temporary folder
             return enhance_stream(options)
     if options.out is None:
         options.show_usage(sys.stderr)
@@ -160,7 +166,7 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _check(options: argparse.Namespace) -> None:
-    """Refuse numbers that mean nothing, and a report that would take a photo's place."""
+    """Refuse numbers out of range, and a report that could replace a photo."""
     if not 0 <= options.strength <= 1:
         raise DslrGanError(f"--strength must lie between 0 and 1, got {options.strength}.")
     if options.workers is not None and options.workers < 1:
@@ -173,7 +179,7 @@ def _check(options: argparse.Namespace) -> None:
 
 
 class _Run:
-    """One run over many photos: this process's share of them, then the summary of all."""
+    """One run over many photos: this process's share of them, then the report of all."""
 
     def __init__(
         self, options: argparse.Namespace, share: "Share", found: "Found", jobs: Sequence["Job"]
@@ -188,7 +194,7 @@ class _Run:
         self.started = time.perf_counter()
 
     def run(self) -> int:
-        """Enhance, sum up, and say by the exit status how it went."""
+        """Enhance, report, and return the exit status."""
         models = self._models()
         folders = [folder for folder in self._folders() if not folder.exists()]
         try:
@@ -198,14 +204,21 @@ class _Run:
             self._interrupted()
             raise
         finally:
-            for folder in folders:  # from the inside out; one that holds a result stays
+            for folder in folders:  # the innermost first; one that holds a result stays
                 with suppress(OSError):
                     folder.rmdir()
-        gathered = self.share.gather({n: as_json(each) for n, each in self.outcomes.items()})
-        if gathered is None:  # the first process speaks for all
+        gathered = self.share.gather(
+            {number: as_json(outcome) for number, outcome in self.outcomes.items()}
+        )
+        if gathered is None:  # the first process reports for all
             return 0
-        photos = {int(number): each for part in gathered for number, each in part.items()}
-        return self._sum_up([photos[number] for number in sorted(photos)])
+        photos = {int(number): entry for share in gathered for number, entry in share.items()}
+        report = self._report([photos[number] for number in sorted(photos)], interrupted=False)
+        failed = report["counts"]["failed"]
+        if failed < len(photos):
+            for line in summary_lines(report, self.found, self.options.out):
+                say(line)
+        return 1 if failed or self.found.problems else 0
 
     def _models(self) -> "Models":
         from dslr_gan.enhance.batch import Models
@@ -226,7 +239,7 @@ class _Run:
         )
 
     def _folders(self) -> list[Path]:
-        """Every folder that a result may lie in, the innermost first."""
+        """Every folder that may hold a result, the innermost first."""
         folders = {parent for job in self.jobs for parent in job.destination.parents}
         return sorted(folders, key=lambda folder: len(folder.parts), reverse=True)
 
@@ -244,7 +257,7 @@ class _Run:
             overwrite=self.options.overwrite,
             max_megapixels=self.options.max_megapixels or MAX_MEGAPIXELS,
             record=Record(out, self.share.rank) if self.options.resume else None,
-            say=lambda photo, sentence: bar.complain(f"{photo}: {sentence}"),
+            say=lambda photo, note: bar.complain(f"{photo}: {note}"),
         )
         workers = min(self.options.workers or WORKERS, max(1, len(self.jobs)))
         if models.device.type == "cpu" and workers > 1:
@@ -260,77 +273,31 @@ class _Run:
             enhance_all(self.jobs, enhancing, finished, workers=workers, progress=bar.advance)
 
     def _interrupted(self) -> None:
-        """Write down and say how far it came."""
-        outcomes = [as_json(self.outcomes[number]) for number in sorted(self.outcomes)]
+        """Report how far this process came."""
+        photos = [as_json(self.outcomes[number]) for number in sorted(self.outcomes)]
         if self.share.is_first:
-            self._report(outcomes, interrupted=True)
-        good = sum(not each["error"] for each in outcomes)
+            self._report(photos, interrupted=True)
+        good = sum(not photo["error"] for photo in photos)
         complain(f"{good} of {len(self.jobs)} photos were finished; --resume goes on from there.")
-
-    def _sum_up(self, photos: list[dict[str, Any]]) -> int:
-        report = self._report(photos, interrupted=False)
-        failed = report["counts"]["failed"]
-        if failed < len(photos):
-            for line in self._summary(report):
-                say(line)
-        return 1 if failed or self.found.problems else 0
-
-    def _summary(self, report: dict[str, Any]) -> Iterator[str]:
-        """What to say at the end, line by line."""
-        counts, out = report["counts"], self.options.out
-        made = counts["enhanced"] + counts["copied"]
-        if made:
-            source = " and ".join(report["models"])
-            yield f"{count_photos(made)} enhanced into {out}, with {source}."
-            if made > 1:
-                yield (
-                    f"{report['seconds_per_photo']:.2f} s per photo, "
-                    f"{report['seconds']:.1f} s in all."
-                )
-        if counts["copied"]:
-            yield f"Of these {counts['copied']} copied, since a strength of 0 changes nothing."
-        before = counts["finished"] + counts["by date"]
-        if before:
-            yield f"{count_photos(before)} finished before."
-        if counts["by date"]:
-            yield (
-                f"Of these {counts['by date']} by date alone: nothing tells with which settings "
-                "they were made."
-            )
-        yield from passed_over_lines(self.found)
-        if counts["failed"]:
-            yield f"{count_photos(counts['failed'])} failed:"
-            yield from (f"  {each['source']}" for each in report["photos"] if each["error"])
 
     def _report(self, photos: list[dict[str, Any]], *, interrupted: bool) -> dict[str, Any]:
         """All that is known at the end; written where ``--report`` says."""
-        from dslr_gan.enhance.batch import STATES
-        from dslr_gan.files import written_whole
-
-        counts = {state: sum(each["state"] == state for each in photos) for state in STATES}
-        made = counts["enhanced"] + counts["copied"]
-        seconds = time.perf_counter() - self.started
-        report = {
-            "interrupted": interrupted,
-            "planned": self.total,
-            "counts": counts,
-            "seconds": round(seconds, 3),
-            "seconds_per_photo": round(seconds / made, 3) if made else None,
-            "models": list(dict.fromkeys(each["model"] for each in photos if each["model"])),
-            "strength": self.options.strength,
-            "format": self.options.format,
-            "problems": self.found.problems,
-            "passed_over": dict(sorted(self.found.passed_over.items())),
-            "photos": photos,
-        }
+        report = make_report(
+            photos,
+            self.found,
+            interrupted=interrupted,
+            planned=self.total,
+            seconds=time.perf_counter() - self.started,
+            strength=self.options.strength,
+            format=self.options.format,
+        )
         if self.options.report:
-            with written_whole(self.options.report) as unfinished:
-                unfinished.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+            write_report(report, self.options.report)
         return report
 
 
 def _divide_cores(workers: int) -> None:
-    """Let the workers' networks share the cores instead of getting in each other's way."""
+    """Give each worker's network its part of the cores."""
     import torch
 
     torch.set_num_threads(max(1, torch.get_num_threads() // workers))
@@ -338,7 +305,7 @@ def _divide_cores(workers: int) -> None:
 
 @contextmanager
 def _terminated_like_interrupted() -> Iterator[None]:
-    """Take a polite end by the system or a batch scheduler as an interrupt, to clean up after."""
+    """Turn SIGTERM, by the system or a batch scheduler, into an interrupt, which cleans up."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

@@ -1,6 +1,8 @@
-"""What ``enhance`` reports: lines, the summary, and the JSON of ``--report``."""
+"""What ``enhance`` reports: the lines at the end, and the JSON of ``--report``."""
 
+import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -21,13 +23,91 @@ def as_json(outcome: "Outcome") -> dict[str, Any]:
     }
 
 
+def make_report(
+    photos: list[dict[str, Any]],
+    found: "Found",
+    *,
+    interrupted: bool,
+    planned: int,
+    seconds: float,
+    strength: float,
+    format: str | None,
+) -> dict[str, Any]:
+    """Give what ``--report`` writes.
+
+    Args:
+        photos: What :func:`as_json` made of each outcome, in the order of the photos.
+        found: What the inputs meant.
+        interrupted: Whether the run ended early.
+        planned: How many photos there were to enhance.
+        seconds: Of the whole run.
+        strength: As it was asked for.
+        format: As it was asked for; None where the photos kept theirs.
+    """
+    from dslr_gan.enhance.batch import STATES
+
+    counts = {state: sum(photo["state"] == state for photo in photos) for state in STATES}
+    made = counts["enhanced"] + counts["copied"]
+    return {
+        "interrupted": interrupted,
+        "planned": planned,
+        "counts": counts,
+        "seconds": round(seconds, 3),
+        "seconds_per_photo": round(seconds / made, 3) if made else None,
+        "models": list(dict.fromkeys(photo["model"] for photo in photos if photo["model"])),
+        "strength": strength,
+        "format": format,
+        "problems": found.problems,
+        "passed_over": dict(sorted(found.passed_over.items())),
+        "photos": photos,
+    }
+
+
+def write_report(report: dict[str, Any], file: Path) -> None:
+    """Write a report as JSON, whole or not at all.
+
+    Raises:
+        OSError: If the file cannot be written.
+    """
+    from dslr_gan.files import written_whole
+
+    with written_whole(file) as unfinished:
+        unfinished.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+
+
+def summary_lines(report: dict[str, Any], found: "Found", out: str) -> Iterator[str]:
+    """Sum up a run in lines for people."""
+    counts = report["counts"]
+    made = counts["enhanced"] + counts["copied"]
+    if made:
+        yield f"{count_photos(made)} enhanced into {out}, with {' and '.join(report['models'])}."
+        if made > 1:
+            yield (
+                f"{report['seconds_per_photo']:.2f} s per photo, {report['seconds']:.1f} s in all."
+            )
+    if counts["copied"]:
+        yield f"Of these {counts['copied']} copied, since a strength of 0 changes nothing."
+    before = counts["finished"] + counts["by date"]
+    if before:
+        yield f"{count_photos(before)} finished before."
+    if counts["by date"]:
+        yield (
+            f"Of these {counts['by date']} by date alone: there is no record of the settings that "
+            "they were made with."
+        )
+    yield from passed_over_lines(found)
+    if counts["failed"]:
+        yield f"{count_photos(counts['failed'])} failed:"
+        yield from (f"  {photo['source']}" for photo in report["photos"] if photo["error"])
+
+
 def count_photos(count: int) -> str:
     """Give a number of photos in words: ``1 photo``, ``2 photos``."""
     return f"{count} photo" if count == 1 else f"{count} photos"
 
 
 def passed_over_lines(found: "Found") -> Iterator[str]:
-    """What to say of files in folders that were not taken for photos."""
+    """Report the files in folders that are not photos."""
     from dslr_gan.enhance.inputs import raw_apart
 
     raw, others = raw_apart(found.passed_over)

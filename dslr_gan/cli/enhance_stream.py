@@ -9,11 +9,11 @@ from dslr_gan.cli.common import complain
 from dslr_gan.errors import DslrGanError
 
 LARGEST = 2 << 30
-"""Bytes that are read from standard input at most: whoever pipes a disk gets a sentence."""
+"""Bytes that are read from standard input at most: a piped disk gets an error message."""
 
 
 def enhance_stream(options: argparse.Namespace) -> int:
-    """Enhance one photo; standard output gets all of the result, or nothing.
+    """Enhance one photo; standard output gets the whole result or nothing.
 
     Raises:
         DslrGanError: If there is more than one photo, an option that needs a folder, or anything
@@ -43,15 +43,15 @@ def enhance_stream(options: argparse.Namespace) -> int:
             strength=options.strength,
             format=options.format,
             max_megapixels=options.max_megapixels or MAX_MEGAPIXELS,
-            say=lambda _, sentence: complain(sentence),
+            say=lambda _, note: complain(note),
         )
         job = Job(source, Path(folder) / "result")
         outcome = enhancing(job, lambda done, tiles: None)
         if outcome.error:
-            # By the names that whoever called knows.
+            # With the names that the caller knows.
             named = outcome.error.replace(str(job.destination), "standard output")
             raise DslrGanError(named.replace(f"{folder}/", ""))
-        sys.stdout.buffer.write(job.destination.read_bytes())
+        sys.stdout.buffer.write(outcome.destination.read_bytes())
     return 0
 
 

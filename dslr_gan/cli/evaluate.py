@@ -1,4 +1,4 @@
-"""``evaluate``: scores of models over pairs, as a table, as JSON, as Table I and as a figure."""
+"""``evaluate``: scores of models over pairs as a table, as JSON, as Table I and as a figure."""
 
 import argparse
 import sys
@@ -25,7 +25,7 @@ def add(commands: Commands) -> None:
         commands,
         "evaluate",
         _run,
-        "Score models on pairs of a phone photo and a DSLR photo: PSNR, SSIM, MS-SSIM, FLIP,\n"
+        "Score models on pairs of a phone photo and a DSLR photo: PSNR, SSIM, MS-SSIM, FLIP, "
         "colour shift, noise amplification; each with its 95 % interval over the pairs.",
         f"{PROGRAM} evaluate --model runs/vdsr/generator=VDSR --model iphone=ours "
         "--pairs dped/iphone --figure panels.png",
@@ -115,7 +115,7 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _check(options: argparse.Namespace) -> None:
-    """Refuse what cannot be written, before any work is done."""
+    """Refuse files that cannot be written, before any work is done."""
     from dslr_gan.enhance.inputs import absolute
 
     for name in FILES:
@@ -132,17 +132,17 @@ def _check(options: argparse.Namespace) -> None:
 
 
 def labelled(given: Sequence[str]) -> dict[str, str]:
-    """Tell models by their labels.
+    """Separate the names of models from their labels.
 
     Args:
-        given: Each ``NAME`` or ``NAME=LABEL``; a file or folder whose own name holds an equals
-            sign is taken whole.
+        given: ``NAME`` or ``NAME=LABEL`` for each model; a file or folder whose own name contains
+            an equals sign is a name as a whole.
 
     Returns:
         Names by labels, in their order.
 
     Raises:
-        DslrGanError: If a label is empty, taken by the tables themselves, or given twice.
+        DslrGanError: If a label is empty, one of the tables' own rows, or given twice.
     """
     names: dict[str, str] = {}
     for text in given:
@@ -160,7 +160,7 @@ def labelled(given: Sequence[str]) -> dict[str, str]:
 
 
 def phone_of(rows: "Rows") -> str:
-    """The folder that the phone's pictures lie in; ``phone`` where they lie in none."""
+    """The name of the folder that holds the phone's pictures; ``phone`` where there is none."""
     stored = rows[0]["phone"]
     path = stored.get("path") if isinstance(stored, Mapping) else None
     return Path(path or "").parent.name or "phone"
@@ -175,12 +175,12 @@ def _exists(text: str) -> bool:
 
 def _sources(enhancers: "Mapping[str, PhotoEnhancer]") -> dict[str, str]:
     """Where each network came from and how large it is."""
-    told = {}
+    sources = {}
     for label, enhancer in enhancers.items():
         count = sum(parameter.numel() for parameter in enhancer.generator.parameters())
         network = type(enhancer.generator).__name__
-        told[label] = f"{enhancer.source}; {network}, {count:,} parameters"
-    return told
+        sources[label] = f"{enhancer.source}; {network}, {count:,} parameters"
+    return sources
 
 
 def _write(file: Path, write: Callable[[Path], object]) -> None:

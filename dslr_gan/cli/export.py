@@ -13,8 +13,8 @@ def add(commands: Commands) -> None:
         commands,
         "export",
         _run,
-        "Write a model as ONNX, for other runtimes, checked against PyTorch; dslr_gan/export.py "
-        "shows how to run it.",
+        "Write a model as ONNX, for other runtimes, checked against PyTorch; the module "
+        "dslr_gan.models.export shows how to run it.",
         f"{PROGRAM} export --model iphone --out iphone.onnx",
     )
     command.add_argument(
@@ -30,7 +30,9 @@ def add(commands: Commands) -> None:
     command.add_argument(
         "--revision", metavar="R", help="branch, tag or commit of the model's Hub repository"
     )
-    command.add_argument("--overwrite", action="store_true", help="replace files that are there")
+    command.add_argument(
+        "--overwrite", action="store_true", help="replace files that exist already"
+    )
 
 
 def _run(options: argparse.Namespace) -> int:

@@ -37,7 +37,7 @@ def _hub_line(phone: Phone) -> str:
 
 
 def _bundled_line(phone: Phone) -> str:
-    """Whether weights come with the package, and what is known about them."""
+    """Whether the package contains weights, and what is known about them."""
     if not phone.bundled:
         return f"none in {phone.folder}"
 

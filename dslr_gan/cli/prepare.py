@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 _ALIGNED = """\
 With --phone the result is a dataset for datasets.load_dataset, with a report.html to look at.
-Interrupted or killed, the same command goes on with the pairs that are done. Photos that cannot
-be read are told of and left out, and the exit status is then 1; pairs that cannot be aligned are
-left out and stand in the report."""
+After an interrupt or a kill the same command continues and keeps the pairs that are done. Photos
+that cannot be read are reported and left out, and the exit status is then 1. Pairs that cannot be
+aligned are left out and listed in the report."""
 
 
 def add(commands: Commands) -> None:
@@ -131,14 +131,14 @@ def _run(options: argparse.Namespace) -> int:
     if kind == "--phone":
         return _run_aligned(options)
     if not options.inputs:
-        with suppress(SystemExit):  # argparse's own complaint; main() gives the status
+        with suppress(SystemExit):  # after argparse's own message; main() returns the status
             options.misunderstood("the following arguments are required: IN")
         return 2
     return run_with_targets(options)
 
 
 def _check_meant(options: argparse.Namespace, kind: str) -> None:
-    """Refuse numbers that mean nothing, and options that only another kind has."""
+    """Refuse numbers out of range, and options that belong to another kind."""
     if kind == "--phone" and options.inputs:
         raise DslrGanError(
             f"{options.inputs[0]} has no meaning with --phone, whose folder holds the photos; "
@@ -208,15 +208,15 @@ def _run_aligned(options: argparse.Namespace) -> int:
                 "goes on from there."
             )
         raise
-    _tell(prepared, options.out)
+    _summarize(prepared, options.out)
     if options.push_to_hub is not None:
         address = push_dataset(options.out, options.push_to_hub, private=options.private)
         sys.stdout.write(f"pushed to {address}\n")
     return 1 if any(outcome.unreadable for outcome in prepared.outcomes) else 0
 
 
-def _tell(prepared: "Prepared", out: Path) -> None:
-    """Complain of photos that could not be read, and say what was written."""
+def _summarize(prepared: "Prepared", out: Path) -> None:
+    """Report photos that could not be read, and what was written."""
     for outcome in prepared.outcomes:
         if outcome.unreadable:
             complain(f"pair {outcome.name} is left out: {outcome.reason}")
@@ -228,6 +228,3 @@ def _tell(prepared: "Prepared", out: Path) -> None:
         f"{parts} patches in {out}, from {used} pairs of photos{left_out}; "
         f"{out / 'report.html'} shows them\n"
     )
-
-
-# Photos and targets --------------------------------------------------------------------------

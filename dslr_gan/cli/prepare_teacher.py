@@ -1,4 +1,4 @@
-"""``prepare`` with targets that exist already: a teacher's results, or pictures on a grid."""
+"""``prepare`` with a teacher's results as targets, or with targets made on a grid."""
 
 import argparse
 import sys
@@ -20,7 +20,7 @@ def add_teacher(group: argparse._ArgumentGroup) -> None:
         "--vary",
         action="store_true",
         default=None,
-        help="take squares of any size and place, scaled down to the crop's, and change their "
+        help="take squares of random size and place, scaled down to the crop's, and change their "
         "light; with --per-photo",
     )
     group.add_argument(
@@ -45,7 +45,7 @@ def add_targets(group: argparse._ArgumentGroup) -> None:
 
 
 def run_with_targets(options: argparse.Namespace) -> int:
-    """Prepare pairs whose targets are a teacher's results or lie on a grid."""
+    """Prepare pairs whose targets are a teacher's results or were made on a grid."""
     photos, failed = find_photos(options.inputs)
     if failed:
         return 1

@@ -3,16 +3,19 @@
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
 from dslr_gan.cli.common import complain
-from dslr_gan.enhance.inputs import Job
 from dslr_gan.errors import shown
+
+if TYPE_CHECKING:
+    from dslr_gan.enhance.inputs import Job
 
 
 class PhotosBar:
-    """A progress bar that several workers move, and past which sentences are said."""
+    """A progress bar that several workers move, with messages on lines above it."""
 
     LAYOUT = "{percentage:3.0f}% |{bar}| {n:.1f} of {total} photos [{elapsed}<{remaining}] {desc}"
 
@@ -30,33 +33,33 @@ class PhotosBar:
         self._bar.close()
 
     def advance(self, job: "Job", done: int, tiles: int) -> None:
-        """Part of one photo is done; the last hundredth is for saving it."""
+        """Show that part of one photo is done; the last hundredth is for saving it."""
         with self._lock:
             self._moving[job] = 0.99 * done / tiles
             self._bar.set_description_str(shown(job.source.name), refresh=False)
             self._move()
 
     def finish(self, job: "Job") -> None:
-        """One photo is finished, well or not."""
+        """Show that one photo is finished, whether it failed or not."""
         with self._lock:
             self._moving.pop(job, None)
             self._finished += 1
             self._move()
 
-    def complain(self, sentence: str) -> None:
-        """Say something on a line of its own."""
+    def complain(self, message: str) -> None:
+        """Write a message on a line of its own."""
         with self._lock:
             if not self._silent and self._bar.last_print_t >= self._bar.start_t + self._bar.delay:
                 self._bar.clear()  # it has been shown
-            complain(sentence)
+            complain(message)
 
     def _move(self) -> None:
         self._bar.update(self._finished + sum(self._moving.values()) - self._bar.n)
 
 
 @contextmanager
-def progress_bar(total: int, unit: str) -> "Iterator[Callable[[int, int], None]]":
-    """A progress bar, and the function that moves it."""
+def progress_bar(total: int, unit: str) -> Iterator[Callable[[int, int], None]]:
+    """Show a progress bar; yields the function that moves it."""
     with tqdm(total=total, delay=1, unit=unit, desc="preparing") as bar:
 
         def advance(done: int, _: int) -> None:

@@ -1,4 +1,4 @@
-"""Many photos, one after another or several at a time: a bad one is reported, the rest go on."""
+"""Many photos, one or several at a time; one that fails is reported and the others go on."""
 
 import hashlib
 import json
@@ -12,25 +12,18 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from PIL import Image
 
 from dslr_gan.enhance.enhancer import PhotoEnhancer
 from dslr_gan.enhance.inputs import Job
+from dslr_gan.enhance.memory import lacks_memory
+from dslr_gan.enhance.photo_file import enhance_file
 from dslr_gan.enhance.resume import Record, State
 from dslr_gan.errors import DslrGanError, shown
-from dslr_gan.models.phones import DEFAULT, PHONES, Phone, camera_hint, camera_of
-from dslr_gan.photo import (
-    BECOMES,
-    MAX_MEGAPIXELS,
-    copy_photo,
-    find_format,
-    format_note,
-    is_own_format,
-    open_photo_in_parts,
-)
+from dslr_gan.models.phones import DEFAULT, PHONES, Camera, Phone, camera_hint
+from dslr_gan.photo import MAX_MEGAPIXELS
 
 AUTO = "auto"
-"""The model that is chosen photo by photo, by the maker of its camera."""
+"""Chooses the model for each photo by the maker of its camera."""
 
 STATES = ("enhanced", "copied", "finished", "by date", "failed")
 """What can become of a photo."""
@@ -52,20 +45,20 @@ class Outcome:
     model: str = ""
     """Where the weights came from; empty where none were used."""
     error: str = ""
-    """Why it failed, in a sentence."""
+    """Why it failed."""
     notes: tuple[str, ...] = ()
-    """What is worth a hint: its camera, and what of it the result has not."""
+    """What is worth knowing: its camera, and what the photo has and the result does not."""
 
 
 # Models --------------------------------------------------------------------------------------
 
 
 class Models:
-    """The enhancer for each photo: always the same one, or by the photo's camera.
+    """The enhancer for each photo: always the same one, or chosen by the photo's camera.
 
     Args:
         name: ``"auto"``, or whatever ``PhotoEnhancer.from_pretrained`` takes.
-        options: What else it takes.
+        options: The keyword arguments of ``from_pretrained``.
 
     Raises:
         DslrGanError: If a model cannot be loaded, or a revision is asked of ``"auto"``.
@@ -76,7 +69,9 @@ class Models:
             raise DslrGanError("--revision belongs to one model; name it instead of auto.")
         names = tuple(PHONES) if name == AUTO else (name,)
         self.is_auto = name == AUTO
-        self._enhancers = {each: PhotoEnhancer.from_pretrained(each, **options) for each in names}
+        self._enhancers = {
+            model: PhotoEnhancer.from_pretrained(model, **options) for model in names
+        }
         self.fingerprint = " ".join(map(_fingerprint, self._enhancers.values()))
         """The same for the same settings and weights of every network, and for no others."""
         self._only = names[0]
@@ -88,15 +83,14 @@ class Models:
         """Where the enhancers compute."""
         return next(iter(self._enhancers.values())).device
 
-    def for_photo(self, photo: Image.Image) -> PhotoEnhancer:
-        """The enhancer that suits a photo."""
-        name = (camera_of(photo).phone or DEFAULT).name if self.is_auto else self._only
+    def for_camera(self, camera: Camera) -> PhotoEnhancer:
+        """The enhancer for photos of a camera."""
+        name = (camera.phone or DEFAULT).name if self.is_auto else self._only
         return self._enhancers[name]
 
-    def hint(self, photo: Image.Image) -> str | None:
-        """What there is to say of a photo's camera, in a sentence; once for each camera."""
-        camera = camera_of(photo)
-        phone = self._phone_of(photo)
+    def hint(self, camera: Camera) -> str | None:
+        """What a person should know of a camera and its model; only once for each camera."""
+        phone = self._phone_for(camera)
         if phone is None:
             return None
         hint = camera_hint(phone, camera)
@@ -108,23 +102,23 @@ class Models:
             self._hinted.add(camera)
             return hint
 
-    def _phone_of(self, photo: Image.Image) -> Phone | None:
-        """The phone that a photo's model was made for, where that is known."""
+    def _phone_for(self, camera: Camera) -> Phone | None:
+        """The phone that a camera's model was made for, where that is known."""
         if self.is_auto:
-            return camera_of(photo).phone or DEFAULT
+            return camera.phone or DEFAULT
         if self._only in PHONES:
             return PHONES[self._only]
         facts = self._enhancers[self._only].generator.facts
         learned_from = facts.phone if facts and facts.phone else ""
-        return next((each for each in PHONES.values() if each.camera in learned_from), None)
+        return next((phone for phone in PHONES.values() if phone.camera in learned_from), None)
 
 
 def _fingerprint(enhancer: PhotoEnhancer) -> str:
-    """What tells a network from any other: its settings and every weight."""
+    """A digest of what makes up a network: its settings and every weight."""
     network = enhancer.generator
     digest = hashlib.blake2b(digest_size=16)
     settings = [type(network).__name__, network.config]
-    if enhancer.precision != "fp32":  # which earlier versions did not write down
+    if enhancer.precision != "fp32":  # left out, as in the records of earlier versions
         settings.append(enhancer.precision)
     digest.update(json.dumps(settings, sort_keys=True).encode())
     for name, weight in sorted(network.state_dict().items()):
@@ -140,7 +134,7 @@ def _fingerprint(enhancer: PhotoEnhancer) -> str:
 class Enhancing:
     """What is done to each photo.
 
-    Calling it enhances one photo and gives its :class:`Outcome`; it never raises for what is
+    Calling it enhances one photo and returns its :class:`Outcome`; it never raises for what is
     wrong with a photo, its model, the disk or the memory.
     """
 
@@ -149,66 +143,63 @@ class Enhancing:
     format: str | None = None
     """Such as ``"png"``; None keeps the photo's."""
     overwrite: bool = False
-    """Whether a result that is there is replaced."""
+    """Whether a result that exists already is replaced."""
     max_megapixels: float = MAX_MEGAPIXELS
     """The largest photo that is opened, in millions of pixels."""
     record: Record | None = None
-    """Where finished work is written down and looked up; None for neither."""
-    say: Callable[[Path, str], None] = lambda path, sentence: None
-    """Told of a photo what is worth a hint: its camera, and what of it the result has not."""
+    """Where finished work is recorded and looked up; None for neither."""
+    say: Callable[[Path, str], None] = lambda path, note: None
+    """Called with a photo and each of its notes as soon as they are known."""
 
     def __call__(self, job: Job, progress: Progress) -> Outcome:
         """Enhance one photo; ``progress`` gets (tiles done, tiles in all)."""
         started = time.perf_counter()
-        state, model, error = "failed", "", ""
         notes: list[str] = []
+
+        def note(text: str) -> None:
+            self.say(job.source, text)
+            notes.append(text)
+
         try:
-            state, model = self._enhance(job, progress, notes.append)
+            destination, state, model = self._enhance(job, progress, note)
+            error = ""
         except DslrGanError as reason:
+            destination, state, model = job.destination, "failed", ""
             named = any(shown(path) in str(reason) for path in (job.source, job.destination))
             error = str(reason) if named else f"{shown(job.source)}: {reason}"
         except Exception as reason:  # a batch of hundreds does not end at one odd photo
+            destination, state, model = job.destination, "failed", ""
             error = _unforeseen(job.source, reason)
         seconds = time.perf_counter() - started
-        return Outcome(job.source, job.destination, state, seconds, model, error, tuple(notes))
+        return Outcome(job.source, destination, state, seconds, model, error, tuple(notes))
 
     def _enhance(
         self, job: Job, progress: Progress, note: Callable[[str], None]
-    ) -> tuple[str, str]:
+    ) -> tuple[Path, str, str]:
+        """Give the result's file, its state, and where the weights came from."""
         if before := self._done_before(job):
-            return before, ""
-        with open_photo_in_parts(job.source, max_megapixels=self.max_megapixels) as photo:
-            enhancer = self.models.for_photo(photo)
-            if hint := self.models.hint(photo):
-                self._tell(job, hint, note)
-            state, lost = self._enhance_photo(photo, enhancer, job, progress)
-        for each in dict.fromkeys(lost):
-            self._tell(job, each, note)
-        if self.record:
-            self.record.add(job.source, job.destination, self._settings)
-        return state, enhancer.source
+            return job.destination, before, ""
 
-    def _enhance_photo(
-        self, photo: Image.Image, enhancer: PhotoEnhancer, job: Job, progress: Progress
-    ) -> tuple[str, list[str]]:
-        """Write the result of one photo; give its state, and what of the photo it has not."""
-        # A file's format is what is in it, whatever its suffix says.
-        own = photo.format or ""
-        kind = find_format(self.format or BECOMES.get(own, own))
-        if self.strength == 0 and is_own_format(photo, kind):
-            # Encoded again, a lossy file would lose once more, for nothing.
-            copy_photo(job.source, job.destination)
-            return "copied", []
-        lost = enhancer.enhance_to_file(
-            photo, job.destination, self.strength, format=kind.name, progress=progress
+        def choose(camera: Camera) -> PhotoEnhancer:
+            if hint := self.models.hint(camera):
+                note(hint)
+            return self.models.for_camera(camera)
+
+        result = enhance_file(
+            choose,
+            job.source,
+            job.destination,
+            strength=self.strength,
+            format=self.format,
+            overwrite=self.overwrite,
+            max_megapixels=self.max_megapixels,
+            progress=progress,
         )
-        if not self.format and (changed := format_note(photo, kind)):
-            lost.append(changed)
-        return "enhanced", lost
-
-    def _tell(self, job: Job, sentence: str, note: Callable[[str], None]) -> None:
-        self.say(job.source, sentence)
-        note(sentence)
+        for text in result.notes:
+            note(text)
+        if self.record:
+            self.record.add(job.source, result.file, self._settings)
+        return result.file, "copied" if result.copied else "enhanced", result.model
 
     @property
     def _settings(self) -> str:
@@ -216,7 +207,7 @@ class Enhancing:
         return f"{self.models.fingerprint} strength {self.strength:g} format {kept}"
 
     def _done_before(self, job: Job) -> str | None:
-        """The state of an outcome that is there already; None where there is work to do."""
+        """The state of a result that exists already; None where there is work to do."""
         if self.record is None:
             if os.path.lexists(job.destination) and not self.overwrite:
                 raise DslrGanError(
@@ -235,15 +226,13 @@ class Enhancing:
 
 
 def _unforeseen(source: Path, error: Exception) -> str:
-    """A sentence about what no other sentence was written for, the want of memory apart."""
-    words = " ".join(str(error).split())[:200]
-    # The latter is how oneDNN, which convolves on processors, says that it got no memory.
-    says = any(each in words.lower() for each in ("memory", "could not create a primitive"))
-    if isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and says):
+    """The error message for lack of memory, and for errors that nobody expected."""
+    if lacks_memory(error):
         return (
             f"There is not enough memory for {shown(source)}; close other programs, or try a "
             "smaller --tile or --device cpu."
         )
+    words = " ".join(str(error).split())[:200]
     return (
         f"{shown(source)} failed in an unforeseen way ({type(error).__name__}: {words}); "
         "please report it together with the photo."
@@ -254,7 +243,7 @@ def _unforeseen(source: Path, error: Exception) -> str:
 
 
 class _Stopped(BaseException):
-    """Ends the work on a photo between two tiles; passes by whoever catches exceptions."""
+    """Ends the work on a photo between two tiles; not caught by ``except Exception``."""
 
 
 def enhance_all(
@@ -265,11 +254,11 @@ def enhance_all(
     workers: int = 1,
     progress: Callable[[Job, int, int], None] = lambda job, done, tiles: None,
 ) -> None:
-    """Enhance photos, several at a time, and tell each outcome as soon as it is there.
+    """Enhance photos, several at a time, and report each outcome as soon as it is known.
 
-    Each worker is a thread: Pillow and PyTorch let others run while they compute. An interrupt, or
-    whatever ``finished`` raises, ends the work: photos that wait are left, those being worked on
-    end after their tile, a file that is being written is finished and told of.
+    Each worker is a thread: Pillow and PyTorch release the GIL while they compute. An interrupt, or
+    whatever ``finished`` raises, ends the work: waiting photos are left out, those being worked on
+    end after their tile, a file that is being written is finished and reported.
 
     Args:
         jobs: In the order in which they are begun.
@@ -297,7 +286,7 @@ def enhance_all(
                     running[pool.submit(work, next_one[1])] = next_one[0]
                 if not running:
                     return
-                # With an end to the waiting, since some systems let no interrupt in before.
+                # With a timeout, since on some systems an interrupt comes only after the waiting.
                 done, _ = wait(running, timeout=0.5, return_when=FIRST_COMPLETED)
                 for future in sorted(done, key=running.__getitem__):
                     finished(running.pop(future), future.result())

@@ -9,8 +9,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from dslr_gan.enhance.memory import keep_freed_memory, lacks_memory, memory_error_message
-from dslr_gan.enhance.precision import PRECISIONS, Part, compiled, has_bf16, in_bf16
+from dslr_gan.enhance.memory import keep_freed_memory, memory_error_message
+from dslr_gan.enhance.precision import ForwardTile, NetworkRunner
 from dslr_gan.enhance.tiling import Tile, plan_tiles, split_tile
 from dslr_gan.errors import DslrGanError
 from dslr_gan.models.context import summarize_in_parts
@@ -36,9 +36,6 @@ TILE = 768
 
 SMALLEST_TILE = 16
 
-CHECKED = 256
-"""Side of the piece of a photo on which bfloat16 is compared with float32."""
-
 
 class PhotoEnhancer:
     """Enhances photos of any size, tile by tile.
@@ -52,15 +49,15 @@ class PhotoEnhancer:
             are faster and take more memory; the pixels stay the same.
         device: Where to compute, such as ``"cpu"`` or ``"cuda:1"``; ``None`` takes a GPU where
             there is one.
-        precision: ``"fp32"``, or ``"bf16"``: the wide convolutions in bfloat16 where the device
-            has it, and in each photo as long as a piece of its middle comes out the same to
-            1/255; elsewhere float32 after all, with a warning in the log.
-        compile: Whether ``torch.compile`` makes code for each size of tile, which takes seconds
-            and pays off over several photos of one size.
+        precision: ``"fp32"`` or ``"bf16"``. With the latter the wide convolutions are computed
+            in bfloat16 where the device has it and the middle of the photo comes out the same to
+            1/255; otherwise in float32, with a warning in the log.
+        compile: Whether ``torch.compile`` generates code for each size of tile, which takes
+            seconds and pays off over several photos of one size.
 
     Raises:
-        DslrGanError: If the tile is too small, the device is not there, there is no such
-            precision, or nothing can be compiled here.
+        DslrGanError: If the tile is too small, the device or the precision does not exist, or
+            nothing can be compiled on this machine.
     """
 
     def __init__(
@@ -73,10 +70,6 @@ class PhotoEnhancer:
     ) -> None:
         if tile < SMALLEST_TILE:
             raise DslrGanError(f"tile must be at least {SMALLEST_TILE} pixels, got {tile}.")
-        if precision not in PRECISIONS:
-            raise DslrGanError(
-                f"precision must be one of {', '.join(PRECISIONS)}, got {precision!r}."
-            )
         self.tile = tile
         self.device = _device(device)
         keep_freed_memory()
@@ -85,18 +78,12 @@ class PhotoEnhancer:
         generator.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.generator = generator.eval()
         self.source = "weights handed over in memory"
-        self._half: Pretrained | None = None
-        if precision == "bf16" and has_bf16(self.device):
-            self._half = in_bf16(self.generator)
-        elif precision == "bf16":
-            logger.warning("%s has no bfloat16 of its own; going on with float32", self.device)
-        self.precision = "fp32" if self._half is None else "bf16"
-        """What most of the arithmetic is done in."""
-        self._part: Part = self.generator.forward_tile
-        self._half_part: Part | None = self._half and self._half.forward_tile
-        if compile:
-            self._part = compiled(self._part, self.device)
-            self._half_part = self._half_part and compiled(self._half_part, self.device)
+        self._runner = NetworkRunner(self.generator, self.device, precision, compile)
+
+    @property
+    def precision(self) -> str:
+        """What most of the arithmetic is done in: ``fp32`` or ``bf16``."""
+        return self._runner.precision
 
     @classmethod
     def from_pretrained(
@@ -178,11 +165,11 @@ class PhotoEnhancer:
             TypeError: If ``photo`` is no Pillow image.
         """
         _check(photo, strength)
-        canvas = photo_pixels(photo)
-        with memory_error_message(canvas):
-            painting = InMemoryWriter(canvas)
-            self._paint(canvas, painting, strength, progress)
-            return painting.photo()
+        pixels = photo_pixels(photo)
+        with memory_error_message(pixels):
+            writer = InMemoryWriter(pixels)
+            self._enhance_pixels(pixels, writer, strength, progress)
+            return writer.photo()
 
     def enhance_to_file(
         self,
@@ -193,10 +180,11 @@ class PhotoEnhancer:
         format: str | None = None,
         progress: Callable[[int, int], None] | None = None,
     ) -> list[str]:
-        """Enhance one photo into a file, without holding the result in memory where it is a TIFF.
+        """Enhance one photo into a file; of a TIFF only one tile at a time is in memory.
 
         With a photo that ``dslr_gan.photo.open_photo_in_parts`` left in its file, memory depends on
-        the tile alone. The file is whole or not there.
+        the tile alone. The file is whole or not there. ``enhance_file`` also opens the photo and
+        chooses the format.
 
         Args:
             photo: As in :meth:`enhance`.
@@ -206,53 +194,54 @@ class PhotoEnhancer:
             progress: As in :meth:`enhance`.
 
         Returns:
-            Sentences on what of the photo the file does not hold.
+            What the photo has and the file does not, a sentence each.
 
         Raises:
             DslrGanError: As :meth:`enhance` and ``dslr_gan.photo.save_photo``.
             TypeError: As :meth:`enhance`.
         """
         _check(photo, strength)
-        canvas = photo_pixels(photo)
+        pixels = photo_pixels(photo)
         with (
-            memory_error_message(canvas),
-            write_photo_in_parts(canvas, destination, format=format) as (painting, lost),
+            memory_error_message(pixels),
+            write_photo_in_parts(pixels, destination, format=format) as (writer, lost),
         ):
-            self._paint(canvas, painting, strength, progress)
-        return [*notes(canvas), *lost]
+            self._enhance_pixels(pixels, writer, strength, progress)
+        return [*notes(pixels), *lost]
 
     @torch.inference_mode()
-    def _paint(
+    def _enhance_pixels(
         self,
-        canvas: PhotoPixels,
-        painting: PhotoWriter,
+        pixels: PhotoPixels,
+        writer: PhotoWriter,
         strength: float,
         progress: Callable[[int, int], None] | None,
     ) -> None:
-        margins = self._tile_and_margin(canvas.height, canvas.width)
-        tiles = plan_tiles(canvas.height, canvas.width, *margins)
-        context = self._context(canvas)
-        part = self._part_for(canvas, context)
+        """Enhance all tiles of a photo and hand them to the writer."""
+        tile_and_margin = self._tile_and_margin(pixels.height, pixels.width)
+        tiles = plan_tiles(pixels.height, pixels.width, *tile_and_margin)
+        context = self._context(pixels)
+        forward_tile = self._runner.forward_tile_for(pixels, context)
         for done, tile in enumerate(tiles, start=1):
-            self._enhance_tile(canvas, painting, tile, part, context, strength)
+            self._enhance_tile(pixels, writer, tile, forward_tile, context, strength)
             if progress is not None:
                 progress(done, len(tiles))
 
     def _enhance_tile(
         self,
-        canvas: PhotoPixels,
-        painting: PhotoWriter,
+        pixels: PhotoPixels,
+        writer: PhotoWriter,
         tile: Tile,
-        part: Part,
+        forward_tile: ForwardTile,
         context: Tensor | None,
         strength: float,
     ) -> None:
         """Enhance one tile, in smaller ones where memory does not suffice for it."""
-        seen = to_tensor(canvas.read(*tile.outer), channels_last=True)
-        delivered = self._run(part, seen, tile.inner, context)
+        seen = to_tensor(pixels.read(*tile.outer), channels_last=True)
+        delivered = self._runner.run(forward_tile, seen, tile.inner, context)
         if delivered is not None:
-            pixels = delivered[0].permute(1, 2, 0)
-            painting.paint(*tile.core, pixels.numpy(), strength)
+            enhanced = delivered[0].permute(1, 2, 0)
+            writer.paint(*tile.core, enhanced.numpy(), strength)
             return
         side = max(tile.bottom - tile.top, tile.right - tile.left)
         smaller = -(-side // 2)
@@ -267,45 +256,8 @@ class PhotoEnhancer:
                 "not enough memory on %s; going on with tiles of %d", self.device, smaller
             )
             self.tile = smaller
-        for each in split_tile(tile, canvas.height, canvas.width, smaller, radius, multiple):
-            self._enhance_tile(canvas, painting, each, part, context, strength)
-
-    def _part_for(self, canvas: PhotoPixels, context: Tensor | None) -> Part:
-        """How to run the network on a photo: in bfloat16 only where that is as good."""
-        if self._half is None or self._half_part is None:
-            return self._part
-        rows, columns = (_middle(side, CHECKED) for side in (canvas.height, canvas.width))
-        seen = to_tensor(canvas.read(rows, columns))
-        inner = slice(0, rows.stop - rows.start), slice(0, columns.stop - columns.start)
-        results = [
-            self._run(network.forward_tile, seen, inner, context)
-            for network in (self.generator, self._half)
-        ]
-        if any(each is None for each in results):
-            return self._half_part  # it takes less memory
-        difference = torch.stack([each.clamp(0, 1) for each in results]).diff(dim=0).abs().max()  # type: ignore[union-attr]
-        if difference <= 1 / 255:
-            return self._half_part
-        logger.warning(
-            "bfloat16 is off by %.1f of 255 levels in a photo; going on with float32 there",
-            difference * 255,
-        )
-        return self._part
-
-    def _run(
-        self, part: Part, seen: Tensor, inner: tuple[slice, slice], context: Tensor | None
-    ) -> Tensor | None:
-        """A part of the network's result, on the CPU; None where memory does not suffice."""
-        try:
-            seen = seen.to(self.device, memory_format=torch.channels_last)
-            return part(seen, inner, context).float().cpu()
-        except (RuntimeError, MemoryError) as error:  # torch.OutOfMemoryError is a RuntimeError
-            if not lacks_memory(error):
-                raise
-        # Only here is the error gone, and with it what it still held of the network's values.
-        if self.device.type == "cuda":
-            torch.cuda.empty_cache()
-        return None
+        for part in split_tile(tile, pixels.height, pixels.width, smaller, radius, multiple):
+            self._enhance_tile(pixels, writer, part, forward_tile, context, strength)
 
     def _tile_and_margin(self, height: int, width: int) -> tuple[int, int, int]:
         radius = self.generator.receptive_radius
@@ -319,22 +271,16 @@ class PhotoEnhancer:
             )
         return max(height, width) + self.generator.multiple, 0, self.generator.multiple
 
-    def _context(self, canvas: PhotoPixels) -> Tensor | None:
+    def _context(self, pixels: PhotoPixels) -> Tensor | None:
         """What the whole photo tells each of its tiles; None of a network without context."""
         if not self.generator.uses_context:
             return None
 
         def read(rows: slice, columns: slice) -> Tensor:
-            return to_tensor(canvas.read(rows, columns))
+            return to_tensor(pixels.read(rows, columns))
 
-        summary = summarize_in_parts(read, canvas.height, canvas.width)
+        summary = summarize_in_parts(read, pixels.height, canvas.width)
         return self.generator.context(summary.to(self.device))
-
-
-def _middle(side: int, most: int) -> slice:
-    """The middle of one side, at most so long."""
-    start = max(side - most, 0) // 2
-    return slice(start, min(start + most, side))
 
 
 def _check(photo: Image.Image, strength: float) -> None:

@@ -1,13 +1,16 @@
-"""Which photos are meant, and where the result of each goes: pure planning, nothing is written.
+"""Which photos the inputs mean, and where the result of each goes: planning, nothing is written.
 
-A photo keeps its place: what lies in ``holiday/day 1/cat.jpg`` under the given folder ``holiday``
-comes out as ``OUT/day 1/cat.jpg``. A file that was given itself comes out as ``OUT/cat.jpg``, and
-what a pattern such as ``holiday/*/cat.jpg`` matches keeps its place below ``holiday``.
+A photo keeps its place: ``holiday/day 1/cat.jpg`` under the given folder ``holiday`` becomes
+``OUT/day 1/cat.jpg``. A file that was given itself becomes ``OUT/cat.jpg``, and what a pattern
+such as ``holiday/*/cat.jpg`` matches keeps its place below ``holiday``.
+
+A photo keeps its name, unless its suffix would mean another format than its result has: a GIF
+becomes a ``.png``, and so does a PNG that was called ``.jpg``.
 
 Two results never share a name. Of photos whose results would, the first in order keeps it and the
-next are called ``cat-2.jpg``, ``cat-3.jpg`` and so on, by the first number that nobody else's
-result has. Names that differ only in case, or in how an accent is composed, count as the same:
-on many disks they are.
+next are called ``cat-2.jpg``, ``cat-3.jpg`` and so on, with the first number that is not taken.
+Names that differ only in case, or in how an accent is composed, count as the same: on many disks
+they are.
 """
 
 import glob
@@ -20,6 +23,7 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatch
 from pathlib import Path
 
+from dslr_gan.enhance.naming import fitting_name, format_by_header
 from dslr_gan.errors import DslrGanError, shown
 from dslr_gan.photo import BECOMES, PHOTO_SUFFIXES, RAW_SUFFIXES, find_format
 
@@ -31,8 +35,8 @@ class Photo:
     path: Path
     """The file, as it can be opened."""
     place: Path
-    """Where it lies below the folder or pattern it was found by; its name alone where it was
-    given itself."""
+    """Its path below the folder or pattern it was found by; its name alone where it was given
+    itself."""
 
 
 @dataclass
@@ -43,9 +47,9 @@ class Found:
     """Each once, in the order of the inputs; of a folder first its own photos by name, then its
     folders by name."""
     problems: list[str] = field(default_factory=list)
-    """A sentence for each input or folder that gave nothing."""
+    """An error message for each input or folder that gave no photos."""
     passed_over: Counter[str] = field(default_factory=Counter)
-    """How many files in folders were no photos, by their suffix in lower case, dot and all."""
+    """How many files in folders are not photos, by suffix in lower case with its dot."""
 
 
 @dataclass(frozen=True)
@@ -65,19 +69,18 @@ def find_photos(
     """Find the photos that are meant by files, folders and patterns.
 
     In a folder a photo is a file with the suffix of one, not hidden; everything else there is
-    passed over. A file that was given itself is taken for a photo, whatever it is called. A
+    passed over. A file that was given itself counts as a photo, whatever it is called. A
     pattern (``*``, ``?``, ``[a-z]``, ``**``) is one only where no file of that name exists.
 
-    Folders that are reached through a link are searched, too, but no folder twice: a link that
-    leads back to where it lies ends there.
+    Folders behind a link are searched, too, but no folder twice, so a circle of links ends.
 
     Args:
         inputs: Paths and patterns.
         recursive: Also search the folders inside folders; hidden ones are left alone.
-        out: Where results will go: it is not searched when it lies inside a folder.
+        out: The folder for the results, which is not searched when it is inside one of the inputs.
 
     Returns:
-        What was found, and a sentence for whatever could not be.
+        What was found, and an error message for whatever was not.
     """
     found, seen = Found(), set[Path]()
 
@@ -114,11 +117,11 @@ def _matching(pattern: str, recursive: bool, skip: set, found: Found) -> list[Ph
             if any(_mark(folder) in skip for folder in (match, *match.parents)):
                 continue
             place = match.relative_to(base)
-            if ".." in place.parts:  # it lies elsewhere, and so would its result
+            if ".." in place.parts:  # it is elsewhere, and so would its result be
                 place = Path(match.name)
             if os.path.isdir(match):  # noqa: PTH112
                 inside = _walk(match, recursive, skip, found)
-                photos += [Photo(each.path, place / each.place) for each in inside]
+                photos += [Photo(photo.path, place / photo.place) for photo in inside]
             elif _is_photo(match, found):
                 photos.append(Photo(match, place))
     if not photos:
@@ -127,7 +130,7 @@ def _matching(pattern: str, recursive: bool, skip: set, found: Found) -> list[Ph
 
 
 def _matching_deep(pattern: str, base: Path, skip: set, found: Found) -> list[Photo]:
-    """What a pattern with ``**`` matches; by a walk, since links may lead round in circles."""
+    """What a pattern with ``**`` matches; found by a walk, since links may form circles."""
     walked = Found()
     photos = _walk(base, True, skip, walked)
     found.problems += walked.problems
@@ -145,14 +148,14 @@ def _fits(parts: tuple[str, ...], pattern: tuple[str, ...]) -> bool:
 
 
 def _folder_before(pattern: str) -> str:
-    """The folder that a pattern starts in: what stands before its first wildcard."""
+    """The folder that a pattern starts in: its parts before the first wildcard."""
     while glob.has_magic(pattern):
         pattern = os.path.dirname(pattern)  # noqa: PTH120 - "" where there is none, not "."
     return pattern
 
 
 def _inside(folder: Path, recursive: bool, skip: set, found: Found) -> list[Photo]:
-    """The photos of a folder; the sentence that it holds none is among the problems."""
+    """The photos of a folder; that it holds none is added to the problems."""
     problems = len(found.problems)
     photos = _walk(folder, recursive, skip, found)
     if not photos and len(found.problems) == problems:
@@ -168,8 +171,8 @@ def _walk(folder: Path, recursive: bool, skip: set, found: Found) -> list[Photo]
     """The photos of a folder, in order."""
     photos: list[Photo] = []
     visited = set(skip) - {_mark(folder)}
-    # Links wait until the folders themselves have been searched, so that a photo is found where
-    # it lies and not where some link leads to it.
+    # Links wait until the folders themselves have been searched, so that a photo is found at its
+    # own place and not behind a link to it.
     waiting: list[tuple[Path, Path]] = [(folder, Path())]
     while waiting:
         links: list[tuple[Path, Path]] = []
@@ -188,7 +191,7 @@ def _search(
     links: list[tuple[Path, Path]],
     found: Found,
 ) -> None:
-    """Search one folder and, where that is wanted, those inside it; put links to folders aside."""
+    """Search one folder and, if recursive, those inside it; collect links to folders for later."""
     waiting = [(start, place)]
     while waiting:
         folder, place = waiting.pop()
@@ -223,9 +226,9 @@ def _is_folder(entry: os.DirEntry) -> bool:
 
 
 def _is_photo(path: Path, found: Found) -> bool:
-    """Whether a file in a folder is meant as a photo; counts it where it is not."""
+    """Whether a file in a folder is meant as a photo; it is counted where it is not."""
     suffix = path.suffix.lower()
-    # A pipe or a device is none; a link that leads nowhere is one that is missing.
+    # A pipe or a device is none; a link to nothing is a photo that is missing.
     if suffix.removeprefix(".") in PHOTO_SUFFIXES and (path.is_symlink() or path.is_file()):
         return True
     found.passed_over[suffix] += 1
@@ -233,7 +236,7 @@ def _is_photo(path: Path, found: Found) -> bool:
 
 
 def raw_apart(passed_over: Mapping[str, int]) -> tuple[str, str]:
-    """Tell the raw files of cameras from what else was passed over.
+    """Separate the raw files of cameras from the other files that were passed over.
 
     Args:
         passed_over: As in :class:`Found`.
@@ -255,15 +258,15 @@ def _by_folder(place: Path) -> tuple:
 
 
 def absolute(path: Path) -> Path:
-    """Where a path itself lies: its folder's links followed, its own not.
+    """A path with the links of its folders resolved, and not its own.
 
-    By realpath, which lets a link to itself be; ``Path.resolve`` raises.
+    By realpath, which accepts a link to itself; ``Path.resolve`` raises.
     """
     return Path(os.path.realpath(path.parent)) / path.name
 
 
 def _mark(folder: Path | None) -> tuple[int, int] | None:
-    """What tells a folder apart, whatever it is called; None where it is not there."""
+    """What identifies a folder, whatever it is called; None where it does not exist."""
     if folder is None:
         return None
     with suppress(OSError, ValueError):
@@ -278,9 +281,11 @@ def _mark(folder: Path | None) -> tuple[int, int] | None:
 def plan(photos: Sequence[Photo], out: Path, format: str | None = None) -> list[Job]:
     """Decide where each result goes; the same photos in the same order give the same plan.
 
+    Of each photo the header is read, which tells the format that its result gets.
+
     Args:
         photos: In order: of those whose results would share a name, the first keeps it.
-        out: Folder for the results; it need not be there.
+        out: Folder for the results; it need not exist.
         format: Such as ``"png"``, where results get another format than the photos.
 
     Returns:
@@ -298,20 +303,20 @@ def plan(photos: Sequence[Photo], out: Path, format: str | None = None) -> list[
     for photo in photos:
         place = photo.place
         suffix = place.suffix.lower().lstrip(".")
-        wanted_kind = kind or only_read.get(suffix)
-        if wanted_kind and suffix not in wanted_kind.suffixes:
-            place = place.with_name(f"{place.stem}.{wanted_kind.suffixes[0]}")
+        if kind and suffix not in kind.suffixes:
+            place = place.with_name(f"{place.stem}.{kind.suffixes[0]}")
+        elif not kind and (kept := format_by_header(photo.path) or only_read.get(suffix)):
+            place = fitting_name(place, kept)
         wanted.append(place)
     jobs = [
-        Job(photo.path, out / place)
-        for photo, place in zip(photos, _told_apart(wanted), strict=True)
+        Job(photo.path, out / place) for photo, place in zip(photos, _distinct(wanted), strict=True)
     ]
     _check_places(jobs, out)
     return jobs
 
 
-def _told_apart(places: Sequence[Path]) -> list[Path]:
-    """Places in the same order, no two of them the same."""
+def _distinct(places: Sequence[Path]) -> list[Path]:
+    """The places in the same order, with numbers where two would be the same."""
     taken = {_on_disk(place) for place in places}
     given: set[str] = set()
     apart = []
@@ -329,12 +334,12 @@ def _told_apart(places: Sequence[Path]) -> list[Path]:
 
 
 def _on_disk(place: Path) -> str:
-    """A name as the least particular disks tell it apart from others."""
+    """A name as those disks compare it that ignore case and composition."""
     return unicodedata.normalize("NFC", str(place)).casefold()
 
 
 def _check_places(jobs: Sequence[Job], out: Path) -> None:
-    """Refuse to write into any folder that a photo is read from, by whatever way."""
+    """Refuse to write into any folder that a photo is read from, also through links."""
     sources: dict[object, Path] = {}
     for job in jobs:
         for folder in (absolute(job.source).parent, Path(os.path.realpath(job.source)).parent):

@@ -1,9 +1,10 @@
-"""One command on several processes: each takes its share of the work, the first sums it up.
+"""One command on several processes: each takes its share of the work, the first reports for all.
 
-``accelerate launch`` and ``torchrun`` start the processes and tell each who it is, by the
-environment variables RANK, WORLD_SIZE, LOCAL_RANK, MASTER_ADDR and MASTER_PORT. The processes
-need nothing of each other until the end, when each hands its results to the first by way of the
-launcher's key-value store: there is no process group that could time out meanwhile.
+``accelerate launch`` and ``torchrun`` start the processes and describe each by the environment
+variables RANK, WORLD_SIZE, LOCAL_RANK, MASTER_ADDR and MASTER_PORT. The processes do not
+communicate until the end, when each sends its results to the first through the launcher's
+key-value store. A process group, such as ``accelerate.PartialState`` opens, would time out
+meanwhile: one share may take hours longer than another.
 """
 
 import json
@@ -34,21 +35,21 @@ class Share:
     rank: int = 0
     """Number of this process among all, from 0."""
     local_rank: int = 0
-    """Number of this process on its machine, from 0: which of the GPUs is its own."""
+    """Number of this process on its machine, from 0: the GPU that it uses."""
     world: int = 1
     """How many processes there are on all machines."""
 
     @property
     def is_first(self) -> bool:
-        """Whether this process speaks for all."""
+        """Whether this process reports for all."""
         return self.rank == 0
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "Share":
-        """Read what the launcher says; without a launcher there is one process.
+        """Read the launcher's variables; without a launcher there is one process.
 
         Raises:
-            DslrGanError: If the variables contradict each other or are no numbers.
+            DslrGanError: If the variables contradict each other or are not numbers.
         """
         try:
             world = int(environment.get("WORLD_SIZE", "1"))
@@ -69,11 +70,11 @@ class Share:
         return cls(rank, local_rank, world)
 
     def of(self, work: Sequence[T]) -> list[T]:
-        """This process's part of work that every process lists in the same order."""
+        """This process's share of work that all processes list in the same order."""
         return list(work[self.rank :: self.world])
 
     def gather(self, value: Any) -> list[Any] | None:
-        """Bring together what the processes have done.
+        """Collect the results of all processes in the first one.
 
         Args:
             value: Anything that JSON can hold.
@@ -106,7 +107,7 @@ class Share:
             ) from error
 
     def _receive(self, store: Any, rank: int) -> Any:
-        """One process's value; by looking again and again, which an interrupt can end."""
+        """Receive one process's value, by polling, which an interrupt can end."""
         key = f"dslr_gan/{rank}"
         while not store.check([key]):
             time.sleep(_LOOK_EVERY_S)

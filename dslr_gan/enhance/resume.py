@@ -1,9 +1,9 @@
-"""What a folder of results knows about them, so that a long batch can be taken up again.
+"""The record of finished results in a folder, so that a long batch can be resumed.
 
 The record is a hidden file of JSON lines in the folder. A line says: this result, byte for byte,
-was made of this photo, byte for byte, with these settings. Nothing hangs on dates or paths, so the
-folder can be moved, copied or continued on another machine; and a result that was edited, a photo
-that was replaced, or other settings are noticed.
+was made of this photo, byte for byte, with these settings. Nothing depends on dates or paths, so
+the folder can be moved, copied or continued on another machine; and a result that was edited, a
+photo that was replaced, or other settings are noticed.
 """
 
 import enum
@@ -29,11 +29,11 @@ class State(enum.Enum):
     """What is known of one result."""
 
     ABSENT = "absent"
-    """It is not there."""
+    """It does not exist."""
     FINISHED = "finished"
     """It is what these settings make of this photo."""
     BY_DATE = "by date"
-    """Nothing is recorded of it, but it is a whole photo and newer than its source."""
+    """It is not recorded, but it is a whole photo and newer than its source."""
     OTHER = "other"
     """It is something else: of another photo, of other settings, changed, older or broken."""
 
@@ -42,12 +42,12 @@ class Record:
     """The record of one folder of results.
 
     Args:
-        folder: The folder; it need not be there before the first :meth:`add`.
-        rank: Number of this process among several that write into the folder, each of which
-            keeps its own file and reads all of them.
+        folder: The folder; it need not exist before the first :meth:`add`.
+        rank: Number of this process among several that write into the folder; each writes its own
+            file and reads all of them.
 
     Raises:
-        DslrGanError: If a record is there and cannot be read.
+        DslrGanError: If there is a record that cannot be read.
     """
 
     def __init__(self, folder: Path, rank: int = 0) -> None:
@@ -102,10 +102,10 @@ class Record:
         return State.OTHER
 
     def add(self, source: Path, destination: Path, settings: str) -> None:
-        """Write down that a result is finished.
+        """Record that a result is finished.
 
         Raises:
-            DslrGanError: If that cannot be written.
+            DslrGanError: If the record cannot be written.
         """
         name = self._name(destination)
         try:

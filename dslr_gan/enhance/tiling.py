@@ -75,7 +75,7 @@ def plan_tiles(height: int, width: int, tile: int, margin: int, multiple: int = 
 def split_tile(
     tile: Tile, height: int, width: int, largest: int, margin: int, multiple: int = 1
 ) -> list[Tile]:
-    """Cover what one tile delivers with smaller tiles, for want of memory for all of it.
+    """Cover what one tile delivers with smaller tiles, where memory does not suffice for it.
 
     Args:
         tile: One of ``plan_tiles``.

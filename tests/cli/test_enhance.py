@@ -4,6 +4,7 @@ import io
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,10 +17,11 @@ from PIL import Image
 from skimage import data
 from tqdm import tqdm
 
-import dslr_gan.cli.enhance as enhance_command
+import dslr_gan.cli.progress
 from dslr_gan.enhance.enhancer import PhotoEnhancer
 from dslr_gan.models.generator import Generator
 from dslr_gan.photo import open_photo
+from tests.support.bmp_with_alpha import save_bmp_with_alpha
 from tests.support.command_line import ROOT, complaints, names, refused, run, start
 from tests.support.hub_server import HubServer, hub_environment
 
@@ -79,13 +81,32 @@ def test_the_same_format_keeps_the_name_as_it_is(photos, model, tmp_path):
     assert names(tmp_path / "out") == ["side.JPG"]
 
 
-def test_the_format_is_what_is_in_the_file(photos, model, tmp_path):
-    (photos / "cat.png").rename(photos / "cat.jpg")
+def test_the_format_is_what_is_in_the_file(photos, model, tmp_path, capsys):
+    shutil.copy(photos / "cat.png", photos / "cat.jpg")
     Image.open(photos / "side.JPG").save(photos / "nosuffix", "WEBP")
-    inputs = [photos / "cat.jpg", photos / "nosuffix"]
-    assert run("enhance", *inputs, "--out", tmp_path / "out", "--model", model) == 0
-    assert open_photo(tmp_path / "out/cat.jpg").format == "PNG"
-    assert open_photo(tmp_path / "out/nosuffix").format == "WEBP"
+    inputs = [photos / "cat.jpg", photos / "cat.png", photos / "nosuffix"]
+    arguments = ["enhance", *inputs, "--out", tmp_path / "out", "--model", model, "--resume"]
+    assert run(*arguments) == 0
+    out = {file.name: open_photo(file).format for file in (tmp_path / "out").glob("[!.]*")}
+    assert out == {"cat.png": "PNG", "cat-2.png": "PNG", "nosuffix": "WEBP"}
+    assert run(*arguments) == 0 and "3 photos finished before." in capsys.readouterr().out
+
+
+def test_a_bmp_with_alpha_becomes_a_png_and_that_is_said(photos, model, tmp_path, capsys):
+    clear = Image.open(photos / "cat.png").convert("RGBA")
+    clear.putalpha(Image.linear_gradient("L").resize(clear.size))
+    save_bmp_with_alpha(clear, photos / "cat.bmp")
+    inputs = [photos / "cat.bmp", photos / "cat.png"]
+    arguments = ["enhance", *inputs, "--out", tmp_path / "out", "--model", model]
+    assert run(*arguments) == 0
+    (message,) = complaints(capsys.readouterr().err)
+    assert "cat.bmp: BMP does not hold what an enhanced photo needs; the result is a PNG" in message
+    assert names(tmp_path / "out") == ["cat-2.png", "cat.png"]
+    written = open_photo(tmp_path / "out/cat.png")
+    assert (written.format, written.mode) == ("PNG", "RGBA")
+    assert "BMP does not hold transparency" in refused(
+        capsys, *arguments[:2], "--out", tmp_path / "asked", "--model", model, "--format", "bmp"
+    )
 
 
 def test_a_gif_becomes_a_png_and_that_is_said(photos, model, tmp_path, capsys):
@@ -339,7 +360,7 @@ def test_long_work_shows_its_progress(photos, model, tmp_path, capsys, monkeypat
     def impatient(**options):
         return tqdm(**{**options, "delay": 0, "mininterval": 0})
 
-    monkeypatch.setattr(enhance_command, "tqdm", impatient)
+    monkeypatch.setattr(dslr_gan.cli.progress, "tqdm", impatient)
     make_bad(photos, "text.jpg")
     arguments = ["enhance", photos, "--out", tmp_path / "out", "--model", model, "--tile", "32"]
     assert run(*arguments) == 1
@@ -349,6 +370,7 @@ def test_long_work_shows_its_progress(photos, model, tmp_path, capsys, monkeypat
     assert "dslr_gan: " in shown and "text.jpg is not a photo" in shown
 
 
+@pytest.mark.slow
 def test_a_wrong_hub_id_is_one_sentence(photos, tmp_path):
     with HubServer() as hub:
         process = start(
@@ -538,6 +560,7 @@ def test_a_photo_through_a_pipe(photos, model, tmp_path):
     assert "dslr_gan: standard input is not a photo" in errors and len(complaints(errors)) == 1
 
 
+@pytest.mark.slow
 def test_a_file_to_standard_output(photos, model):
     cat = photos / "cat.png"
     status, output, _ = pipe(cat, "--out", "-", "--model", model, "--strength", "0")
@@ -558,6 +581,7 @@ def test_what_a_pipe_cannot_do_is_one_sentence(arguments, words, photos, capsys)
     assert words in refused(capsys, "enhance", *(each.format(photos) for each in arguments))
 
 
+@pytest.mark.slow
 def test_two_processes_share_the_photos_and_one_sums_up(photos, model, tmp_path):
     for number in range(5):
         Image.new("RGB", (20, 10 + number)).save(photos / f"{number}.png")
@@ -592,7 +616,9 @@ def test_a_variable_that_no_launcher_set_is_a_sentence(photos, tmp_path, capsys,
     assert "MASTER_ADDR" in refused(capsys, "enhance", photos, "--out", tmp_path / "out")
 
 
-@pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    "kind", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)]
+)
 def test_an_interrupt_leaves_whole_files_only(kind, model, tmp_path):
     (tmp_path / "many").mkdir()
     photo = Image.fromarray(data.chelsea()).resize((800, 600))
@@ -631,6 +657,7 @@ def test_an_interrupt_leaves_whole_files_only(kind, model, tmp_path):
     assert all(open_photo(out / name).size == (800, 600) for name in written)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_pipe_leaves_nothing_behind(kind, model, tmp_path):
     large, scratch = tmp_path / "large.tif", tmp_path / "scratch"
@@ -650,6 +677,7 @@ def test_an_interrupted_pipe_leaves_nothing_behind(kind, model, tmp_path):
     assert not list(scratch.glob("dslr_gan-*"))
 
 
+@pytest.mark.slow
 def test_twelve_megapixels_stay_below_the_memory_they_may_take(tmp_path):
     """With a generator of the size that is shipped; the limit counts PyTorch itself, too."""
     Generator().save_pretrained(tmp_path / "model")

@@ -9,7 +9,6 @@ import torch
 from PIL import Image
 from skimage import data
 
-import dslr_gan.enhance.enhancer
 import dslr_gan.enhance.precision
 from dslr_gan import Generator, PhotoEnhancer
 from dslr_gan.enhance.precision import has_bf16, in_bf16
@@ -32,7 +31,7 @@ def bundled(request):
 @pytest.fixture
 def bf16_here(monkeypatch):
     """Processors without bfloat16 compute it, too, only slowly."""
-    monkeypatch.setattr(dslr_gan.enhance.enhancer, "has_bf16", lambda device: True)
+    monkeypatch.setattr(dslr_gan.enhance.precision, "has_bf16", lambda device: True)
 
 
 def enhanced(photo, **options):
@@ -106,6 +105,7 @@ def test_there_are_two_precisions():
         PhotoEnhancer(Generator(channels=4, blocks=1), precision="fp8")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("c++") is None, reason="needs a C++ compiler")
 def test_compiled_it_gives_the_same_photo():
     torch.manual_seed(0)

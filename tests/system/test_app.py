@@ -1,8 +1,5 @@
 """The app through its endpoint: `python app.py` and a Gradio client."""
 
-import ast
-import threading
-from collections import Counter
 from pathlib import Path
 
 import httpx
@@ -12,9 +9,8 @@ from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from PIL import ExifTags, Image
 
-import app
-from dslr_gan.photo import open_photo
-from tests.support.app_server import APP, MAKER, coffee, difference, running_app, save_phone_photo
+from tests.support.app_server import MAKER, coffee, difference, running_app, save_phone_photo
+from tests.support.bmp_with_alpha import save_bmp_with_alpha
 from tests.support.hub_server import HubServer, hub_environment
 
 PHONES = ("iphone", "sony")
@@ -51,17 +47,6 @@ def refusal(client, photo, **values):
     text = str(caught.value)
     assert "Traceback" not in text and "gradio" not in text and "/" not in text
     return text
-
-
-def test_app_does_not_import_torch():
-    names = set()
-    for node in ast.walk(ast.parse(APP.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            names.update(alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            names.add(node.module)
-    assert "gradio" in names
-    assert not [name for name in names if name.split(".")[0] == "torch"]
 
 
 def test_one_endpoint_with_its_parameters_in_order(client):
@@ -213,10 +198,18 @@ def test_formats_come_back_as_they_were(client, tmp_path):
         "b.JPEG": "b_enhanced.JPEG",
         "c.gif": "c_enhanced.png",  # read, but not written
         "d.jpg": "d_enhanced.png",  # a PNG in spite of its name
+        "e.bmp": "e_enhanced.png",  # with transparency
     }.items():
         photo = tmp_path / name
-        coffee(60, 40).save(photo, format="PNG" if name == "d.jpg" else None)
-        file, _ = enhance(client, photo)
+        if name == "e.bmp":
+            save_bmp_with_alpha(coffee(60, 40).convert("RGBA"), photo)
+        else:
+            coffee(60, 40).save(photo, format="PNG" if name == "d.jpg" else None)
+        file, details = enhance(client, photo)
+        changed = name in ("c.gif", "e.bmp")
+        assert [note.endswith("the result is a PNG.") for note in details["notes"]] == [
+            True
+        ] * changed
         assert file.name == expected
         kind = "PNG" if expected.endswith(".png") else Image.open(photo).format
         assert Image.open(file).format == kind
@@ -246,68 +239,3 @@ def test_one_pixel_is_enhanced_without_a_score(client, tmp_path):
     assert details["change_ssim"] is None and details["note"] is None
     details = enhance(client, photo, reference=photo)[1]
     assert details["quality_ssim"] is None and "at least 11×11" in details["note"]
-
-
-def test_a_model_is_loaded_once(monkeypatch):
-    loads = Counter()
-
-    class Slow:
-        @staticmethod
-        def from_pretrained(name):
-            loads[name] += 1
-            threading.Event().wait(0.05)
-            return name
-
-    monkeypatch.setattr(app, "PhotoEnhancer", Slow)
-    app._load.cache_clear()
-    try:
-        threads = [threading.Thread(target=app.enhancer_for, args=(phone,)) for phone in PHONES * 3]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-    finally:
-        app._load.cache_clear()
-    assert loads == {"iphone": 1, "sony": 1}
-
-
-def test_calls_of_the_model_wait_for_each_other_and_one_is_public():
-    page = app.build()
-    calls = list(page.fns.values())
-    assert [call.api_name for call in calls if call.api_visibility != "private"] == ["enhance"]
-    model = [call for call in calls if call.concurrency_id == "model"]
-    assert len(model) == 3 and all(call.concurrency_limit == 1 for call in model)
-
-
-def test_results_do_not_pile_up(monkeypatch, tmp_path):
-    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
-    old = app._fresh_folder()
-    (old / "photo.png").write_bytes(b"old")
-    kept = app._fresh_folder()
-    assert old.is_dir() and kept != old
-    monkeypatch.setattr(app, "KEEP_SECONDS", -1)
-    assert app._fresh_folder().is_dir()
-    assert not old.exists() and not kept.exists()
-
-
-def test_a_large_photo_is_shown_smaller(tmp_path):
-    file = Path(app._preview(coffee(3000, 300), tmp_path / "shown.png"))
-    assert Image.open(file).size == (app.PREVIEW_SIDE, 205)
-    details = {
-        "change_ssim": 0.9, "quality_ssim": None, "source": "<b>", "note": None,
-        "phone": "sony", "notes": ["An <i>odd</i> note."], "hint": "<i>Canon</i>",
-        "strength": 1, "width": 3000, "height": 300, "seconds": 1.0,
-    }  # fmt: skip
-    text = app.facts_html(details)
-    assert "scaled down" in text and "Quality" not in text and "<b>." not in text
-    assert "<p class='hint'>&lt;i&gt;Canon" in text
-    assert "An &lt;i&gt;odd&lt;/i&gt; note." in text
-    assert "class='hint'" not in app.facts_html({**details, "hint": None})
-
-
-def test_displayed_is_upright_and_8_bit(tmp_path):
-    turned = open_photo(save_phone_photo(tmp_path / "turned.jpg", 40, 30, orientation=8))
-    assert app.displayed(turned).size == (30, 40)
-    deep = Image.fromarray(np.full((20, 30), 65535, np.uint16))
-    shown = app.displayed(deep)
-    assert shown.mode == "RGB" and shown.getextrema() == ((255, 255),) * 3

@@ -142,6 +142,7 @@ def test_divider_follows_the_mouse(page, photo):
     expect(enhanced).not_to_have_attribute("style", re.compile(r"50%"))
 
 
+@pytest.mark.slow
 def test_divider_follows_a_finger(open_page, photo):
     page = open_page(PHONE)
     enhance(page, photo)
@@ -158,6 +159,7 @@ def test_divider_follows_a_finger(open_page, photo):
     assert page.locator("#result .outer").bounding_box()["x"] < handle["x"] - 40
 
 
+@pytest.mark.slow
 def test_a_change_of_the_controls_enhances_again(page, photo):
     enhance(page, photo)
     full = change(page)
@@ -185,6 +187,7 @@ def test_download_is_the_whole_photo(page, tmp_path):
         assert enhanced.getexif()[ExifTags.Base.Make] == MAKER
 
 
+@pytest.mark.slow
 def test_a_file_that_is_no_photo_gets_a_sentence(page, photo, tmp_path):
     bad = tmp_path / "words.jpg"
     bad.write_text("These are words.")
@@ -197,6 +200,7 @@ def test_a_file_that_is_no_photo_gets_a_sentence(page, photo, tmp_path):
     expect(page.locator("#photo")).not_to_contain_text("not a photo")
 
 
+@pytest.mark.slow
 def test_what_the_result_has_not_is_on_the_page(page, tmp_path):
     film = tmp_path / "film.gif"
     coffee(60, 40).save(film, save_all=True, append_images=[Image.new("RGB", (60, 40))])
@@ -205,11 +209,13 @@ def test_what_the_result_has_not_is_on_the_page(page, tmp_path):
     expect(page.locator("#facts")).to_contain_text("the result is a PNG.")
 
 
+@pytest.mark.slow
 def test_nothing_uploaded_gets_a_sentence(page):
     page.click("#enhance")
     expect(page.locator("#photo")).to_contain_text("no photo yet", timeout=PATIENCE)
 
 
+@pytest.mark.slow
 def test_another_photo_takes_the_old_result_away(page, photo, tmp_path):
     enhance(page, photo)
     page.click("#photo button[aria-label='Remove Image']")
@@ -218,6 +224,7 @@ def test_another_photo_takes_the_old_result_away(page, photo, tmp_path):
     expect(page.locator("#result img")).to_have_count(0)
 
 
+@pytest.mark.slow
 def test_reference_gives_quality_or_says_why_not(page, photo, tmp_path):
     larger = tmp_path / "larger.png"
     coffee(640, 480).save(larger)
@@ -232,6 +239,7 @@ def test_reference_gives_quality_or_says_why_not(page, photo, tmp_path):
     assert "Quality was not measured" in page.inner_text("#facts")
 
 
+@pytest.mark.slow
 def test_example_photo_is_enhanced(page):
     page.locator("#examples button:has(img)").first.click()
     expect(page.locator("#photo img")).to_be_visible(timeout=PATIENCE)
@@ -251,6 +259,7 @@ def test_on_a_phone_nothing_is_wider_than_the_screen(open_page, photo):
     assert tops == sorted(tops) and len(set(tops)) == len(tops)
 
 
+@pytest.mark.slow
 def test_a_photo_replaced_while_it_is_enhanced_leaves_no_trace(page, photo, tmp_path):
     large = save_phone_photo(tmp_path / "large.jpg", 2400, 1800)
     upload(page, large)

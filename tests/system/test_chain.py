@@ -3,6 +3,7 @@
 import subprocess
 import sys
 
+import pytest
 from gradio_client import Client, handle_file
 from PIL import Image
 
@@ -24,6 +25,7 @@ print(enhancer.source)
 """
 
 
+@pytest.mark.slow
 def test_train_stop_resume_push_load_serve_enhance(tmp_path):
     pairs = make_dped(tmp_path / "dped/iphone")
     out = tmp_path / "run"

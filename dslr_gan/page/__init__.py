@@ -1,0 +1,1 @@
+"""The Gradio page: layout, handlers, uploads, and what the browser gets."""

@@ -1,0 +1,2 @@
+() => { setTimeout(() => document.querySelector("#result")
+  .scrollIntoView({block: "nearest", behavior: "smooth"}), 300); }

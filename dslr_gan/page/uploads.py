@@ -1,0 +1,58 @@
+"""The page's files on the server: uploads are checked, results get folders and are removed."""
+
+import re
+import secrets
+import shutil
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import skimage.data
+from gradio.utils import get_upload_folder
+
+from dslr_gan.errors import DslrGanError
+
+KEEP_SECONDS = 6 * 3600
+"""How long uploads and results stay on the server for someone who has the page open."""
+
+EXAMPLES = ("coffee.png", "astronaut.png", "rocket.jpg", "motorcycle_left.png", "chelsea.png")
+"""Photos inside the scikit-image wheel: showing them needs no network."""
+
+EXAMPLE_FOLDER = Path(skimage.data.__file__).parent
+
+
+def uploaded(value: Any, what: str) -> Path:
+    """Give the path of an upload, which comes as the client sent it, without preprocessing.
+
+    Gradio vouches only for what declares itself a file of its own, so the folder is checked here:
+    nobody is to read other files of the server.
+
+    Raises:
+        DslrGanError: If there is no upload, or its file is not one of the page's.
+    """
+    path = Path(str(value.get("path") or "") if isinstance(value, dict) else "").resolve()
+    folders = (Path(get_upload_folder()), EXAMPLE_FOLDER)
+    if not any(path.is_relative_to(folder.resolve()) for folder in folders):
+        raise DslrGanError(f"There is no {what} yet; upload one first.")
+    return path
+
+
+def fresh_folder() -> Path:
+    """Make a new folder for one result, and remove those that are older than ``KEEP_SECONDS``.
+
+    Gradio removes what it has handed out; the result of a cancelled run is known here only.
+    """
+    results = Path(get_upload_folder()) / "dslr_gan"
+    for old in results.glob("*"):
+        with suppress(FileNotFoundError):
+            if old.stat().st_mtime < time.time() - KEEP_SECONDS:
+                shutil.rmtree(old)
+    folder = results / secrets.token_hex(16)
+    folder.mkdir(parents=True)
+    return folder
+
+
+def message_of(error: DslrGanError) -> str:
+    """Give an error's message, with an upload's name instead of its path on the server."""
+    return re.sub(re.escape(get_upload_folder()) + r"\S*/", "", str(error))
