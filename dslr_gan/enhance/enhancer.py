@@ -279,7 +279,7 @@ class PhotoEnhancer:
         def read(rows: slice, columns: slice) -> Tensor:
             return to_tensor(pixels.read(rows, columns))
 
-        summary = summarize_in_parts(read, pixels.height, canvas.width)
+        summary = summarize_in_parts(read, pixels.height, pixels.width)
         return self.generator.context(summary.to(self.device))
 
 

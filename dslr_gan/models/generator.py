@@ -8,7 +8,7 @@ trained with it are in their cards.
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
@@ -280,21 +280,9 @@ class Generator(Pretrained):
             InputError: If the file is missing, damaged, or of another shape.
         """
         weights = read_weights(Path(file))
-        norms = sum(name.startswith("norm") for name in weights) // 2
-        if "conv1.weight" not in weights or norms == 0:
-            raise InputError(
-                f"{file} holds no published DPED generator: its keys are not "
-                "conv1.weight ... and norm1.weight ...; name one of the dped_*_12_64 files."
-            )
-        generator = cls(
-            channels=weights["conv1.weight"].shape[0],
-            blocks=norms // 2,
-            downscale=1,
-            norm="instance",
-            end_kernel=weights["conv1.weight"].shape[-1],
-            residual=False,
-        )
-        generator.load_strictly(_rename_published(weights, norms // 2), str(file))
+        settings = _published_settings(weights, file)
+        generator = cls(**settings)
+        generator.load_strictly(_rename_published(weights, settings["blocks"]), str(file))
         return generator.eval()
 
 
@@ -328,6 +316,24 @@ def _check_settings(config: Mapping) -> None:
         raise InputError(
             f"with a coarse branch, downscale must divide {CELL}, got {config['downscale']}."
         )
+
+
+def _published_settings(weights: Mapping[str, Tensor], file: str | Path) -> dict[str, Any]:
+    norms = sum(name.startswith("norm") for name in weights) // 2
+    if "conv1.weight" not in weights or norms == 0:
+        raise InputError(
+            f"{file} holds no published DPED generator: its keys are not "
+            "conv1.weight ... and norm1.weight ...; name one of the dped_*_12_64 files."
+        )
+    channels, _, _, end_kernel = weights["conv1.weight"].shape
+    return {
+        "channels": channels,
+        "blocks": norms // 2,
+        "downscale": 1,
+        "norm": "instance",
+        "end_kernel": end_kernel,
+        "residual": False,
+    }
 
 
 def _rename_published(weights: Mapping[str, Tensor], blocks: int) -> dict[str, Tensor]:
