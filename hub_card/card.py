@@ -133,7 +133,7 @@ def _score_tables(scores: list[Score]) -> list[dict[str, Any]]:
 def _score_text(score: Score) -> str:
     """A score as people read it: similarities with four digits, all that is larger with two."""
     words = score.metric.lower()
-    digits = 2 if any(each in words for each in _COARSE) else 4
+    digits = 2 if any(name in words for name in _COARSE) else 4
     text = f"{score.value:.{digits}f}"
     if score.ci95 is not None:
         text += f" ({score.ci95[0]:.{digits}f} to {score.ci95[1]:.{digits}f})"

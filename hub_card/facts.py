@@ -234,7 +234,7 @@ def _read_object(value: Any, kind: Any, where: str) -> Any:
     if not isinstance(value, dict):
         raise ValueError(f"{where} must be an object, got {value!r}.")
     kinds = typing.get_type_hints(kind)
-    optional = {each.name for each in dataclasses.fields(kind) if each.default is not MISSING}
+    optional = {field.name for field in dataclasses.fields(kind) if field.default is not MISSING}
     missing = sorted(kinds.keys() - value.keys() - optional)
     if missing:
         raise ValueError(f"{where} lacks {', '.join(missing)}; write null for what is unknown.")

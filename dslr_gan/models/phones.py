@@ -131,7 +131,7 @@ def camera_hint(phone: Phone, camera: Camera) -> str | None:
     """
     if not str(camera):
         return None
-    models = {each.lower() for each in phone.models}
+    models = {model.lower() for model in phone.models}
     if camera.phone is phone and camera.model.lower() in models:
         return None
     if camera.phone not in (None, phone):

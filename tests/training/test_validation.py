@@ -41,7 +41,7 @@ def test_scores_are_those_of_evaluate(network, pairs):
         for metric, value in found.means.items():
             assert value == pytest.approx(wanted.means[metric], rel=1e-6), (side, metric)
     values = score_values(scores)
-    assert values["validation/model/psnr"] == scores.model.psnr
+    assert values["validation/model/psnr"] == scores.model.means["psnr"]
     assert values["validation/input/ms_ssim"] == scores.input.ms_ssim and len(values) == 6
 
 
