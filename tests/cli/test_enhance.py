@@ -439,6 +439,7 @@ def test_a_photo_above_the_limit_is_refused_and_the_others_go_on(photos, model, 
     assert "side.JPG" in sentence and names(tmp_path / "out") == ["cat.png"]
 
 
+@pytest.mark.slow
 def test_a_gif_through_a_pipe_becomes_a_png(photos, model):
     file = io.BytesIO()
     with Image.open(photos / "cat.png") as cat:

@@ -298,6 +298,7 @@ def test_colour_shift_and_flip_are_of_the_result_against_the_dslr_s(pairs):
         assert 0 < value["brighter"] < value["input"]
 
 
+@pytest.mark.slow
 def test_vgg_16_s_distance_is_the_content_loss(pairs):
     torch.manual_seed(0)
     vgg = VGGFeatures()

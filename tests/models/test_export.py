@@ -39,18 +39,14 @@ SETTINGS = {
 }  # fmt: skip
 
 
-SIMPLER = [name for name in SETTINGS if name != "shipped"]
-
-
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory) -> Path:
     return tmp_path_factory.mktemp("onnx")
 
 
-# The shipped kind has everything that is hard to export; the others are only simpler.
 @pytest.mark.parametrize(
     "name",
-    ["shipped", *(pytest.param(name, marks=pytest.mark.slow) for name in SIMPLER), "srcnn"],
+    [*(pytest.param(name, marks=pytest.mark.slow) for name in SETTINGS), "srcnn"],
 )
 def test_another_runtime_computes_the_same_at_any_size(name, folder):
     if name == "srcnn":

@@ -63,6 +63,7 @@ def test_the_benchmark_s_made_pairs_have_the_truth_they_tell():
     assert corner_error(align(phone, dslr).homography, truth, phone.shape) < TOLERANCE
 
 
+@pytest.mark.slow
 def test_a_dslr_of_four_times_the_resolution():
     phone = photo("coffee")
     dslr = photo("coffee", 2400)
@@ -80,6 +81,7 @@ def test_the_overlap_is_the_part_that_both_show():
     assert corner_error(found.homography, truth, (512, 400)) < 0.1
 
 
+@pytest.mark.slow
 def test_the_same_photos_give_the_same_result_to_the_bit():
     phone, dslr, _ = view(photo("chelsea", 320), 5, 1.1)
     first, second = align(phone, dslr), align(phone, dslr)

@@ -62,6 +62,7 @@ def test_a_pair_that_gives_nothing_has_a_file_with_the_reason(pair, tmp_path):
     assert len(table) == 0 and known == outcome
 
 
+@pytest.mark.slow
 def test_patches_that_do_not_fit_are_a_reason(pair, tmp_path):
     outcome = cut_pair(pair, tmp_path / "pair.parquet", CutSettings(patch=400))
     assert outcome.reason == "what both photos show is smaller than one patch."

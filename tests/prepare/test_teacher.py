@@ -104,6 +104,7 @@ def test_each_crop_s_target_is_the_teacher_s_output_for_that_crop_alone(photos, 
     assert np.abs(together).max() > 2
 
 
+@pytest.mark.slow
 def test_the_seed_chooses_some_of_the_crops(photos, teacher, tmp_path):
     def names(folder, **options):
         count = prepare_teacher(photos, teacher, tmp_path / folder, crop=15, **options)

@@ -96,6 +96,7 @@ def test_a_generator_that_may_have_seen_its_part_is_refused(commands, pairs):
         HeldOut(str(pairs.parent / "runs/fold"), parts, 2)
 
 
+@pytest.mark.slow
 def test_recipes_are_compared_over_the_same_pairs(pairs, capsys):
     recipes = [str(pairs.parent / name) for name in ("runs/fold", "runs/fold1/generator")]
     main(["--pairs", str(pairs), "--folds", "2", *(f"--recipe={name}" for name in recipes)])

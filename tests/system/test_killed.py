@@ -94,14 +94,8 @@ def kill_all(process):
     process.communicate()
 
 
-@pytest.mark.parametrize(
-    ("processes", "kills"),
-    [
-        (1, 1),
-        pytest.param(1, 3, marks=pytest.mark.slow),
-        pytest.param(2, 2, marks=pytest.mark.slow),
-    ],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize(("processes", "kills"), [(1, 1), (1, 3), (2, 2)])
 def test_killed_at_random_moments_it_ends_in_the_same_bits(
     processes, kills, pairs, uninterrupted, tmp_path
 ):

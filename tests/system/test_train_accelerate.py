@@ -102,6 +102,7 @@ def test_stopped_and_resumed_is_bit_identical(whole_run, pairs, tmp_path):
     assert all(torch.equal(resumed[key], straight[key]) for key in straight)
 
 
+@pytest.mark.slow
 def test_a_run_with_soap_is_gone_on_with_bit_identically_too(pairs, tmp_path):
     common = [*flags(pairs, tmp_path), "--optimizer", "soap", "--max_train_steps", 4]
     straight = train_here(common)
@@ -153,6 +154,7 @@ def untrained():
     return Generator().state_dict()
 
 
+@pytest.mark.slow
 def test_gradient_accumulation_is_one_step_on_the_joined_batch(pairs, tmp_path):
     common = [*flags(pairs, tmp_path), "--max_train_steps", 1, "--texture_weight", 0]
     joined = train_here([*common, "--train_batch_size", 4, "--output_dir", tmp_path / "joined"])
@@ -355,6 +357,7 @@ def test_training_brings_the_phone_closer_to_the_dslr(pairs, tmp_path):
     assert run.scores.model.means["psnr"] > run.scores.input.means["psnr"] + 3
 
 
+@pytest.mark.slow
 def test_a_collapse_stops_the_run_and_the_best_generator_stays(pairs, tmp_path):
     """A generator thrown about by far too large steps loses to the discriminator for good."""
     more = ["--texture_weight", 1, "--color_weight", 0, "--learning_rate", 0.3, "--ema_decay", 0,
@@ -404,6 +407,7 @@ def test_baselines_train_by_the_same_script(architecture, pairs, tmp_path):
 
 
 @pytest.mark.parametrize("more", [["--channels_last"], ["--mixed_precision", "bf16"]])
+@pytest.mark.slow
 def test_faster_ways_give_nearly_the_same_step(more, pairs, tmp_path):
     common = ["--max_train_steps", 2, "--l1_weight", 1, "--texture_weight", 0]
     plain, fast = set_up_run(pairs, tmp_path / "plain", *common), None
