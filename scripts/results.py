@@ -30,7 +30,7 @@ ROOT = Path(__file__).parents[1]
 PLOT = ROOT / "docs/quality_against_time.png"
 BEGIN, END = "<!-- results:", "<!-- end of results"
 TITLES = {"input": "phone photo as it is", "dslr": "the DSLR's photo"}
-NOISE_COLUMN, TIME_COLUMN = "noise", "SRCNN's time over its own"
+NOISE_COLUMN, TIME_COLUMN = "noise", "times as fast as SRCNN"
 COLUMNS = (
     *("method", "parameters", "PSNR (dB)", "SSIM", "MS-SSIM", "FLIP", "colour shift"),
     *(NOISE_COLUMN, TIME_COLUMN),

@@ -284,7 +284,7 @@ def test_without_any_noise_there_is_no_ratio(tmp_path):
     assert "none" in scores.table()
 
 
-def test_colour_shift_and_flip_are_of_the_result_against_the_dslr_s(pairs):
+def test_the_distances_are_of_the_result_against_the_dslr_s(pairs):
     exact = {
         degraded(photo).tobytes(): photo
         for photo in map(Image.open, sorted((pairs / "canon").iterdir()))

@@ -64,14 +64,14 @@ def test_each_call_makes_a_network_of_its_own():
 
 
 def test_an_unknown_architecture_is_a_sentence():
-    with pytest.raises(DslrGanError, match="'unet'; take one of default, paper, .*, vdsr."):
+    with pytest.raises(DslrGanError, match="'unet'; take one of default, paper, .*, vdsr"):
         make_network("unet")
 
 
 @pytest.mark.parametrize(
     ("config", "words"),
     [
-        ({"architecture": "UNet"}, "of the class UNet, .* knows Generator, SRCNN, VDSR."),
+        ({"architecture": "UNet"}, "of the class UNet, .* knows Generator, SRCNN, VDSR"),
         ({"channels": 8}, "does not say which network"),
         ({"architecture": ["SRCNN"]}, "does not say which network"),
         ([1], "does not say which network"),
