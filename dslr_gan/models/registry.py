@@ -257,5 +257,4 @@ def _describe(name: str, network: Pretrained, hub_options: _HubOptions) -> str:
         return text
     if hub_options["local_files_only"]:
         return f"{text} (local copy)"
-    logger.warning("the Hub did not answer; using the local copy of %s", name)
-    return f"{text} (local copy, the Hub did not answer)"
+    return f"{text} (local copy, {origin.why})"
