@@ -217,8 +217,8 @@ def _bad_token(source: str) -> _Cause:
         "the argument": "leave it out",
     }
     advice = (
-        f"put a new one of {TOKENS_PAGE} there, or {ways.get(kind, 'remove it')}: what is public is "
-        "read without one"
+        f"put a new one of {TOKENS_PAGE} there, or {ways.get(kind, 'remove it')}: what is public "
+        "is read without one"
     )
     return _Cause(f"the Hub refuses the token from {source} as invalid or expired", advice, True)
 
