@@ -61,8 +61,13 @@ class Origin(NamedTuple):
     """Commit of the Hub repository, ``None`` for a plain folder."""
     answered: bool
     """Whether the Hub itself answered; ``False`` when its local copy stood in."""
-    why: str = ""
-    """Why the local copy stood in, in a few words."""
+
+
+class LocalCopy(Origin):
+    """The origin of a local copy that stood in for the Hub."""
+
+    why: str
+    """Why it did, in a few words."""
 
 
 def fetch(
@@ -138,8 +143,12 @@ def fetch(
                 "leave it out."
             ) from error
         raise not_fetched(name, away or error) from error
-    why = _announce(away, name) if away is not None else ""
-    return Origin(Path(snapshot), Path(snapshot).name, listing is not None, why)
+    folder = Path(snapshot)
+    if away is None:
+        return Origin(folder, folder.name, listing is not None)
+    copy = LocalCopy(folder, folder.name, False)
+    copy.why = _announce(away, name)
+    return copy
 
 
 def _announce(away: HubUnreachableError, name: str) -> str:

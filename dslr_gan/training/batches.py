@@ -1,5 +1,6 @@
 """What a run trains and validates on, and batches of it from any step on."""
 
+import multiprocessing
 import re
 import shutil
 from collections.abc import Iterator
@@ -193,7 +194,10 @@ def explained(loader: DataLoader) -> Iterator[dict[str, Tensor]]:
     batches: Iterator[dict[str, Tensor]] | None = None
     while True:
         try:
-            batches = iter(loader) if batches is None else batches
+            if batches is None:
+                # Where even locks find no room, a loader left half made prints a traceback.
+                [multiprocessing.Queue() for _ in range(2 + loader.num_workers)]
+                batches = iter(loader)
             raw = next(batches)
         except StopIteration:
             return

@@ -75,11 +75,11 @@ AWAY = [stale_token, too_many, portal, outage]
 @pytest.mark.parametrize("how", AWAY)
 def test_a_local_copy_stands_in_and_the_log_says_why(how, hub, monkeypatch, caplog):
     first = fetch("me/model")
-    assert (first.answered, first.why) == (True, "")
+    assert first.answered
     why = how(hub, monkeypatch)
     with caplog.at_level(logging.WARNING, "dslr_gan"):
         again = fetch("me/model")
-    assert again == first._replace(answered=False, why=why)
+    assert again == first._replace(answered=False) and again.why == why
     (line,) = [line for line in caplog.messages if "local copy" in line]
     assert line.startswith(why) and line.endswith("; using the local copy of me/model")
 

@@ -92,6 +92,8 @@ def test_without_workers_other_errors_stay_what_they_are(error):
 
 def test_locks_that_find_no_shared_memory_are_told():
     class Full:
+        num_workers = 1
+
         def __iter__(self):
             raise OSError(errno.ENOSPC, "No space left on device")
 
