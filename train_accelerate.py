@@ -18,7 +18,6 @@ if __name__ == "__main__":
 
 import copy
 import logging
-import re
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -26,7 +25,7 @@ from pathlib import Path
 
 import torch
 from accelerate import Accelerator
-from accelerate.utils import GradientAccumulationPlugin, ProjectConfiguration, set_seed
+from accelerate.utils import set_seed
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
@@ -36,14 +35,15 @@ from dslr_gan.metrics.vgg import VGGFeatures
 from dslr_gan.models.discriminator import Discriminator
 from dslr_gan.models.pretrained import Pretrained
 from dslr_gan.models.registry import load_network, make_network
-from dslr_gan.training.batches import Batch, TrainingData, open_training_data
+from dslr_gan.training.batches import Batch, TrainingData, open_training_data, worker_failure
 from dslr_gan.training.card import RunCard, read_card_facts
 from dslr_gan.training.checkpoints import Checkpoints, RunState
 from dslr_gan.training.collapse import CollapseGuard
+from dslr_gan.training.launching import check_right_to_push, make_accelerator, push_generator
 from dslr_gan.training.logbook import Logbook, command_line, find_trackers
 from dslr_gan.training.losses import discriminator_loss, generator_losses, open_vgg, reduce_losses
 from dslr_gan.training.optimizers import prepare, rate_factor, set_rate, update_average
-from dslr_gan.training.signals import Stopped, StopRequest
+from dslr_gan.training.signals import Stopped, StopRequest, forget_workers
 from dslr_gan.training.validation import gradient_norms, sample_rows, score_pairs, score_values
 
 logger = logging.getLogger("train_accelerate")
@@ -95,8 +95,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         check_settings(settings)
         run_training(set_up(settings))
     except DslrGanError as error:
-        # A loader's worker hands its traceback on as the message; the error itself comes last.
-        message = re.split(r"dslr_gan\.errors\.\w+: ", str(error).strip())[-1]
+        sys.exit(f"train_accelerate: {error}")
+    except RuntimeError as error:  # PyTorch raises it wherever the trainer is when a worker dies
+        message = worker_failure(error)
+        if message is None:
+            raise
         sys.exit(f"train_accelerate: {message}")
     except OSError as error:
         sys.exit(
@@ -110,6 +113,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         logger.info("interrupted; go on with --resume_from_checkpoint latest.")
         sys.exit(130)
     finally:
+        forget_workers()
         if torch.distributed.is_initialized():
             torch.distributed.destroy_process_group()
 
@@ -282,14 +286,7 @@ def set_up(settings: Settings) -> Run:
         network = make_network(settings.network.architecture)
     data = open_training_data(settings, with_summary=network.uses_context)
     vgg = open_vgg(settings.network.vgg_weights) if settings.losses.content else None
-    accelerator = Accelerator(
-        mixed_precision=settings.network.mixed_precision,
-        log_with=trackers or None,
-        project_config=ProjectConfiguration(str(output.output_dir)),
-        gradient_accumulation_plugin=GradientAccumulationPlugin(
-            num_steps=schedule.gradient_accumulation_steps, sync_with_dataloader=False
-        ),
-    )
+    accelerator = make_accelerator(settings, trackers)
     ema = copy.deepcopy(network).to(accelerator.device).eval().requires_grad_(False)
     ema.stored_as = getattr(torch, output.stored_as)
     generator, optimizer = prepare(
@@ -336,6 +333,7 @@ def begin(run: Run) -> None:
     processes = f"processes: {accelerator.num_processes}, on {accelerator.device.type}"
     run.report(f"{state.samples_per_step} pairs per step ({processes})")
     run.checkpoints.begin(output.resume_from_checkpoint, state, run.report)
+    check_right_to_push(accelerator, output)
     run.logbook.start(state.step, {"commands": state.commands, "settings": run.settings.flat()})
     if state.step == 0:
         validate(run)
@@ -353,8 +351,8 @@ def finish(run: Run) -> None:
             best = output.output_dir / "best"
             logger.info("the one of step %s validated better: %s", guard.best_step, best)
         logger.info("how it went: %s", run.logbook.folder / "index.html")
-        if output.push_to_hub and output.hub_model_id:
-            logger.info("pushed: %s", run.state.ema.push_to_hub(output.hub_model_id))
+    if output.push_to_hub and output.hub_model_id:
+        run.report(f"pushed: {push_generator(run.accelerator, folder, output.hub_model_id)}")
     run.accelerator.wait_for_everyone()
     run.accelerator.end_training()
 

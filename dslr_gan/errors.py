@@ -22,11 +22,13 @@ class HubError(DslrGanError):
         message: For people, as of every :class:`DslrGanError`.
         cause: What went wrong in a few words, for the inside of another message; the message
             itself where None.
+        advice: What to do about that, for the inside of another message; may be empty.
     """
 
-    def __init__(self, message: str, cause: str | None = None) -> None:
+    def __init__(self, message: str, cause: str | None = None, advice: str = "") -> None:
         super().__init__(message)
         self.cause = message.rstrip(".") if cause is None else cause
+        self.advice = advice
 
 
 class HubUnreachableError(HubError):

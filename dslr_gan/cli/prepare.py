@@ -169,7 +169,7 @@ def _check_meant(options: argparse.Namespace, kind: str) -> None:
 
 
 def _run_aligned(options: argparse.Namespace) -> int:
-    from dslr_gan.hub import check_repo_id
+    from dslr_gan.hub import check_push, check_repo_id
     from dslr_gan.prepare.dataset import push_dataset
     from dslr_gan.prepare.matching import pairs_by_name, pairs_by_table
     from dslr_gan.prepare.one_pair import CutSettings
@@ -177,6 +177,7 @@ def _run_aligned(options: argparse.Namespace) -> int:
 
     if options.push_to_hub is not None:  # before the work, not after it
         check_repo_id(options.push_to_hub, "me/my-pairs")
+        check_push(options.push_to_hub, repo_type="dataset", private=options.private)
     patch = 100 if options.patch is None else options.patch
     settings = CutSettings(
         patch=patch,

@@ -20,7 +20,7 @@ from dslr_gan.data.folder import TARGETS, file_rows, find_pairs, split_folder
 from dslr_gan.data.provenance import SOURCE_FILE, Provenance, provenance
 from dslr_gan.data.samples import KEPT_BYTES
 from dslr_gan.errors import DslrGanError, HubError, HubUnreachableError, reason
-from dslr_gan.hub import ask_dataset, is_hub_id
+from dslr_gan.hub import ask_dataset, is_hub_id, not_fetched
 from hub_card import Source
 
 COLUMNS = ("phone", "dslr")
@@ -171,28 +171,26 @@ def _open_dataset_folder(
 def _open_hub(
     name: str, revision: str | None, columns: tuple[str, str], streaming: bool
 ) -> PairSource:
+    away: HubUnreachableError | None = None
     try:
         commit, licence = ask_dataset(name, revision)
     except HubUnreachableError as error:
         if streaming:
             raise HubError(
-                f"the Hub does not answer, and {name} cannot be streamed without it."
+                f"{name} cannot be streamed without the Hub ({error.cause}); {error.advice}."
             ) from error
-        commit, licence = None, None
+        commit, licence, away = None, None, error
     try:
         with _Reading(name):
             builder = datasets.load_dataset_builder(name, revision=commit or revision)
     except DslrGanError as error:
-        if commit is not None:
+        if away is None:
             raise
+        raise not_fetched(name, away) from error
+    if away is not None and revision not in (None, str(builder.hash)):
         raise HubError(
-            f"{name} could not be fetched from the Hub, and there is no local copy; check the "
-            "network and try again."
-        ) from error
-    if commit is None and revision not in (None, str(builder.hash)):
-        raise HubError(
-            f"the Hub does not answer, and the local copy of {name} may be of another revision "
-            f"than {revision}; check the network and try again."
+            f"the local copy of {name} may be of another revision than {revision}, and the Hub "
+            f"could not be asked ({away.cause}); {away.advice}."
         )
     train, test, _ = _open_splits(builder, name, columns, streaming)
     source = Source(

@@ -162,7 +162,8 @@ class VGGFeatures(nn.Module):
             return network
         except HubError as error:
             words = error.cause
-            raise type(error)(_message(f"{repo}/{filename} on the Hub", words), words) from error
+            told = f"{words} ({error.advice})" if error.advice else words
+            raise type(error)(_message(f"{repo}/{filename} on the Hub", told), words) from error
         except (OSError, SafetensorError, ValueError) as error:
             words = _words(error)
             raise HubError(_message(f"{repo}/{filename} on the Hub", words), words) from error

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple, TypedDict
 
 from dslr_gan.errors import DslrGanError, InputError
-from dslr_gan.hub import fetch
+from dslr_gan.hub import LocalCopy, fetch
 from dslr_gan.models.baselines import SRCNN, VDSR
 from dslr_gan.models.generator import Generator
 from dslr_gan.models.phones import PHONES, Phone
@@ -257,5 +257,5 @@ def _describe(name: str, network: Pretrained, hub_options: _HubOptions) -> str:
         return text
     if hub_options["local_files_only"]:
         return f"{text} (local copy)"
-    logger.warning("the Hub did not answer; using the local copy of %s", name)
-    return f"{text} (local copy, the Hub did not answer)"
+    why = origin.why if isinstance(origin, LocalCopy) else "the Hub did not answer"
+    return f"{text} (local copy, {why})"

@@ -3,6 +3,7 @@
 The folder is what ``datasets.load_dataset`` reads, from the disk as from the Hub.
 """
 
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -187,12 +188,12 @@ def push_dataset(folder: Path, repo_id: str, *, private: bool | None = None) -> 
     Raises:
         HubError: If the Hub cannot be reached or refuses.
     """
+    command = shlex.join(["hf", "upload", repo_id, str(folder), "--repo-type", "dataset"])
     return push(
         folder,
         repo_id,
         repo_type="dataset",
         commit_message="Upload the patches",
         private=private,
-        advice=f" The dataset is whole in {folder}: "
-        f"`hf upload {repo_id} {folder} --repo-type dataset` sends it.",
+        advice=f" The dataset is whole in {folder}: `{command}` sends it.",
     ).repository

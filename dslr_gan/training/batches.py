@@ -1,5 +1,8 @@
 """What a run trains and validates on, and batches of it from any step on."""
 
+import multiprocessing
+import re
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -15,9 +18,15 @@ from dslr_gan.data.provenance import Provenance
 from dslr_gan.data.samples import BatchNumbers, PatchPairs
 from dslr_gan.data.splits import fold, hold_out, sample_rows
 from dslr_gan.data.streaming import StreamedPairs
+from dslr_gan.errors import DslrGanError
 from dslr_gan.models.pretrained import Pretrained
 from dslr_gan.training.arguments import Settings, pairs_flags
 from dslr_gan.training.signals import leave_the_group
+
+# In the texts of PyTorch's and the system's errors about a loader's workers.
+_NO_SHARED_MEMORY = ("shared memory", "Bus error", "from file </torch_", "to file </torch_")
+_NO_MORE_FILES = ("Too many open files", "ancdata")
+_NO_MEMORY = ("killed by signal: Killed", "Cannot allocate memory", "not enough memory")
 
 HELD_OUT = 0.1
 """Share of the pairs that validates where no source brings test pairs."""
@@ -76,16 +85,20 @@ class TrainingData:
         Args:
             accelerator: Knows the device and the processes.
             first_step: How many steps are done.
+
+        Raises:
+            DslrGanError: If a pair cannot be used, or a loader's worker cannot go on.
         """
         if first_step >= self.settings.schedule.max_train_steps:
             return
-        for raw in self.load(
+        loader = self.load(
             first_step,
             accelerator.process_index,
             accelerator.num_processes,
             pin=accelerator.device.type == "cuda",
-        ):
-            order = self.settings.network.channels_last
+        )
+        order = self.settings.network.channels_last
+        for raw in explained(loader):
             yield on_device(raw, accelerator.device, channels_last=order)
 
     def load(self, first_step: int, process: int, processes: int, *, pin: bool) -> DataLoader:
@@ -170,6 +183,77 @@ def open_training_data(settings: Settings, *, with_summary: bool) -> TrainingDat
         validation_name=judge.name,
         with_summary=with_summary,
     )
+
+
+def explained(loader: DataLoader) -> Iterator[dict[str, Tensor]]:
+    """What a loader gives; what stops one of its workers is an error message for people.
+
+    Raises:
+        DslrGanError: If a worker raised one, or ran out of shared memory, memory or open files.
+    """
+    batches: Iterator[dict[str, Tensor]] | None = None
+    while True:
+        try:
+            if batches is None:
+                # Where even locks find no room, a loader left half made prints a traceback.
+                [multiprocessing.Queue() for _ in range(2 + loader.num_workers)]
+                batches = iter(loader)
+            raw = next(batches)
+        except StopIteration:
+            return
+        except (DslrGanError, OSError, RuntimeError, MemoryError) as error:
+            message = worker_failure(error)
+            # Before there is a worker its locks are made, which are in shared memory, too.
+            if batches is None and isinstance(error, OSError):
+                message = _no_shared_memory()
+            if message is None:
+                raise
+            raise DslrGanError(message) from None
+        yield raw
+
+
+def worker_failure(error: Exception) -> str | None:
+    """What an error says of a loader's worker, for people; None where it is about none.
+
+    Args:
+        error: Raised by a loader, or by PyTorch anywhere when it hears that a worker has died.
+    """
+    told = f"{error}\n{error.__cause__ or ''}".strip()
+    # A worker's traceback is part of the text; the error itself is its end, and may have lines.
+    raised = re.split(r"\n(?:\w+\.)*\w*Error: ", told)[-1] if "DataLoader worker" in told else told
+    if isinstance(error, DslrGanError):
+        return raised if raised != told else str(error)
+    if any(words in told for words in _NO_SHARED_MEMORY):
+        return _no_shared_memory()
+    if any(words in told for words in _NO_MORE_FILES):
+        return (
+            "a loader's worker ran out of open files; allow more (ulimit -n 4096), or give "
+            "--dataloader_num_workers 0."
+        )
+    if "DataLoader worker" not in told:
+        return None
+    if isinstance(error, MemoryError) or any(words in told for words in _NO_MEMORY):
+        return (
+            "a loader's worker was killed or found no memory; give fewer "
+            "--dataloader_num_workers, or a smaller --train_batch_size."
+        )
+    if isinstance(error, OSError):
+        return f"a loader's worker could not go on ({raised}); check the files of the pairs."
+    return None
+
+
+def _no_shared_memory() -> str:
+    return (
+        f"the loader's workers ran out of shared memory (/dev/shm{_size_of('/dev/shm')}); make it "
+        "larger (docker run --shm-size=1g), or give --dataloader_num_workers 0."
+    )
+
+
+def _size_of(folder: str) -> str:
+    try:
+        return f" has {shutil.disk_usage(folder).total >> 20} MB"
+    except OSError:
+        return ""
 
 
 def on_device(raw: dict[str, Tensor], device: torch.device, *, channels_last: bool) -> Batch:

@@ -10,6 +10,7 @@ The run's own state is not registered with ``Accelerator.register_for_checkpoint
 pickle it: a checkpoint holds nothing of ours but JSON and safetensors.
 """
 
+import errno
 import hashlib
 import json
 import os
@@ -23,11 +24,14 @@ from typing import Any
 from accelerate import Accelerator
 from accelerate.utils import broadcast_object_list
 from filelock import FileLock, Timeout
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from dslr_gan.errors import DslrGanError
+from dslr_gan.errors import DslrGanError, reason
 from dslr_gan.models.pretrained import Pretrained
 from dslr_gan.training.collapse import CollapseGuard
+
+_ROOM = 1 << 20  # a disk with fewer bytes left is full: a write that does not fit leaves some
 
 STATE = "trainer_state.json"
 EMA_FILE = "ema.safetensors"
@@ -180,9 +184,43 @@ class Checkpoints:
             )
 
     def write(self, state: RunState) -> None:
-        """Write the checkpoint of a step."""
-        final = self.folder / f"checkpoint-{state.step}"
+        """Write the checkpoint of a step.
+
+        Raises:
+            DslrGanError: If it cannot be written, as on a full disk. Nothing of it is left then,
+                and those before it stay.
+        """
         unfinished = self.folder / f".checkpoint-{state.step}.unfinished"
+        try:
+            self._write(state, unfinished)
+        # PyTorch has a RuntimeError for a file that it could not write.
+        except (OSError, RuntimeError, SafetensorError) as error:
+            message = self._failure(state.step, error)
+            shutil.rmtree(unfinished, ignore_errors=True)
+            if message is None:
+                raise
+            raise DslrGanError(message) from error
+
+    def _failure(self, step: int, error: Exception) -> str | None:
+        """Why a checkpoint could not be written, for people; None for what is no fault of files."""
+        number = error.errno if isinstance(error, OSError) else None
+        full = number in (errno.ENOSPC, errno.EDQUOT) or "No space left" in str(error)
+        # Before the unfinished one is removed: it is what fills the disk.
+        if not full and shutil.disk_usage(self.folder).free > _ROOM:
+            if isinstance(error, RuntimeError) and "inline_container" not in str(error):
+                return None
+            cause, advice = reason(error), "check the disk"
+        else:
+            cause = f"no space left on the disk of {self.folder}"
+            advice = "make room, or keep fewer (--checkpoints_total_limit)"
+        kept = "the checkpoints before it are whole" if self.all() else "there is none before it"
+        return (
+            f"the checkpoint of step {step} could not be written ({cause}); {kept}: {advice}, and "
+            "go on with --resume_from_checkpoint latest."
+        )
+
+    def _write(self, state: RunState, unfinished: Path) -> None:
+        final = self.folder / f"checkpoint-{state.step}"
         accelerator = self.accelerator
         if accelerator.is_main_process:
             shutil.rmtree(unfinished, ignore_errors=True)

@@ -65,5 +65,16 @@ def leave_the_group(worker: int) -> None:
     they end by themselves when it is gone.
     """
     os.setpgid(0, 0)
-    for number in SIGNALS:  # a worker must not do what the trainer does on a signal
-        signal.signal(number, signal.SIG_DFL)
+    # A worker must not do what the trainer does on a signal. SIGTERM is PyTorch's already, in C: it
+    # ends a worker without an error where the trainer ends it, and Python must not undo that.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+def forget_workers() -> None:
+    """Let the workers of data loaders end unheard, at the end of a run.
+
+    PyTorch listens for their ends and raises an error for one that was killed, also while Python
+    itself ends them on its way out.
+    """
+    if hasattr(signal, "SIGCHLD"):
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)

@@ -105,7 +105,7 @@ def test_the_hub_gets_the_folder_and_its_refusal_is_an_error_message(
     with HubServer(xet) as hub:
         take_for_the_hub(monkeypatch, hub, tmp_path)
         monkeypatch.setenv("HF_TOKEN", "hf_wrong")
-        with pytest.raises(HubError, match=r"the Hub did not take me/pairs \(") as caught:
+        with pytest.raises(HubError, match=r"the Hub does not take me/pairs \(") as caught:
             push_dataset(folder, "me/pairs")
         assert f"`hf upload me/pairs {folder} --repo-type dataset` sends it." in str(caught.value)
         assert hub.repositories == {}

@@ -124,7 +124,10 @@ class HubServer:
 
     Attributes:
         url: Its endpoint.
-        token: The only token that may write.
+        token: The only token that it knows; any other is refused, whatever is asked.
+        role: What the token may do: ``"write"`` or ``"read"``.
+        gated: Repositories whose files are not given out.
+        read_only: Repositories that the token may not write to, or not make.
         requests: What was answered so far, by both origins.
         repositories: By id.
         xet: The storage of large files; None for a Hub without.
@@ -136,7 +139,10 @@ class HubServer:
         self.requests: list[Logged] = []
         self.repositories: dict[str, Repository] = {}
         self.blobs: dict[str, bytes] = {}  # large files by sha256
-        self.failure: int | None = None
+        self.role = "write"
+        self.gated: set[str] = set()
+        self.read_only: set[str] = set()
+        self.outage: Answer | None = None
         self.lock = threading.Lock()
         self._listeners = [listener(self, HUB_ROUTES), listener(self, STORAGE_ROUTES)]
         self.url, self.storage_url = (
@@ -161,9 +167,19 @@ class HubServer:
         if self.xet is not None:
             self.xet.close()
 
-    def fail_with(self, status: int | None) -> None:
+    def fail_with(
+        self, status: int | None, message: str = "The Hub is out of order", **headers: str
+    ) -> None:
         """Answer everything with this status from now on; None ends the outage."""
-        self.failure = status
+        headers = {"X-Error-Message": message} | {
+            name.replace("_", "-"): value for name, value in headers.items()
+        }
+        self.outage = None if status is None else Answer({"error": message}, headers, status)
+
+    def give_way_to_a_portal(self) -> None:
+        """Answer everything like the login page of a hotel's network; fail_with(None) ends it."""
+        page = b"<!DOCTYPE html><title>Welcome</title><p>Log in to use the network."
+        self.outage = Answer(page, {"Content-Type": "text/html"})
 
     def add_file(self, repository: str, path: str, content: bytes, branch: str = "main") -> str:
         """Commit a file to a repository, which is made where needed; returns the sha."""
@@ -198,11 +214,13 @@ def hub_environment(server: HubServer, home: str | Path) -> dict[str, str]:
 def take_for_the_hub(patch: Any, server: HubServer, home: Path) -> None:
     """Let this process take a server for the real Hub, with empty caches; ``patch`` ends it.
 
-    Only for code that reads huggingface_hub's constants when it runs, as hub.py does.
+    Only for code that reads huggingface_hub's constants when it runs, as dslr_gan.hub does.
     """
     for name, value in {
         "ENDPOINT": server.url,
         "HUGGINGFACE_CO_URL_TEMPLATE": server.url + "/{repo_id}/resolve/{revision}/{filename}",
+        "HF_HOME": str(home),
+        "HF_TOKEN_PATH": str(home / "token"),
         "HF_HUB_CACHE": str(home / "hub"),
         "HF_HUB_DISABLE_XET": server.xet is None,
         # Else what this Hub says about itself would be noted in the home of whoever runs this.
@@ -277,18 +295,24 @@ def listener(hub: HubServer, routes: list[Route]) -> ThreadingHTTPServer:
 def answer(hub: HubServer, request: Request, routes: list[Route]) -> Answer:
     """Find the route of a request and run it; a refusal becomes an answer too."""
     try:
-        if hub.failure is not None:
-            raise Refusal(hub.failure, "The Hub is out of order")
+        if hub.outage is not None:
+            return hub.outage
+        authorization = request.headers["Authorization"]
+        known = authorization == f"Bearer {hub.token}"
+        if authorization and not known and routes is HUB_ROUTES:
+            raise Refusal(401, "Invalid credentials in Authorization header")
         method = "GET" if request.method == "HEAD" else request.method
         for route in routes:
             match = re.fullmatch(route.pattern, request.path)
             if match is None or route.method != method:
                 continue
-            if route.writes and request.headers["Authorization"] != f"Bearer {hub.token}":
+            if route.writes and not known:
                 raise Refusal(401, "Invalid username or password.")
             names = match.groupdict(default="")
             if dataset := names.pop("dataset", ""):
                 names["repository"] = dataset
+            if route.writes:
+                check_right_to_write(hub, names.get("repository", ""))
             return route.run(hub, request, **{key: unquote(names[key]) for key in names})
         raise Refusal(404, f"No such page: {request.method} {request.path}")
     except Refusal as refusal:
@@ -296,6 +320,11 @@ def answer(hub: HubServer, request: Request, routes: list[Route]) -> Answer:
         if refusal.code:
             headers["X-Error-Code"] = refusal.code
         return Answer({"error": refusal.message}, headers, refusal.status)
+
+
+def check_right_to_write(hub: HubServer, repository: str) -> None:
+    if hub.role != "write" or repository in hub.read_only:
+        raise Refusal(403, f"You don't have the rights to write to {repository or 'anything'}")
 
 
 def part(request: Request, content: bytes, headers: dict[str, str]) -> Answer:
@@ -333,11 +362,21 @@ def agent_harnesses(hub: HubServer, request: Request) -> Answer:
     return Answer({"standardEnvVars": [], "harnesses": {}})
 
 
+@route("GET", "/api/whoami-v2")
+def who_am_i(hub: HubServer, request: Request) -> Answer:
+    if not request.headers["Authorization"]:
+        raise Refusal(401, "Invalid username or password.")
+    token = {"displayName": "laptop", "role": hub.role}
+    facts = {"type": "user", "name": "me", "fullname": "Me", "orgs": []}
+    return Answer({**facts, "auth": {"type": "access_token", "accessToken": token}})
+
+
 @route("POST", "/api/repos/create", writes=True)
 def create_repository(hub: HubServer, request: Request) -> Answer:
     name = f"{request.json['organization'] or 'me'}/{request.json['name']}"
     if request.json.get("type") == "dataset":
         name = f"datasets/{name}"
+    check_right_to_write(hub, name)
     url = f"{hub.url}/{name}"
     if name in hub.repositories:
         return Answer({"error": "You already created this repository", "url": url}, status=409)
@@ -428,6 +467,8 @@ def paths_information(hub: HubServer, request: Request, repository: str, revisio
 
 @route("GET", "/" + REPOSITORY + r"/resolve/(?P<revision>[^/]+)/(?P<path>.+)")
 def resolve(hub: HubServer, request: Request, repository: str, revision: str, path: str) -> Answer:
+    if repository in hub.gated:
+        raise Refusal(403, f"Access to {repository} is restricted", "GatedRepo")
     sha = hub.find(repository).find(revision)
     file = hub.find(repository).files(sha).get(path)
     if file is None:

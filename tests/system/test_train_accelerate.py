@@ -14,9 +14,12 @@ from safetensors.torch import load_file, save_file
 
 from dslr_gan.enhance.enhancer import PhotoEnhancer
 from dslr_gan.errors import DslrGanError
+from dslr_gan.hub import check_push
 from dslr_gan.models.generator import Generator
+from dslr_gan.training import launching
 from dslr_gan.training.signals import Stopped, StopRequest
 from hub_card import THIS_MODEL
+from tests.support.hub_server import HubServer, take_for_the_hub
 from tests.support.trainer import SHORT, make_dped, set_up_here, train, train_here
 from train_accelerate import begin, generator_terms, run_training, save_generator
 from train_accelerate import train as train_steps
@@ -309,6 +312,62 @@ def test_a_damaged_picture_is_named_in_the_error_message(pairs, tmp_path):
     )
     assert result.returncode == 1 and "Traceback" not in result.stderr
     assert ".png" in result.stderr.strip().splitlines()[-1]
+
+
+@pytest.mark.slow
+def test_with_workers_a_damaged_picture_is_one_message_and_no_traceback(pairs, tmp_path):
+    """In a process of its own: the traceback came while Python ended its workers."""
+    shutil.copytree(pairs, tmp_path / "iphone")
+    file = tmp_path / "iphone/training_data/iphone/3.png"
+    file.write_bytes(file.read_bytes()[:900])
+    for attempt in range(3):
+        more = ["--max_train_steps", 9, "--dataloader_num_workers", 2]
+        result = train([*flags(tmp_path / "iphone", tmp_path / str(attempt)), *more])
+        assert result.returncode == 1 and "Traceback" not in result.stderr
+        assert "3.png" in result.stderr.strip().splitlines()[-1]
+
+
+@pytest.fixture
+def hub(monkeypatch, tmp_path):
+    with HubServer() as server:
+        take_for_the_hub(monkeypatch, server, tmp_path / "hub home")
+        yield server
+
+
+PUSH = ["--max_train_steps", 2, "--push_to_hub", "--hub_model_id", "me/x"]
+
+
+def test_a_run_that_may_not_push_is_refused_before_its_first_step(pairs, tmp_path, hub):
+    hub.role = "read"
+    result = train_here([*flags(pairs, tmp_path / "out"), *PUSH])
+    assert result.returncode == 1 and "Traceback" not in result.stderr
+    last = result.stderr.strip().splitlines()[-1]
+    assert "the Hub does not take me/x (the token from the variable HF_TOKEN may only" in last
+    assert "leave out --push_to_hub" in last
+    assert not list((tmp_path / "out").glob("[a-z]*")) and not hub.repositories
+
+
+def test_a_push_that_fails_after_all_leaves_all_and_names_the_command(
+    pairs, tmp_path, hub, monkeypatch
+):
+    def check(*arguments, **options):
+        check_push(*arguments, **options)
+        hub.role = "read"
+
+    monkeypatch.setattr(launching, "check_push", check)
+    out = tmp_path / "out"
+    result = train_here([*flags(pairs, out), *PUSH])
+    assert result.returncode == 1 and "Traceback" not in result.stderr
+    last = result.stderr.strip().splitlines()[-1]
+    assert f"is whole in {out / 'generator'}; `hf upload me/x {out / 'generator'}` pushes" in last
+    assert Generator.from_pretrained(out / "generator").facts.steps == 2
+    assert (out / "checkpoint-2").is_dir()
+    hub.role = "write"
+    monkeypatch.setattr(launching, "check_push", check_push)
+    again = train_here([*flags(pairs, out), *PUSH, "--resume_from_checkpoint", "latest"])
+    assert again.returncode == 0 and "pushed: " in again.stderr
+    stored = hub.repositories["me/x"].files("main")["model.safetensors"].content
+    assert stored == (out / "generator/model.safetensors").read_bytes()
 
 
 def set_up_run(pairs, out, *more):

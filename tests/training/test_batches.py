@@ -1,11 +1,17 @@
-"""Which pairs a run trains and validates on."""
+"""Which pairs a run trains and validates on, and what is said when a loader's worker stops."""
+
+import errno
+import re
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
+from dslr_gan.errors import DslrGanError, HubError, InputError
 from dslr_gan.training.arguments import parse_arguments
-from dslr_gan.training.batches import open_training_data
+from dslr_gan.training.batches import explained, open_training_data, worker_failure
+from dslr_gan.training.signals import leave_the_group
 
 
 @pytest.fixture
@@ -40,3 +46,84 @@ def test_a_fold_judges_and_all_else_trains(pairs):
     assert [len(source.train) for source in data.sources] == [9, 6]
     assert len(data.validation) == 3 and data.validation_name == str(pairs / "iphone")
     assert len(data_of(pairs, "--fold", "1/6").validation) == 2
+
+
+class Failing(torch.utils.data.Dataset):
+    """Raises an error for its third sample."""
+
+    def __init__(self, error):
+        self.error = error
+
+    def __len__(self):
+        return 4
+
+    def __getitem__(self, row):
+        if row == 2:
+            raise self.error
+        return {"phone": torch.zeros(1)}
+
+
+def loaded(error, workers):
+    start = leave_the_group if workers else None
+    loader = torch.utils.data.DataLoader(Failing(error), num_workers=workers, worker_init_fn=start)
+    return list(explained(loader))
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_worker_s_error_message_is_told_without_its_traceback(workers):
+    for kind in (DslrGanError, InputError, HubError):
+        with pytest.raises(DslrGanError, match="^pair 2: a.png is cut off; copy it again.$"):
+            loaded(kind("pair 2: a.png is cut off; copy it again."), workers)
+
+
+def test_what_a_worker_could_not_read_is_told_without_its_traceback():
+    with pytest.raises(DslrGanError, match=r"could not go on \(\[Errno 5\] .*'a.png'\); check"):
+        loaded(OSError(errno.EIO, "Input/output error", "a.png"), 1)
+    with pytest.raises(DslrGanError, match="found no memory; give fewer"):
+        loaded(MemoryError(), 1)
+
+
+@pytest.mark.parametrize("error", [RuntimeError("size mismatch"), OSError(5, "x", "a.png")])
+def test_without_workers_other_errors_stay_what_they_are(error):
+    with pytest.raises(type(error)) as caught:
+        loaded(error, 0)
+    assert caught.value is error
+
+
+def test_locks_that_find_no_shared_memory_are_told():
+    class Full:
+        num_workers = 1
+
+        def __iter__(self):
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(DslrGanError, match=r"ran out of shared memory \(/dev/shm.*--shm-size"):
+        list(explained(Full()))
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (
+            "DataLoader worker (pid 7) is killed by signal: Bus error. It is possible that "
+            "dataloader's workers are out of shared memory.",
+            "ran out of shared memory",
+        ),
+        (
+            "Caught RuntimeError in DataLoader worker process 0.\nOriginal Traceback:\n"
+            "RuntimeError: unable to write to file </torch_7_1>: No space left on device (28)",
+            "shared memory .*--dataloader_num_workers 0",
+        ),
+        ("DataLoader worker (pid 7) is killed by signal: Killed. ", "was killed or found no"),
+        ("received 0 items of ancdata", "out of open files; allow more .ulimit -n 4096"),
+        ("Too many open files. Communication with the workers is no longer", "open files"),
+    ],
+)
+def test_what_stops_a_worker_is_told_with_what_to_do(text, words):
+    assert worker_failure(RuntimeError("mistake")) is None
+    found = worker_failure(RuntimeError(text))
+    assert found is not None and "\n" not in found
+    assert re.search(words, found)
+    gone = RuntimeError("DataLoader worker (pid(s) 7) exited unexpectedly")
+    gone.__cause__ = RuntimeError(text)
+    assert worker_failure(gone) == found

@@ -1,6 +1,7 @@
 """Checkpoints: whole or not there, whatever moment the process dies at."""
 
 import dataclasses
+import errno
 import json
 import os
 import shutil
@@ -9,7 +10,9 @@ from pathlib import Path
 import pytest
 import torch
 from accelerate import Accelerator
+from safetensors import SafetensorError
 
+import dslr_gan.training.checkpoints
 from dslr_gan.errors import DslrGanError
 from dslr_gan.models.baselines import SRCNN
 from dslr_gan.training.checkpoints import (
@@ -222,3 +225,70 @@ def test_without_a_checkpoint_it_starts_anew_or_is_refused(accelerator, tmp_path
         checkpoints.resume(str(tmp_path / "absent"), state_at(0), print)
     with pytest.raises(DslrGanError, match="another run is at work"):
         Checkpoints(accelerator, tmp_path, 2).begin(None, state_at(0), print)
+
+
+def no_space(*_, **__):
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def torch_s_own_words(*_, **__):
+    raise RuntimeError("[enforce fail at inline_container.cc:664] . unexpected pos 38 vs 26")
+
+
+def safetensors_own_words(*_, **__):
+    raise SafetensorError("I/O error: No space left on device (os error 28)")
+
+
+def no_quota(*_, **__):
+    raise OSError(errno.EDQUOT, "Disk quota exceeded")
+
+
+@pytest.mark.parametrize("fault", [no_space, torch_s_own_words, safetensors_own_words, no_quota])
+def test_a_full_disk_is_called_one_and_the_older_checkpoint_stays(
+    fault, accelerator, tmp_path, monkeypatch
+):
+    checkpoints = Checkpoints(accelerator, tmp_path, 1)
+    write(checkpoints, 1)
+    real = accelerator.save_state
+
+    def fill(folder):
+        real(folder)
+        fault()
+
+    monkeypatch.setattr(accelerator, "save_state", fill)
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=4096))
+    words = "step 2 could not be written .no space left on .*the checkpoints before it are whole"
+    with pytest.raises(DslrGanError, match=words):
+        write(checkpoints, 2)
+    assert names(tmp_path) == ["checkpoint-1"], "nothing unfinished is left"
+    assert read_state(tmp_path / "checkpoint-1")["step"] == 1
+    monkeypatch.setattr(accelerator, "save_state", real)
+    write(checkpoints, 2)
+    assert names(tmp_path) == ["checkpoint-2"]
+
+
+def test_the_first_checkpoint_on_a_full_disk_has_none_before_it(accelerator, tmp_path, monkeypatch):
+    monkeypatch.setattr(dslr_gan.training.checkpoints, "save_file", no_space)
+    with pytest.raises(DslrGanError, match=r"no space left .*; there is none before it: make room"):
+        write(Checkpoints(accelerator, tmp_path, 1), 2)
+    assert names(tmp_path) == []
+
+
+def test_another_fault_of_the_disk_is_named(accelerator, tmp_path, monkeypatch):
+    def broken(*_):
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(os, "fsync", broken)
+    with pytest.raises(DslrGanError, match=r"\(Input/output error\); .*check the disk"):
+        write(Checkpoints(accelerator, tmp_path, 1), 2)
+    assert names(tmp_path) == []
+
+
+def test_a_mistake_in_a_program_stays_one(accelerator, tmp_path, monkeypatch):
+    def mistaken(_):
+        raise RuntimeError("size mismatch")
+
+    monkeypatch.setattr(accelerator, "save_state", mistaken)
+    with pytest.raises(RuntimeError, match="size mismatch"):
+        write(Checkpoints(accelerator, tmp_path, 1), 2)

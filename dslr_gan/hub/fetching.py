@@ -1,25 +1,22 @@
-"""The Hugging Face Hub: what is asked of it, fetched from it and pushed to it.
+"""What is asked of the Hub and fetched from it.
 
-The one module that talks to the Hub. Transfer and caching are huggingface_hub's; here its errors
-become messages for people, and what was fetched is compared with the Hub's own digests.
+Transfer and caching are huggingface_hub's; what was fetched is compared with the Hub's own digests.
 """
 
 import hashlib
 import json
 import logging
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import quote
 
 import huggingface_hub as hf
-from httpx2 import HTTPError  # what huggingface_hub speaks HTTP with, and raises
 from huggingface_hub import errors, utils
 
-from dslr_gan.errors import HubError, HubUnreachableError, InputError, reason
+from dslr_gan.errors import HubError, HubUnreachableError, InputError
 from dslr_gan.files import written_whole
+from dslr_gan.hub.messages import TRY_AGAIN, hub_errors, not_fetched
 
 logger = logging.getLogger(__name__)
 
@@ -30,65 +27,10 @@ FACTS = "facts.json"
 _HUB_ID = re.compile(r"\w[\w.-]*/\w[\w.-]*")
 _TIMEOUT_S = 20.0
 
-# Xet storage raises bare RuntimeErrors and OSErrors.
-_RAISED = (HTTPError, OSError, errors.HFValidationError, errors.OfflineModeIsEnabled, RuntimeError)
-_ABSENT = {
-    errors.RepositoryNotFoundError: "there is no such repository, or it is not open to you",
-    errors.RevisionNotFoundError: "there is no such revision",
-    errors.EntryNotFoundError: "there is no such file",
-}
-
-
-@contextmanager
-def hub_errors(wanted: str, *, context: str = "") -> Iterator[None]:
-    """Turn whatever the Hub's client raises in a block into one error with a message for people.
-
-    Args:
-        wanted: What is asked for, such as ``me/model`` or ``revision 'v1' of me/model``.
-        context: Words that a message about something absent begins with.
-
-    Raises:
-        HubUnreachableError: If the Hub did not answer, or not as it should.
-        HubError: If it answered that there is no such thing, or that it is not allowed.
-    """
-    try:
-        yield
-    except _RAISED as error:
-        raise _for_people(error, wanted, context) from error
-
-
-def _for_people(error: Exception, wanted: str, context: str) -> HubError:
-    if isinstance(error, errors.GatedRepoError):
-        words = "is gated: ask for access on its page, then `hf auth login`"
-        return HubError(f"{wanted} {words}.", f"it {words}")
-    if isinstance(error, errors.LocalEntryNotFoundError):
-        words = "the Hub did not answer"  # the client's own words advise about its options
-        return HubUnreachableError(f"{words} about {wanted}.", words)
-    for kind, words in _ABSENT.items():
-        if isinstance(error, kind):
-            advice = "check the spelling, and `hf auth login` if it is private"
-            return HubError(f"{context}the Hub has no {wanted}; {advice}.", words)
-    words = reason(error)
-    if isinstance(error, errors.HFValidationError):
-        return HubError(f"{wanted} is not a Hub id: {words}.", words)
-    if isinstance(error, errors.LocalTokenNotFoundError):
-        return HubError(f"there is no token to ask for {wanted}; run `hf auth login`.", words)
-    return HubUnreachableError(f"the Hub did not answer about {wanted} ({words}).", words)
-
 
 def is_hub_id(name: str) -> bool:
     """Whether a text looks like ``owner/name``."""
     return _HUB_ID.fullmatch(name) is not None
-
-
-def check_repo_id(repo_id: str, example: str) -> None:
-    """Raise an InputError where a text is not a Hub id ``owner/name``; it shows an example."""
-    try:
-        utils.validate_repo_id(repo_id)
-    except errors.HFValidationError as error:
-        raise InputError(f"{repo_id!r} is not a Hub id such as {example}.") from error
-    if "/" not in repo_id:
-        raise InputError(f"{repo_id!r} has no owner; give a Hub id such as {example}.")
 
 
 def ask_dataset(name: str, revision: str | None = None) -> tuple[str | None, str | None]:
@@ -119,6 +61,13 @@ class Origin(NamedTuple):
     """Commit of the Hub repository, ``None`` for a plain folder."""
     answered: bool
     """Whether the Hub itself answered; ``False`` when its local copy stood in."""
+
+
+class LocalCopy(Origin):
+    """The origin of a local copy that stood in for the Hub."""
+
+    why: str
+    """Why it did, in a few words."""
 
 
 def fetch(
@@ -168,9 +117,14 @@ def fetch(
             f"there is no folder {name}, and it is not a Hub id either; "
             "a Hub id looks like owner/name."
         )
-    listing = None if local_files_only else _ask_for_listing(name, revision, token)
+    listing, away = None, None
+    if not local_files_only:
+        try:
+            listing = _ask_for_listing(name, revision, token)
+        except HubUnreachableError as error:
+            away = error
     try:
-        with hub_errors(name):
+        with hub_errors(name, token=token):
             # Not by commit: the local copy is found again only under the name it was asked for by.
             snapshot = hf.snapshot_download(
                 name,
@@ -188,11 +142,23 @@ def fetch(
                 f"there is no local copy of {name}, and local_files_only asks for nothing else; "
                 "leave it out."
             ) from error
-        raise HubUnreachableError(
-            f"{name} could not be fetched from the Hub ({error.cause}), and there is no "
-            "local copy; check the network and try again."
-        ) from error
-    return Origin(Path(snapshot), Path(snapshot).name, listing is not None)
+        raise not_fetched(name, away or error) from error
+    folder = Path(snapshot)
+    if away is None:
+        return Origin(folder, folder.name, listing is not None)
+    copy = LocalCopy(folder, folder.name, False)
+    copy.why = _announce(away, name)
+    return copy
+
+
+def _announce(away: HubUnreachableError, name: str) -> str:
+    """Say that a local copy stands in; gives why, in a few words."""
+    if away.advice == TRY_AGAIN:
+        why = said = "the Hub did not answer"
+    else:
+        why, said = away.cause, f"{away.cause} ({away.advice})"
+    logger.warning("%s; using the local copy of %s", said, name)
+    return why
 
 
 class _Listing(NamedTuple):
@@ -203,15 +169,12 @@ class _Listing(NamedTuple):
     """By file name: the sha256 of a large file, the git object id of any other."""
 
 
-def _ask_for_listing(name: str, revision: str | None, token: str | bool | None) -> _Listing | None:
-    """The files of a repository; None where the Hub does not answer."""
-    try:
-        with hub_errors(f"revision {revision!r} of {name}" if revision else name):
-            info = hf.HfApi(token=token).model_info(
-                name, revision=revision, timeout=_TIMEOUT_S, files_metadata=True
-            )
-    except HubUnreachableError:
-        return None
+def _ask_for_listing(name: str, revision: str | None, token: str | bool | None) -> _Listing:
+    """The files of a repository."""
+    with hub_errors(f"revision {revision!r} of {name}" if revision else name, token=token):
+        info = hf.HfApi(token=token).model_info(
+            name, revision=revision, timeout=_TIMEOUT_S, files_metadata=True
+        )
     files = info.siblings or []
     digests = {file.rfilename: file.lfs.sha256 if file.lfs else file.blob_id for file in files}
     return _Listing(info.sha, {name: digest for name, digest in digests.items() if digest})
@@ -295,14 +258,13 @@ def find_commit(repo_id: str, filename: str, revision: str, notes: Path) -> str:
         with hub_errors(f"{repo_id}/{filename}"):
             url = hf.hf_hub_url(repo_id, filename, revision=revision)
             commit = hf.get_hf_file_metadata(url).commit_hash
+            if commit is None:
+                raise errors.FileMetadataError("the answer names no commit, as a Hub's would")
     except HubUnreachableError as error:
         if not note.is_file():
             raise
         logger.warning("using what is kept here of %s: no Hub (%s)", repo_id, error.cause)
         return note.read_text()
-    if commit is None:
-        words = "the answer names no commit, as a Hub's would"
-        raise HubError(f"{repo_id}/{filename}: {words}; check HF_ENDPOINT.", words)
     with written_whole(note) as unfinished:
         unfinished.write_text(commit)
     return commit
@@ -333,63 +295,3 @@ def read_range(repo_id: str, filename: str, commit: str, start: int, stop: int) 
     else:
         return content
     raise HubError(f"{repo_id}/{filename} cannot be read in parts: {words}.", words)
-
-
-class Pushed(NamedTuple):
-    """Addresses of a repository and of the commit or the pull request that was made."""
-
-    repository: str
-    commit: str
-
-
-def push(
-    folder: str | Path,
-    repo_id: str,
-    *,
-    repo_type: str = "model",
-    commit_message: str,
-    private: bool | None = None,
-    token: str | None = None,
-    branch: str | None = None,
-    create_pr: bool | None = None,
-    advice: str = "",
-) -> Pushed:
-    """Put a folder on the Hub, in one commit.
-
-    Args:
-        folder: All of its files go.
-        repo_id: Hub id ``owner/name``; made where it does not exist.
-        repo_type: ``"model"`` or ``"dataset"``.
-        commit_message: The commit's first line.
-        private: Whether a new repository is private; ``None`` leaves it to the owner's default.
-        token: Access token; ``None`` takes the one of ``hf auth login`` or ``HF_TOKEN``.
-        branch: Branch to commit to, made where it does not exist; ``None`` for ``main``.
-        create_pr: Whether to propose the commit as a pull request to ``main`` instead.
-        advice: What else an error message says.
-
-    Raises:
-        HubError: If the Hub cannot be reached or refuses.
-        InputError: If a pull request is given a branch.
-    """
-    if create_pr and branch is not None:  # only some of the client's ways of sending allow it
-        raise InputError(f"a pull request goes to main; leave out the branch {branch}.")
-    api = hf.HfApi(token=token)
-    try:
-        with hub_errors(repo_id):
-            made = api.create_repo(repo_id, repo_type=repo_type, private=private, exist_ok=True)
-            if branch is not None:
-                api.create_branch(made.repo_id, repo_type=repo_type, branch=branch, exist_ok=True)
-            commit = api.upload_folder(
-                repo_id=made.repo_id,
-                folder_path=folder,
-                repo_type=repo_type,
-                commit_message=commit_message,
-                revision=branch,
-                create_pr=create_pr,
-            )
-    except HubError as error:
-        raise HubError(
-            f"the Hub did not take {repo_id} ({error.cause}); check the name, the network, and "
-            f"that `hf auth login` has a token that may write there.{advice}"
-        ) from error
-    return Pushed(str(made), commit.pr_url or commit.commit_url)

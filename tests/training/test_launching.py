@@ -1,0 +1,100 @@
+"""What the launcher promised is there, or the message says what is not; what is pushed, when."""
+
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from dslr_gan.errors import DslrGanError, HubError
+from dslr_gan.training import launching
+from dslr_gan.training.arguments import parse_arguments
+from dslr_gan.training.launching import check_right_to_push, make_accelerator, push_generator
+from tests.support.hub_server import HubServer, take_for_the_hub
+
+
+def settings(*more):
+    return parse_arguments(["--pairs", "pairs", "--output_dir", "out", *more])
+
+
+def launched(monkeypatch, processes, gpus):
+    monkeypatch.setenv("WORLD_SIZE", str(processes))
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", str(processes))
+    monkeypatch.delenv("ACCELERATE_USE_CPU", raising=False)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)
+    one = SimpleNamespace(num_processes=1)
+    monkeypatch.setattr(launching, "Accelerator", lambda **_: one)
+    return one
+
+
+def test_processes_without_a_gpu_are_told_that_there_is_none(monkeypatch):
+    launched(monkeypatch, processes=2, gpus=0)
+    with pytest.raises(DslrGanError, match="started 2 processes, but no GPU is visible"):
+        make_accelerator(settings(), [])
+
+
+def test_fewer_gpus_than_processes_are_counted(monkeypatch):
+    launched(monkeypatch, processes=8, gpus=4)
+    with pytest.raises(DslrGanError, match=r"8 processes here, but only 4 .*--num_processes 4"):
+        make_accelerator(settings(), [])
+
+
+def test_processes_that_do_not_know_of_each_other_are_refused(monkeypatch):
+    launched(monkeypatch, processes=2, gpus=2)
+    with pytest.raises(DslrGanError, match="each would train alone .2 GPUs are visible"):
+        make_accelerator(settings(), [])
+
+
+def test_one_process_needs_no_gpu(monkeypatch):
+    one = launched(monkeypatch, processes=1, gpus=0)
+    assert make_accelerator(settings(), []) is one
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ValueError("fp16 mixed precision requires a GPU"),
+        ImportError("DeepSpeed is not installed"),
+        RuntimeError("fp8 needs transformer-engine"),
+    ],
+)
+def test_what_accelerate_cannot_start_with_is_one_message(error, monkeypatch):
+    launched(monkeypatch, processes=1, gpus=0)
+
+    def refuse(**_):
+        raise error
+
+    monkeypatch.setattr(launching, "Accelerator", refuse)
+    with pytest.raises(DslrGanError, match=f"{error}; no GPU is visible here"):
+        make_accelerator(settings(), [])
+
+
+ALONE = SimpleNamespace(is_main_process=True, num_processes=1)
+PUSHES = ("--push_to_hub", "--hub_model_id", "me/x")
+
+
+def test_the_right_to_push_is_asked_for_by_those_who_push(monkeypatch):
+    asked = []
+    monkeypatch.setattr(launching, "check_push", lambda repo_id, advice: asked.append(repo_id))
+    check_right_to_push(ALONE, settings().output)
+    check_right_to_push(ALONE, settings("--hub_model_id", "me/x").output)
+    other = SimpleNamespace(is_main_process=False, num_processes=1)
+    check_right_to_push(other, settings(*PUSHES).output)
+    assert asked == []
+    check_right_to_push(ALONE, settings(*PUSHES).output)
+    assert asked == ["me/x"]
+
+
+def test_a_push_that_fails_names_the_command_that_pushes_again(monkeypatch, tmp_path):
+    folder = tmp_path / "my run/generator"
+    folder.mkdir(parents=True)
+    (folder / "config.json").write_text("{}")
+    with HubServer() as hub:
+        take_for_the_hub(monkeypatch, hub, tmp_path)
+        hub.role = "read"
+        with pytest.raises(HubError, match="the Hub does not take me/x") as caught:
+            push_generator(ALONE, folder, "me/x")
+        assert f"is whole in {folder}; `hf upload me/x '{folder}'` pushes it." in str(caught.value)
+        hub.role = "write"
+        address = push_generator(ALONE, folder, "me/x")
+        assert address.startswith(f"{hub.url}/me/x/commit/")
+        assert hub.repositories["me/x"].files("main")["config.json"].content == b"{}"
