@@ -88,6 +88,18 @@ def add(commands: Commands) -> None:
         help="from 0, the photo as it is, to 1, all that the model does (default: 1)",
     )
     command.add_argument("--format", metavar="F", help="such as png or jpg, instead of the photo's")
+    command.add_argument(
+        "--no-history",
+        dest="history",
+        action="store_false",
+        help="leave out the entry of the result's XMP that says what made it",
+    )
+    command.add_argument(
+        "--no-preserve",
+        dest="preserve",
+        action="store_false",
+        help="give results today's time and usual permissions instead of their photo's",
+    )
     _add_batch(command)
     add_loading(command)
     _add_speed(command)
@@ -256,6 +268,8 @@ class _Run:
             format=self.options.format,
             overwrite=self.options.overwrite,
             max_megapixels=self.options.max_megapixels or MAX_MEGAPIXELS,
+            history=self.options.history,
+            preserve=self.options.preserve,
             record=Record(out, self.share.rank) if self.options.resume else None,
             say=lambda photo, note: bar.complain(f"{photo}: {note}"),
         )

@@ -43,6 +43,7 @@ def enhance_stream(options: argparse.Namespace) -> int:
             strength=options.strength,
             format=options.format,
             max_megapixels=options.max_megapixels or MAX_MEGAPIXELS,
+            history=options.history,
             say=lambda _, note: complain(note),
         )
         job = Job(source, Path(folder) / "result")

@@ -146,6 +146,10 @@ class Enhancing:
     """Whether a result that exists already is replaced."""
     max_megapixels: float = MAX_MEGAPIXELS
     """The largest photo that is opened, in millions of pixels."""
+    history: bool = True
+    """Whether a result's XMP says what made it."""
+    preserve: bool = True
+    """Whether a result gets the photo's permissions and modification time."""
     record: Record | None = None
     """Where finished work is recorded and looked up; None for neither."""
     say: Callable[[Path, str], None] = lambda path, note: None
@@ -193,6 +197,8 @@ class Enhancing:
             format=self.format,
             overwrite=self.overwrite,
             max_megapixels=self.max_megapixels,
+            history=self.history,
+            preserve=self.preserve,
             progress=progress,
         )
         for text in result.notes:
@@ -204,7 +210,9 @@ class Enhancing:
     @property
     def _settings(self) -> str:
         kept = self.format or "kept"
-        return f"{self.models.fingerprint} strength {self.strength:g} format {kept}"
+        # Left out where it is on, as in the records of earlier versions.
+        history = "" if self.history else " without history"
+        return f"{self.models.fingerprint} strength {self.strength:g} format {kept}{history}"
 
     def _done_before(self, job: Job) -> str | None:
         """The state of a result that exists already; None where there is work to do."""

@@ -178,6 +178,7 @@ class PhotoEnhancer:
         strength: float = 1.0,
         *,
         format: str | None = None,
+        like: str | Path | None = None,
         progress: Callable[[int, int], None] | None = None,
     ) -> list[str]:
         """Enhance one photo into a file; of a TIFF only one tile at a time is in memory.
@@ -191,6 +192,7 @@ class PhotoEnhancer:
             destination: The file; it is replaced where it exists, missing folders are made.
             strength: As in :meth:`enhance`.
             format: A name such as ``"png"``; the suffix of ``destination`` decides where None.
+            like: A file whose permissions and modification time this one gets.
             progress: As in :meth:`enhance`.
 
         Returns:
@@ -204,7 +206,7 @@ class PhotoEnhancer:
         pixels = photo_pixels(photo)
         with (
             memory_error_message(pixels),
-            write_photo_in_parts(pixels, destination, format=format) as (writer, lost),
+            write_photo_in_parts(pixels, destination, format=format, like=like) as (writer, lost),
         ):
             self._enhance_pixels(pixels, writer, strength, progress)
         return [*notes(pixels), *lost]

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from dslr_gan import __version__
 from dslr_gan.enhance.enhancer import PhotoEnhancer
 from dslr_gan.enhance.naming import choose_format, fitting_name
 from dslr_gan.errors import DslrGanError, shown
@@ -17,7 +18,7 @@ from dslr_gan.photo import (
     is_own_format,
     open_photo_in_parts,
 )
-from dslr_gan.photo.metadata import orientation_of
+from dslr_gan.photo.metadata import HISTORY, orientation_of
 
 
 @dataclass(frozen=True)
@@ -48,13 +49,15 @@ class Result:
 
 def enhance_file(
     enhancer: PhotoEnhancer | Callable[[Camera], PhotoEnhancer],
-    source: str | Path,
-    destination: str | Path,
+    source: str | os.PathLike[str],
+    destination: str | os.PathLike[str],
     *,
     strength: float = 1.0,
     format: str | None = None,
     overwrite: bool = True,
     max_megapixels: float = MAX_MEGAPIXELS,
+    history: bool = True,
+    preserve: bool = True,
     progress: Callable[[int, int], None] | None = None,
 ) -> Result:
     """Enhance a photo file into another file.
@@ -78,6 +81,10 @@ def enhance_file(
         format: A name such as ``"png"``.
         overwrite: Whether a file that exists at the destination is replaced.
         max_megapixels: The largest photo that is opened, in millions of pixels.
+        history: Whether an entry of XMP's history says what made the result, in formats that hold
+            XMP: program, version, model, its source and commit, strength.
+        preserve: Whether the result gets the photo's permissions and modification time, as
+            ``cp -p`` gives a copy.
         progress: Called with (tiles done, tiles in all) after each tile.
 
     Returns:
@@ -102,11 +109,14 @@ def enhance_file(
             )
         copied = strength == 0 and is_own_format(photo, kind)
         notes: list[str] = []
+        like = source if preserve else None
         if copied:
-            copy_photo(source, file)
+            copy_photo(source, file, like=like)
         else:
+            if history:
+                photo.info[HISTORY] = (f"dslr_gan {__version__}", describe(chosen, strength))
             notes = chosen.enhance_to_file(
-                photo, file, strength, format=kind.name, progress=progress
+                photo, file, strength, format=kind.name, like=like, progress=progress
             )
             if not asked and (changed := format_note(photo, kind)):
                 notes.append(changed)
@@ -114,3 +124,22 @@ def enhance_file(
     seconds = time.perf_counter() - started
     unique = tuple(dict.fromkeys(notes))
     return Result(file, kind.name, *upright, chosen.source, camera, copied, unique, seconds)
+
+
+def describe(enhancer: PhotoEnhancer, strength: float) -> str:
+    """What made a result, for its XMP: model, its source and commit, strength.
+
+    Of a folder or file only its name is told: where it lies is nobody's business.
+    """
+    source = enhancer.source
+    for kind in ("folder ", "file "):
+        if source.startswith(kind):
+            source = kind + Path(source.removeprefix(kind)).resolve().name
+    network = enhancer.generator
+    facts = getattr(network, "facts", None)
+    origin = getattr(network, "origin", None)
+    name = (facts.title if facts else "") or type(network).__name__
+    parts = [f"model {name}", f"from {source}", f"strength {strength:g}"]
+    if origin is not None and origin.commit:
+        parts.insert(2, f"commit {origin.commit}")
+    return "; ".join(parts)

@@ -9,6 +9,10 @@ from typing import Any
 from PIL import Image, JpegImagePlugin, TiffTags
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
+from dslr_gan.photo.beside.facts import CARRIED, DAMAGED_EXIF
+from dslr_gan.photo.beside.scan import C2PA_TAG
+from dslr_gan.photo.beside.xmp import without_parts
+
 ORIENTATION = 0x0112
 _EXIF_FOLDER = 0x8769
 _FOLDERS = (_EXIF_FOLDER, 0x8825)  # the second holds the GPS position
@@ -19,34 +23,62 @@ XMP = 0x02BC
 DNG_VERSION = 0xC612
 
 # What a TIFF says of its own pixels and bytes, other pages and layers; untrue of any other file.
-TIFF_STRUCTURE = frozenset(
-    (*range(254, 260), 262, 266, 273, *range(277, 282), 284, 297, 317, 320, *range(322, 326), 330)
-).union((*range(338, 342), 347, 513, 514, *range(529, 533), XMP, 33723, 34377, 34675, 37724))
+TIFF_STRUCTURE = (
+    frozenset(
+        (
+            *range(254, 260),
+            262,
+            266,
+            273,
+            *range(277, 282),
+            284,
+            297,
+            317,
+            320,
+            *range(322, 326),
+            330,
+        )
+    )
+    .union((*range(338, 342), 347, 513, 514, *range(529, 533), XMP, 33723, 34377, 34675, 37724))
+    .union((C2PA_TAG,))
+)
 _INTEROPERABILITY = 0xA005  # a place in the file, which only the EXIF folder may name
 
 # How the descriptions begin in which programs of science keep the shape of a stack of pages.
 _OF_STACKS = ('{"shape"', "ImageJ=", "<?xml")
 _DESCRIPTION = 270
 
-# XMP about other parts of the file (motion videos, depth and gain maps, the rest of a
-# long XMP), none of which the result has; viewers would go looking for them.
-_XMP_OF_PARTS = (b"Container:", b"GCamera:", b"GDepth:", b"hdrgm:", b"HDRGainMap", b"HasExtended")
+HISTORY = "dslr_gan_history"
+"""The key of an image's ``info`` with program and parameters for XMP's history, if any."""
 
 
-def kept_info(photo: Image.Image, orientation: int, size: tuple[int, int]) -> dict[str, Any]:
-    """What of the file's metadata is true of the upright result, its profile apart.
+def kept_info(
+    photo: Image.Image, orientation: int, size: tuple[int, int]
+) -> tuple[dict[str, Any], list[str]]:
+    """What of the file's metadata is true of the upright result, its profile apart, and what not.
 
     Args:
         photo: The photo as it is stored.
         orientation: Of its EXIF, 1 to 8.
         size: Width and height of the upright result.
+
+    Returns:
+        Entries of ``info``, and sentences on what was left out.
     """
     info: dict[str, Any] = {}
+    lost: list[str] = []
     sideways = orientation >= 5
-    if (exif := exif_block(photo)) and (upright := _upright_exif(exif, size)):
-        info["exif"] = upright
-    if xmp := _upright_xmp(photo.info.get("xmp"), size):
-        info["xmp"] = xmp
+    if exif := exif_block(photo):
+        if upright := _upright_exif(exif, size):
+            info["exif"] = upright
+        else:
+            lost.append(DAMAGED_EXIF)
+    if isinstance(xmp := photo.info.get("xmp"), bytes) and xmp.strip(b"\0 \r\n\t"):
+        true, said = without_parts(xmp)
+        lost += said
+        if true:
+            info["xmp"] = _upright_xmp(true, size)
+    info |= {key: photo.info[key] for key in (CARRIED, HISTORY) if key in photo.info}
     if dpi := resolution(photo.info.get("dpi")):
         info["dpi"] = dpi[::-1] if sideways else dpi
     chroma = subsampling(photo)
@@ -57,7 +89,7 @@ def kept_info(photo: Image.Image, orientation: int, size: tuple[int, int]) -> di
         info["quantization"] = [_turned(table) for table in tables] if sideways else tables
     if "lossless" in photo.info:
         info["lossless"] = bool(photo.info["lossless"])
-    return info
+    return info, lost
 
 
 def orientation_of(photo: Image.Image) -> int:
@@ -222,18 +254,13 @@ def _entries(data: bytearray, order: str, folder: int) -> tuple[dict[int, int], 
     return {struct.unpack_from(order + "H", data, place)[0]: place for place in positions}, end
 
 
-def _upright_xmp(xmp: Any, size: tuple[int, int]) -> bytes | None:
-    """The same XMP with orientation 1, the new size and no thumbnail of the old photo.
-
-    None where it is about parts that the result lacks.
-    """
-    if not isinstance(xmp, bytes) or any(part in xmp for part in _XMP_OF_PARTS):
-        return None
-    xmp = re.sub(rb"<(xmp|xap):Thumbnails>.*?</\1:Thumbnails>", b"", xmp, flags=re.DOTALL)
-    xmp = re.sub(rb'(tiff:Orientation(?:="|>))[0-9]', rb"\g<1>1", xmp)
+def _upright_xmp(xmp: bytes, size: tuple[int, int]) -> bytes:
+    """The same XMP with orientation 1 and the new size."""
+    begin = rb"""(?:\s*=\s*["']|\s*>)"""
+    xmp = re.sub(rb"(tiff:Orientation%b)[0-9]" % begin, rb"\g<1>1", xmp)
     names = (rb"tiff:ImageWidth|exif:PixelXDimension", rb"tiff:ImageLength|exif:PixelYDimension")
     for name, side in zip(names, size, strict=True):
-        xmp = re.sub(rb'((?:%b)(?:="|>))[0-9]+' % name, rb"\g<1>%d" % side, xmp)
+        xmp = re.sub(rb"((?:%b)%b)[0-9]+" % (name, begin), rb"\g<1>%d" % side, xmp)
     return xmp
 
 

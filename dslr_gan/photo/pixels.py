@@ -167,9 +167,11 @@ def photo_pixels(photo: Image.Image) -> PhotoPixels:
     mode = plain_mode(photo)
     orientation = orientation_of(photo)
     width, height = photo.size[::-1] if orientation >= 5 else photo.size
-    info = kept_info(photo, orientation, (width, height))
+    info, lost = kept_info(photo, orientation, (width, height))
     if found := notes(photo):
         info[NOTES] = tuple(found)
+    for sentence in lost:
+        add_note(info, sentence)
     profile = photo.info.get("icc_profile")
     if photo.mode == "CMYK":
         add_note(info, "Its printing colours (CMYK) became RGB.")
@@ -179,6 +181,8 @@ def photo_pixels(photo: Image.Image) -> PhotoPixels:
     deep = mode == "I;16" or low_bytes(photo) is not None
     dtype = in_file.dtype if in_file is not None else np.uint16 if deep else np.uint8
     space = read_space(profile, mode)
+    if profile and space is None and photo.mode != "LAB":
+        add_note(info, "Its colour profile is damaged or of other colours, and was left out.")
     if space is not None:
         if space.is_srgb or space.from_srgb is not None:
             info["icc_profile"] = profile

@@ -1,11 +1,15 @@
 """Opening photos: every file ends as a decoded picture or as one error message."""
 
+import ctypes
+import functools
 import io
+import os
+import re
 import stat
 import struct
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -13,26 +17,36 @@ import numpy as np
 from PIL import Image, ImageFile, UnidentifiedImageError
 
 from dslr_gan.errors import DslrGanError, reason, shown
-from dslr_gan.photo.formats import KNOWN, RAW_STARTS, RAW_SUFFIXES, READABLE
+from dslr_gan.photo.beside.colours import name_colours
+from dslr_gan.photo.beside.facts import CARRIED, Carried, Found
+from dslr_gan.photo.beside.scan import plain_copy, scan, scan_opened
+from dslr_gan.photo.beside.xmp import joined
+from dslr_gan.photo.formats import (
+    RAW_SUFFIXES,
+    READABLE,
+    TIFF_STARTS,
+    raw_message,
+    refusal,
+    suffix_of,
+)
 from dslr_gan.photo.metadata import DNG_VERSION, gathered_exif
 from dslr_gan.photo.photo import add_note, no_memory, photo_of
 from dslr_gan.photo.sixteen_bit import load_deep
 from dslr_gan.photo.tiff import find_pixels
-
-TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-"""Little- and big-endian, small and large."""
 
 MAX_MEGAPIXELS = 250.0
 """The largest photo that is opened unless another limit is given."""
 
 
 def open_photo(
-    source: str | Path | BinaryIO, *, max_megapixels: float = MAX_MEGAPIXELS
+    source: str | bytes | os.PathLike[str] | os.PathLike[bytes] | BinaryIO,
+    *,
+    max_megapixels: float = MAX_MEGAPIXELS,
 ) -> Image.Image:
     """Open a photo and decode it completely, the first frame where it has several.
 
     Args:
-        source: A file's path, or an open binary file.
+        source: A file's path as ``open`` takes it, or an open binary file.
         max_megapixels: The largest photo to open, in millions of pixels; read off the header,
             before any pixel is decoded.
 
@@ -47,16 +61,47 @@ def open_photo(
             too large for the limit or for memory, or not a photo. The message names the file.
     """
     _check_limit(max_megapixels)
-    if not isinstance(source, str | Path):
-        name = shown(getattr(source, "name", None) or "The photo")
-        return _decode(source, name, max_megapixels)
-    with _open_file(Path(source)) as stream:
-        return _decode(stream, shown(source), max_megapixels)
+    if isinstance(source, str | bytes | os.PathLike):
+        path = as_path(source)
+        with _open_file(path) as stream:
+            return _decode(stream, shown(path), max_megapixels)
+    name = shown(getattr(source, "name", None) or "The photo")
+    return _decode(_checked_stream(source, name), name, max_megapixels)
+
+
+def as_path(path: str | bytes | os.PathLike[str] | os.PathLike[bytes]) -> Path:
+    """A path in any of the forms that ``open`` takes.
+
+    Raises:
+        TypeError: If it is none.
+    """
+    return Path(os.fsdecode(path))
+
+
+def _checked_stream(source: BinaryIO, name: str) -> BinaryIO:
+    """Refuse what cannot be read bytes from."""
+    if not hasattr(source, "read"):
+        raise TypeError(
+            f"A photo is opened by its path or as an open binary file, got a "
+            f"{type(source).__name__}."
+        )
+    if getattr(source, "closed", False):
+        raise DslrGanError(f"{name} is closed; open it again, or give its path.")
+    if isinstance(source, io.TextIOBase):
+        raise DslrGanError(f"{name} is open as a text; open it as bytes, with the mode 'rb'.")
+    try:
+        if hasattr(source, "seekable") and source.seekable():
+            return source
+        return io.BytesIO(source.read())
+    except (OSError, ValueError, TypeError) as error:
+        raise DslrGanError(f"{name} cannot be read ({reason(error)}); give its path.") from error
 
 
 @contextmanager
 def open_photo_in_parts(
-    source: str | Path, *, max_megapixels: float = MAX_MEGAPIXELS
+    source: str | bytes | os.PathLike[str] | os.PathLike[bytes],
+    *,
+    max_megapixels: float = MAX_MEGAPIXELS,
 ) -> Iterator[Image.Image]:
     """Open a photo for a while, in which the pixels of an uncompressed TIFF stay in its file.
 
@@ -72,8 +117,9 @@ def open_photo_in_parts(
         DslrGanError: As :func:`open_photo`.
     """
     _check_limit(max_megapixels)
-    with _open_file(Path(source)) as stream:
-        yield _decode(stream, shown(source), max_megapixels, in_file=True)
+    path = as_path(source)
+    with _open_file(path) as stream:
+        yield _decode(stream, shown(path), max_megapixels, in_file=True)
 
 
 def _check_limit(max_megapixels: float) -> None:
@@ -102,31 +148,88 @@ def _decode(
     stream: BinaryIO, name: str, max_megapixels: float, in_file: bool = False
 ) -> Image.Image:
     """Decode the first frame of an open file, with an error message for every failure."""
-    if not stream.seekable():
-        stream = io.BytesIO(stream.read())
     stream.seek(0)
     if not stream.read(1):
         raise DslrGanError(f"{name} is empty; copy it again from where it came.")
-    size = (0, 0)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow warns of odd EXIF and the like
-            photo = _identify(stream)
-            size = photo.size
-            _check_kind(photo, name, max_megapixels)
-            return _load(photo, stream, in_file)
+            found = scan(stream)
+            try:
+                photo = _read(stream, name, max_megapixels, in_file)
+            except DslrGanError:
+                raise
+            except Exception:  # something odd beside the pixels must not cost them
+                plain = _read_plain(stream, name, max_megapixels, found)
+                if plain is None:
+                    raise
+                photo = plain
+            _add_found(photo, found)
+            return photo
     except DslrGanError:
         raise
     except MemoryError as error:
-        raise DslrGanError(no_memory(name, size)) from error
-    except Image.DecompressionBombError as error:
-        raise DslrGanError(_too_large(name, size, max_megapixels)) from error
+        raise DslrGanError(f"There is not enough memory to open {name}.") from error
     except UnidentifiedImageError as error:
         raise DslrGanError(_not_a_photo(name, stream)) from error
     except Exception as error:  # Pillow's decoders raise nearly anything on damaged files
+        if rare := re.match(r"Unsupported (BMP .*)", str(error)):
+            raise DslrGanError(
+                f"{name} is of a rare kind that this program does not read ({rare[1]}); open it "
+                "in another program and save it as PNG first."
+            ) from error
         raise DslrGanError(
             f"{name} is damaged or cut off ({reason(error)}); copy it again from where it came."
         ) from error
+
+
+def _read(stream: BinaryIO, name: str, max_megapixels: float, in_file: bool) -> Image.Image:
+    """Identify and decode a file; Pillow's own errors are raised as they are."""
+    photo = _identify(stream)
+    _check_kind(photo, name, max_megapixels)
+    try:
+        return _load(photo, stream, in_file)
+    except MemoryError as error:
+        raise DslrGanError(no_memory(name, photo.size)) from error
+    except Image.DecompressionBombError as error:
+        raise DslrGanError(_too_large(name, photo.size, max_megapixels)) from error
+
+
+def _read_plain(
+    stream: BinaryIO, name: str, max_megapixels: float, found: Found
+) -> Image.Image | None:
+    """Decode the picture alone of a file that Pillow refuses; None where it refuses that, too."""
+    plain = plain_copy(stream)
+    if plain is None:
+        return None
+    try:
+        photo = _read(plain, name, max_megapixels, in_file=False)
+    except DslrGanError:
+        raise
+    except Exception:  # it is the pixels that are damaged
+        return None
+    if photo.format != "PNG":  # of a PNG each chunk is noted
+        found.note("A part of the file beside its pixels is damaged and was left out.")
+    return photo
+
+
+def _add_found(photo: Image.Image, found: Found) -> None:
+    """Add to a photo what its file has beside the pixels and Pillow does not give."""
+    info = photo.info
+    scan_opened(photo, found)
+    for key, content in (("exif", found.exif), ("xmp", found.xmp), ("icc_profile", found.icc)):
+        if content and not info.get(key):
+            info[key] = content
+    if found.extended_xmp and isinstance(info.get("xmp"), bytes):
+        whole = joined(info["xmp"], found.extended_xmp)
+        if whole is None:
+            found.note("The second part of its XMP is damaged and was left out.")
+        info["xmp"] = whole or info["xmp"]
+    name_colours(photo, found)
+    for sentence in found.notes:
+        add_note(info, sentence)
+    if found.carried != Carried():
+        info[CARRIED] = found.carried
 
 
 def _identify(stream: BinaryIO) -> ImageFile.ImageFile:
@@ -138,6 +241,8 @@ def _identify(stream: BinaryIO) -> ImageFile.ImageFile:
     register_heif()
     stream.seek(0)
     start = stream.read(16)
+    if start[:4] in TIFF_STARTS:
+        quiet_libtiff()
     for kind in READABLE:
         factory, accept = Image.OPEN.get(kind, (None, None))
         # An answer in words says that this Pillow was built without the format.
@@ -149,6 +254,23 @@ def _identify(stream: BinaryIO) -> ImageFile.ImageFile:
         except (SyntaxError, IndexError, TypeError, struct.error):
             continue
     raise UnidentifiedImageError
+
+
+@functools.cache
+def quiet_libtiff() -> None:
+    """Keep libtiff's own lines off standard error: what matters of them is raised anyway.
+
+    Its decoders of fax and JPEG speak through the same two functions. Where Pillow's copy of it is
+    not found, the lines stay.
+    """
+    home = Path(Image.__file__).parent
+    folders = home.parent / "pillow.libs", home / ".dylibs"
+    for file in (file for folder in folders for file in folder.glob("libtiff*")):
+        with suppress(OSError, AttributeError):
+            library = ctypes.CDLL(str(file))
+            for function in (library.TIFFSetErrorHandler, library.TIFFSetWarningHandler):
+                function.argtypes, function.restype = [ctypes.c_void_p], ctypes.c_void_p
+                function(None)
 
 
 def register_heif() -> None:
@@ -165,9 +287,9 @@ def _check_kind(photo: ImageFile.ImageFile, name: str, max_megapixels: float) ->
     """Refuse, before any pixel is decoded, what is too large or only looks like a photo."""
     if photo.width * photo.height > max_megapixels * 1e6:
         raise DslrGanError(_too_large(name, photo.size, max_megapixels))
-    raw = _suffix(name) in RAW_SUFFIXES or DNG_VERSION in getattr(photo, "tag_v2", ())
+    raw = suffix_of(name) in RAW_SUFFIXES or DNG_VERSION in getattr(photo, "tag_v2", ())
     if photo.format == "TIFF" and raw:  # Pillow would give the small preview inside it
-        raise DslrGanError(_is_raw(name))
+        raise DslrGanError(raw_message(name))
 
 
 def _load(photo: ImageFile.ImageFile, stream: BinaryIO, in_file: bool) -> Image.Image:
@@ -263,10 +385,6 @@ def _is_lossless_webp(stream: BinaryIO) -> bool:
         position += 24 if kind == b"ANMF" else 8 + size + size % 2
 
 
-def _suffix(name: str) -> str:
-    return name.lower().rstrip("'\"").rpartition(".")[2]
-
-
 def _too_large(name: str, size: tuple[int, int], max_megapixels: float) -> str:
     return (
         f"{name} is too large: it has {size[0]}x{size[1]} pixels and the limit is "
@@ -275,23 +393,6 @@ def _too_large(name: str, size: tuple[int, int], max_megapixels: float) -> str:
     )
 
 
-def _is_raw(name: str) -> str:
-    return (
-        f"{name} is a raw file of a camera; develop it into a TIFF or JPEG first, for example "
-        "with darktable or RawTherapee."
-    )
-
-
 def _not_a_photo(name: str, stream: BinaryIO) -> str:
     stream.seek(0)
-    start = stream.read(32)
-    if _suffix(name) in RAW_SUFFIXES or start[4:12] == b"ftypcrx " or start.startswith(RAW_STARTS):
-        return _is_raw(name)
-    if start[4:8] == b"ftyp" and "HEIF" not in Image.OPEN:
-        return f"{name} may be a HEIC photo, which needs pillow-heif; pip install pillow-heif."
-    if start[4:8] == b"ftyp" or start[:4] in TIFF_STARTS:
-        return (
-            f"{name} is damaged, or of a kind that this program does not read; "
-            "open it in another program and save it as JPEG or PNG first."
-        )
-    return f"{name} is not a photo this program can read; give one of {KNOWN}."
+    return refusal(name, stream.read(32), heif="HEIF" in Image.OPEN)

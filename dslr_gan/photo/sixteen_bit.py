@@ -146,7 +146,8 @@ def write_deep(stream: BinaryIO, high: Image.Image, low: Image.Image, **options:
         high: The high bytes, in mode LA, RGB or RGBA.
         low: The low bytes, of the same size and mode.
         options: ``format`` (PNG or TIFF), and what Pillow's ``save`` takes under the same names:
-            ``icc_profile``, ``dpi``, ``exif`` (bytes for PNG, tags for TIFF), ``xmp``.
+            ``icc_profile``, ``dpi``, ``exif`` (bytes for PNG, tags for TIFF); and for PNG
+            ``chunks``: names and contents of others, those of colours first.
     """
     if options.pop("format") == "PNG":
         _write_png(stream, high, low, **options)
@@ -173,7 +174,7 @@ def _write_png(
     icc_profile: bytes = b"",
     dpi: tuple[float, float] | None = None,
     exif: bytes = b"",
-    xmp: bytes = b"",
+    chunks: Sequence[tuple[bytes, bytes]] = (),
 ) -> None:
     colour = {"LA": 4, "RGB": 2, "RGBA": 6}[high.mode]
     stream.write(b"\x89PNG\r\n\x1a\n")
@@ -183,8 +184,8 @@ def _write_png(
     if dpi:
         across, down = (round(inch / 0.0254) for inch in dpi)
         _chunk(stream, b"pHYs", struct.pack(">IIB", across, down, 1))
-    if xmp:
-        _chunk(stream, b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + xmp)
+    for name, content in chunks:
+        _chunk(stream, name, content)
     if exif:
         _chunk(stream, b"eXIf", exif.removeprefix(b"Exif\0\0"))
     packer = zlib.compressobj(6)

@@ -6,15 +6,19 @@ bits, its lack of colour. Where the photo goes depends on the class: in memory i
 the photo that it is made of, in a file it costs nothing.
 """
 
+import os
+import stat
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
 from PIL import Image
 
 from dslr_gan.errors import DslrGanError, reason
+from dslr_gan.files import written_whole
 from dslr_gan.photo.formats import PhotoFormat, find_format
 from dslr_gan.photo.photo import GRAY_MODES, photo_of
 from dslr_gan.photo.pixels import LUMA, PhotoPixels, luma_levels, three_channels
@@ -171,6 +175,37 @@ def writing_errors(name: str, kind: PhotoFormat) -> Iterator[None]:
         if isinstance(error, OSError) and error.errno:
             advice = "check that the folder can be written to and has room"
         raise DslrGanError(f"{name} cannot be written ({reason(error)}); {advice}.") from error
+
+
+@contextmanager
+def written_like(destination: Path, like: str | Path | None) -> Iterator[Path]:
+    """A whole file, with the permissions and the time of another; nobody else reads it before.
+
+    Args:
+        destination: The file.
+        like: The other one; None for a file as any program makes it.
+
+    Yields:
+        The path to write to, as ``written_whole`` does.
+    """
+    with written_whole(destination) as unfinished:
+        if like is not None:
+            unfinished.touch(mode=0o600, exist_ok=False)
+        yield unfinished
+        if like is not None:
+            take_after(unfinished, like)
+
+
+def take_after(file: str | Path, like: str | Path) -> None:
+    """Give a file the permissions and the modification time of another, as ``cp -p`` does.
+
+    What the disk does not allow, such as permissions on a memory card, is left as it is.
+    """
+    with suppress(OSError):
+        status = Path(like).stat()
+        with suppress(OSError):
+            os.utime(file, ns=(status.st_atime_ns, status.st_mtime_ns))
+        Path(file).chmod(stat.S_IMODE(status.st_mode) & 0o777)
 
 
 def photo_from_pixels(source: PhotoPixels, pixels: np.ndarray) -> Image.Image:

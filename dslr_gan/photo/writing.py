@@ -13,10 +13,14 @@ import numpy as np
 from PIL import Image, JpegImagePlugin, PngImagePlugin
 
 from dslr_gan.errors import DslrGanError, reason, shown
-from dslr_gan.files import written_whole
+from dslr_gan.photo.beside.facts import CARRIED, Carried
+from dslr_gan.photo.beside.options import jpeg_options, left_out, png_chunks
+from dslr_gan.photo.beside.scan import IPTC_TAG
+from dslr_gan.photo.beside.xmp import with_history
 from dslr_gan.photo.formats import BECOMES, PhotoFormat, find_format
 from dslr_gan.photo.icc import convert_inks, read_space
 from dslr_gan.photo.metadata import (
+    HISTORY,
     XMP,
     exif_block,
     quantization,
@@ -42,6 +46,7 @@ from dslr_gan.photo.writers import (
     TiffWriter,
     photo_from_pixels,
     writing_errors,
+    written_like,
 )
 
 QUALITY = 95
@@ -52,9 +57,6 @@ LEAST_QUALITY = 90
 
 HEIC_QUALITY = 90
 """On libheif's own scale, on which cameras are near 80."""
-
-_SEGMENT = 65500
-"""Bytes of EXIF or XMP that fit into a JPEG."""
 
 
 def format_to_write(photo: Image.Image) -> PhotoFormat:
@@ -99,16 +101,23 @@ def is_own_format(photo: Image.Image, kind: PhotoFormat) -> bool:
         return False
 
 
-def copy_photo(source: str | Path, destination: str | Path) -> None:
+def copy_photo(
+    source: str | Path, destination: str | Path, *, like: str | Path | None = None
+) -> None:
     """Copy a photo's file byte for byte: what a strength of 0 means for a lossy format.
 
     The copy is whole or not there; missing folders are made.
+
+    Args:
+        source: The photo.
+        destination: The copy.
+        like: As in :func:`save_photo`.
 
     Raises:
         DslrGanError: If the source cannot be read or the destination cannot be written.
     """
     try:
-        with written_whole(destination) as unfinished:
+        with written_like(Path(destination), like) as unfinished:
             shutil.copyfile(source, unfinished)
     except OSError as error:
         raise DslrGanError(
@@ -118,7 +127,11 @@ def copy_photo(source: str | Path, destination: str | Path) -> None:
 
 
 def save_photo(
-    photo: Image.Image, destination: str | Path, *, format: str | None = None
+    photo: Image.Image,
+    destination: str | Path,
+    *,
+    format: str | None = None,
+    like: str | Path | None = None,
 ) -> list[str]:
     """Write a photo with its EXIF, XMP, profile and resolution, as a whole file or none.
 
@@ -132,6 +145,7 @@ def save_photo(
         photo: What ``PhotoEnhancer.enhance`` or ``photo_from_pixels`` returned, or any picture.
         destination: The file; it is replaced where it exists, missing folders are made.
         format: A name such as ``"png"``; the suffix of ``destination`` decides where None.
+        like: A file whose permissions and modification time this one gets.
 
     Returns:
         Sentences on what the photo has and the file does not: 16 bits, metadata. Mostly none.
@@ -159,7 +173,7 @@ def save_photo(
     _check_holds(kind, plain.mode, profile, name)
     options = {"icc_profile": profile, **_metadata(photo, kind, lost), **_quality(photo, kind)}
     try:
-        with writing_errors(name, kind), written_whole(destination) as unfinished:
+        with writing_errors(name, kind), written_like(destination, like) as unfinished:
             if low is not None and kind.deep:
                 with unfinished.open("wb") as stream:
                     write_deep(stream, plain, low, format=kind.name, **options)
@@ -173,7 +187,11 @@ def save_photo(
 
 @contextmanager
 def write_photo_in_parts(
-    source: PhotoPixels, destination: str | Path, *, format: str | None = None
+    source: PhotoPixels,
+    destination: str | Path,
+    *,
+    format: str | None = None,
+    like: str | Path | None = None,
 ) -> Iterator[tuple[PhotoWriter, list[str]]]:
     """Write a photo while its pixels are made: a TIFF part by part, all other formats at the end.
 
@@ -184,6 +202,7 @@ def write_photo_in_parts(
         source: What ``photo_pixels`` made of the photo.
         destination: The file; it is replaced where it exists, missing folders are made.
         format: A name such as ``"png"``; the suffix of ``destination`` decides where None.
+        like: As in :func:`save_photo`.
 
     Yields:
         What takes the pixels, and the list that ``save_photo`` returns, complete at the end.
@@ -202,7 +221,7 @@ def write_photo_in_parts(
     if kind.name != "TIFF" or (source.mode, source.dtype) == ("LA", np.uint16):
         writer = InMemoryWriter(source)
         yield writer, lost
-        lost += save_photo(writer.photo(), destination, format=kind.name)
+        lost += save_photo(writer.photo(), destination, format=kind.name, like=like)
         return
     empty = Image.new(source.mode, (1, 1))
     empty.info.update(source.info)
@@ -213,7 +232,7 @@ def write_photo_in_parts(
     with ExitStack() as whole:
         with writing_errors(name, kind):
             begin_tiff(head, (source.width, source.height), channels, bits, **options)
-            unfinished = whole.enter_context(written_whole(destination))
+            unfinished = whole.enter_context(written_like(destination, like))
             stream = unfinished.open("wb")
             whole.callback(_close_quietly, stream)
             stream.write(head.getbuffer())
@@ -264,30 +283,48 @@ def _check_holds(kind: PhotoFormat, mode: str, profile: bytes, name: str) -> Non
 
 def _metadata(photo: Image.Image, kind: PhotoFormat, lost: list[str]) -> dict[str, Any]:
     """Save options for EXIF, XMP and resolution. What does not fit is reported in ``lost``."""
-    options: dict[str, Any] = {}
     exif, xmp = exif_block(photo) or b"", photo.info.get("xmp")
     if not isinstance(xmp, bytes):
         xmp = b""
-    if kind.name == "JPEG" and len(exif) > _SEGMENT:
-        exif = b""
-        lost.append("Its EXIF is larger than a JPEG can hold and was left out.")
-    if kind.name == "JPEG" and len(xmp) > _SEGMENT:
-        xmp = b""
-        lost.append("Its XMP is larger than a JPEG can hold and was left out.")
+    carried = photo.info.get(CARRIED)
+    if not isinstance(carried, Carried):
+        carried = Carried()
     if not kind.metadata and (exif or xmp):
         lost.append(f"{kind.name} holds no EXIF and no XMP; they were left out.")
-    if (dpi := resolution(photo.info.get("dpi"))) and kind.name != "HEIF":
-        options["dpi"] = dpi
+    lost += left_out(carried, kind.name)
+    if kind.metadata and HISTORY in photo.info:
+        xmp = with_history(xmp, *photo.info[HISTORY])
+    if kind.name == "JPEG":
+        return _resolution(photo, kind) | jpeg_options(exif, xmp, carried, lost)
+    options = _resolution(photo, kind)
     if kind.name == "TIFF":
         options["exif"] = _tiff_tags(exif, xmp, lost)
+        if carried.iptc:
+            options["exif"][IPTC_TAG] = carried.iptc
     elif kind.metadata:
         if exif or kind.name != "HEIF":  # where none at all is no empty block
             options["exif"] = exif
-        if xmp and kind.name == "PNG" and low_bytes(photo) is None:
-            options["pnginfo"] = PngImagePlugin.PngInfo()
-            options["pnginfo"].add_itxt("XML:com.adobe.xmp", xmp.decode("utf-8", "replace"))
+        if kind.name == "PNG":
+            options |= _png_options(photo, xmp, carried)
         elif xmp:
             options["xmp"] = xmp
+    return options
+
+
+def _resolution(photo: Image.Image, kind: PhotoFormat) -> dict[str, Any]:
+    dpi = resolution(photo.info.get("dpi"))
+    return {"dpi": dpi} if dpi and kind.name != "HEIF" else {}
+
+
+def _png_options(photo: Image.Image, xmp: bytes, carried: Carried) -> dict[str, Any]:
+    """Save options of a PNG: its chunks of text and colours, in the form that its writer takes."""
+    chunks, replaced = png_chunks(photo.info.get("icc_profile") or b"", xmp, carried)
+    options: dict[str, Any] = {"icc_profile": b""} if replaced else {}
+    if low_bytes(photo) is not None:
+        return options | {"chunks": chunks}
+    options["pnginfo"] = PngImagePlugin.PngInfo()
+    for name, content in chunks:
+        options["pnginfo"].add(name, content)
     return options
 
 

@@ -1,0 +1,104 @@
+"""The boxes of a HEIC or AVIF, and the chunks of a WebP: colours, videos, gain maps, signatures.
+
+ISO/IEC 14496-12 (boxes), 23008-12 (HEIF), 23091-2 alias H.273 (the numbers of colours); RFC 9649.
+"""
+
+import struct
+from collections.abc import Iterator
+from typing import BinaryIO
+
+from dslr_gan.photo.beside.facts import DEPTH, GAIN_MAP, SIGNED, VIDEO, Found
+
+_C2PA = bytes.fromhex("d8fec3d61b0e483c92975828877ec481")
+_LARGEST = 16 << 20
+_DEPTH_MARKS = (b"urn:mpeg:hevc:2015:auxid:2\0", b"urn:mpeg:mpegB:cicp:systems:auxiliary:depth")
+_PICTURE_CHUNKS = (b"VP8 ", b"VP8L", b"ALPH", b"ANIM", b"ANMF")
+
+
+def scan_boxes(stream: BinaryIO, end: int) -> Found:
+    """Read what a HEIC or AVIF has beside its pixels and what its decoder gives."""
+    found = Found()
+    for name, start, size in _boxes(stream, end):
+        if name == b"mpvd":
+            found.note(VIDEO)
+        elif name == b"uuid" and size >= 16:
+            stream.seek(start)
+            if stream.read(16) == _C2PA:
+                found.note(SIGNED)
+        elif name == b"meta":
+            stream.seek(start)
+            _scan_meta(stream.read(min(size, _LARGEST)), found)
+    return found
+
+
+def _boxes(stream: BinaryIO, end: int) -> Iterator[tuple[bytes, int, int]]:
+    """Name, start and size of the content of each box of the file."""
+    position = 0
+    while position + 8 <= end:
+        stream.seek(position)
+        size, name = struct.unpack(">I4s", stream.read(8))
+        head = 8
+        if size == 1:
+            large = stream.read(8)
+            if len(large) < 8:
+                return
+            (size,) = struct.unpack(">Q", large)
+            head = 16
+        if size == 0:
+            size = end - position
+        if size < head:
+            return
+        yield name, position + head, min(size, end - position) - head
+        position += size
+
+
+def _scan_meta(meta: bytes, found: Found) -> None:
+    place = meta.find(b"colrnclx")
+    if 0 <= place <= len(meta) - 12:
+        found.coding = struct.unpack_from(">HH", meta, place + 8)
+    if b"infe" in meta and b"tmap" in meta or b"hdrgainmap" in meta:
+        found.note(GAIN_MAP)
+    if any(mark in meta for mark in _DEPTH_MARKS):
+        found.note(DEPTH)
+    if b"aux:portraiteffectsmatte" in meta or b"aux:semantic" in meta:
+        found.note("Its masks of people and sky were left out.")
+
+
+def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Name and content of the chunks of a WebP, to where it breaks off."""
+    position = 12
+    while position + 8 <= len(data):
+        name, size = struct.unpack_from("<4sI", data, position)
+        content = data[position + 8 : position + 8 + size]
+        if len(content) < size:
+            return
+        yield name, content
+        position += 8 + size + size % 2
+
+
+def scan_webp(data: bytes) -> Found:
+    """Read what a WebP has beside its pixels."""
+    found = Found()
+    for name, content in _chunks(data):
+        if name == b"C2PA":
+            found.note(SIGNED)
+        elif name == b"EXIF":
+            found.exif = found.exif or content
+        elif name == b"XMP ":
+            found.xmp = found.xmp or content
+        elif name == b"ICCP":
+            found.icc = found.icc or content
+    return found
+
+
+def plain_webp(data: bytes) -> bytes:
+    """The same WebP with nothing but its picture, for which nothing else can be wrong."""
+    body = b"WEBP"
+    for name, content in _chunks(data):
+        if name == b"VP8X" and len(content) >= 10:
+            # Neither a profile nor EXIF nor XMP is announced.
+            content = bytes([content[0] & ~0x2C & 0xFF]) + content[1:10]
+        elif name not in _PICTURE_CHUNKS:
+            continue
+        body += name + struct.pack("<I", len(content)) + content + bytes(len(content) % 2)
+    return b"RIFF" + struct.pack("<I", len(body)) + body

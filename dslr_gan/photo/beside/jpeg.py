@@ -1,0 +1,203 @@
+"""The segments of a JPEG: comments, IPTC, extended XMP; and the same JPEG without odd ones.
+
+ITU-T T.81, annex B; Adobe's XMP specification, part 3, section 1.1.3; CIPA DC-007 for MPF.
+"""
+
+import re
+import struct
+from collections.abc import Iterator
+
+from dslr_gan.photo.beside.facts import (
+    DAMAGED_IPTC,
+    GAIN_MAP,
+    SIGNED,
+    VIDEO,
+    Carried,
+    Found,
+)
+
+XMP_START = b"http://ns.adobe.com/xap/1.0/\0"
+EXTENDED_START = b"http://ns.adobe.com/xmp/extension/\0"
+_PHOTOSHOP = b"Photoshop 3.0\0"
+_IPTC = 0x0404
+_EXIF = b"Exif\0\0"
+_ICC = b"ICC_PROFILE\0"
+_GAIN_MAP_START = b"urn:iso:std:iso:ts:21496:-1"
+LONGEST = 65533
+"""Bytes of a segment's content."""
+
+_PICTURE = frozenset((0xDB, 0xC4, 0xCC, 0xDD, *range(0xC0, 0xD0)))
+_NEXT = re.compile(rb"\xff[\xdb\xc0-\xc4\xdd\xda\xe0-\xef\xfe]")
+_VIDEO = re.compile(rb"ftyp(?:mp4|isom|iso[0-9]|qt  |avc1|3gp|hvc1|M4V)|MotionPhoto_Data")
+
+Segment = tuple[int, bytes]
+"""Marker, and content without its length; that of the marker SOS is the rest of the file."""
+
+
+def segments(data: bytes, position: int = 2, tries: int = 200) -> Iterator[Segment]:
+    """The segments before the pixels, those that are broken left out, then SOS with the rest."""
+    while position + 4 <= len(data):
+        if data[position] != 0xFF:
+            again = _resumed(data, position, tries)
+            if again < 0:
+                return
+            position = again
+        marker = data[position + 1]
+        if marker == 0xFF:
+            position += 1
+            continue
+        if marker == 0xDA:
+            yield marker, data[position:]
+            return
+        if marker == 0x01 or 0xD0 <= marker <= 0xD9:
+            position += 2
+            continue
+        (size,) = struct.unpack_from(">H", data, position + 2)
+        end = position + 2 + size
+        if size < 2 or end + 2 > len(data) or data[end] != 0xFF:
+            again = _resumed(data, position + 2, tries)
+            if again < 0:
+                return
+            position = again
+            continue
+        yield marker, data[position + 4 : end]
+        position = end
+
+
+def _resumed(data: bytes, position: int, tries: int) -> int:
+    """Where segments go on behind a broken one: from there they lead to the pixels. Or -1."""
+    for count, match in enumerate(_NEXT.finditer(data, position, position + (1 << 20))):
+        if count >= tries:
+            break
+        found = list(segments(data, match.start(), tries=0))
+        if found and found[-1][0] == 0xDA and any(marker in _PICTURE for marker, _ in found[:-1]):
+            return match.start()
+    return -1
+
+
+def scan_jpeg(data: bytes) -> Found:
+    """Read what a JPEG has beside its pixels."""
+    found = Found()
+    comments: list[bytes] = []
+    resources = b""
+    profile: dict[int, tuple[bytes, int]] = {}
+    extended: dict[tuple[bytes, int], dict[int, bytes]] = {}
+    for marker, content in segments(data):
+        if marker == 0xFE:
+            comments.append(content)
+        elif marker == 0xE1 and content.startswith(_EXIF):
+            found.exif = found.exif + content[6:] if found.exif else content
+        elif marker == 0xE1 and content.startswith(XMP_START):
+            found.xmp = found.xmp or content[len(XMP_START) :]
+        elif marker == 0xE1 and content.startswith(EXTENDED_START):
+            head = content[len(EXTENDED_START) :][:40]
+            if len(head) == 40:
+                guid, (size, offset) = head[:32], struct.unpack(">II", head[32:])
+                extended.setdefault((guid, size), {})[offset] = content[len(EXTENDED_START) + 40 :]
+        elif marker == 0xE2 and content.startswith(_ICC) and len(content) > 14:
+            profile[content[12]] = content[14:], content[13]
+        elif marker == 0xE2 and content.startswith(_GAIN_MAP_START):
+            found.note(GAIN_MAP)
+        elif marker == 0xEB and b"jumb" in content[:24]:
+            found.note(SIGNED)
+        elif marker == 0xED and content.startswith(_PHOTOSHOP):
+            resources += content[len(_PHOTOSHOP) :]
+        elif marker == 0xDA:
+            _scan_trailer(content, found)
+    if profile and sorted(profile) == list(range(1, profile[min(profile)][1] + 1)):
+        found.icc = b"".join(profile[number][0] for number in sorted(profile))
+    found.extended_xmp = _joined(extended, found.xmp)
+    iptc = read_iptc(resources)
+    if iptc is None:
+        found.note(DAMAGED_IPTC)
+    found.carried = Carried(comments=tuple(comments), iptc=iptc or b"")
+    return found
+
+
+def _scan_trailer(rest: bytes, found: Found) -> None:
+    """Look behind the end of the picture for a video."""
+    end = rest.find(b"\xff\xd9")
+    if end >= 0 and _VIDEO.search(rest, end):
+        found.note(VIDEO)
+
+
+def _joined(parts: dict[tuple[bytes, int], dict[int, bytes]], xmp: bytes) -> bytes:
+    """The extended XMP that the XMP names, or the only one; empty where it has gaps."""
+    for (guid, size), pieces in parts.items():
+        whole = b"".join(pieces[offset] for offset in sorted(pieces))
+        ends = [offset + len(pieces[offset]) for offset in sorted(pieces)]
+        if len(whole) == size == ends[-1] and (guid in xmp or len(parts) == 1):
+            return whole
+    return b""
+
+
+def read_iptc(resources: bytes) -> bytes | None:
+    """IPTC's records out of Photoshop's resources; empty where none, None where damaged."""
+    position, records = 0, b""
+    while position + 12 <= len(resources):
+        if resources[position : position + 4] not in (b"8BIM", b"PHUT", b"DCSR", b"AgHg", b"MeSa"):
+            break
+        (number,) = struct.unpack_from(">H", resources, position + 4)
+        name = 1 + resources[position + 6]
+        start = position + 6 + name + name % 2
+        if start + 4 > len(resources):
+            break
+        (size,) = struct.unpack_from(">I", resources, start)
+        content = resources[start + 4 : start + 4 + size]
+        if len(content) < size:
+            break
+        if number == _IPTC:
+            records += content
+        position = start + 4 + size + size % 2
+    lost = not records and b"8BIM\x04\x04" in resources[position:]
+    return None if lost else records
+
+
+def segment(marker: int, content: bytes) -> bytes:
+    """A segment as the file has it."""
+    return struct.pack(">BBH", 0xFF, marker, len(content) + 2) + content
+
+
+def iptc_resource(records: bytes) -> bytes:
+    """IPTC's records as one of Photoshop's resources."""
+    resource = b"8BIM" + struct.pack(">HHI", _IPTC, 0, len(records)) + records
+    return resource + bytes(len(records) % 2)
+
+
+def iptc_segments(records: bytes) -> bytes:
+    """Photoshop's resources with IPTC's records, in as many segments as they take."""
+    resource = iptc_resource(records)
+    room = LONGEST - len(_PHOTOSHOP)
+    pieces = [resource[start : start + room] for start in range(0, len(resource), room)]
+    return b"".join(segment(0xED, _PHOTOSHOP + piece) for piece in pieces)
+
+
+def plain_jpeg(data: bytes) -> bytes:
+    """The same JPEG with nothing but its picture, for which nothing else can be wrong."""
+    parts = [data[:2]]
+    for marker, content in segments(data):
+        is_kind = (marker == 0xE0 and content.startswith(b"JFIF\0") and len(content) >= 14) or (
+            marker == 0xEE and content.startswith(b"Adobe") and len(content) >= 12
+        )
+        if marker == 0xDA:
+            parts.append(content)
+        elif marker in _PICTURE or is_kind:
+            parts.append(segment(marker, content))
+    return b"".join(parts)
+
+
+def extended_segments(xmp: bytes, digest: bytes) -> bytes:
+    """The second part of a long XMP, in as many segments as it takes."""
+    room = LONGEST - len(EXTENDED_START) - 40
+    parts = []
+    for start in range(0, len(xmp), room):
+        head = EXTENDED_START + digest + struct.pack(">II", len(xmp), start)
+        parts.append(segment(0xE1, head + xmp[start : start + room]))
+    return b"".join(parts)
+
+
+def exif_segments(rest: bytes) -> bytes:
+    """What of an EXIF block does not fit into the first segment, in more of them."""
+    room = LONGEST - len(_EXIF)
+    pieces = (rest[start : start + room] for start in range(0, len(rest), room))
+    return b"".join(segment(0xE1, _EXIF + piece) for piece in pieces)

@@ -1,0 +1,202 @@
+"""The chunks of a PNG: texts, colours and signatures; and the same PNG without odd ones.
+
+PNG, third edition: section 5 (chunks), 11.3.2 (colours), 11.3.3 (texts).
+"""
+
+import struct
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import BinaryIO
+
+from dslr_gan.photo.beside.facts import (
+    DAMAGED_EXIF,
+    DAMAGED_PROFILE,
+    DAMAGED_XMP,
+    SIGNED,
+    Chunk,
+    Found,
+)
+from dslr_gan.photo.beside.jpeg import iptc_resource, read_iptc
+
+SIGNATURE = b"\x89PNG\r\n\x1a\n"
+XMP_KEYWORD = b"XML:com.adobe.xmp"
+_PICTURE = (b"IHDR", b"PLTE", b"IDAT", b"IEND")
+_LARGEST = 64 << 20
+"""Bytes that one chunk's content may be, packed or unpacked: more is no text or profile."""
+_MANY = 1 << 20
+"""Bytes of a text above which programs refuse to unpack it: it is carried unpacked."""
+_TEXTS = (b"tEXt", b"zTXt", b"iTXt")
+_COLOURS = (b"gAMA", b"cHRM", b"cICP", b"sRGB")
+_READ = frozenset((*_TEXTS, *_COLOURS, b"iCCP", b"eXIf", b"tRNS", b"pHYs"))
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where a chunk is."""
+
+    name: bytes
+    start: int
+    """Of its content."""
+    size: int
+
+
+def _places(stream: BinaryIO, end: int) -> Iterator[_Place]:
+    """All chunks, to the last or to where the file breaks off."""
+    position = len(SIGNATURE)
+    seen_pixels = False
+    while position + 8 <= end:
+        stream.seek(position)
+        size, name = struct.unpack(">I4s", stream.read(8))
+        whole = name.isalpha() and position + 12 + size <= end
+        if not whole and (seen_pixels or name == b"IDAT"):
+            if name == b"IDAT":  # cut off: its decoder says so
+                yield _Place(name, position + 8, max(0, end - position - 12))
+            elif name != b"IEND":
+                yield _Place(b"", position, 0)
+            return
+        if not whole:  # go on at the pixels, where there are any
+            stream.seek(position)
+            found = stream.read(_LARGEST).find(b"IDAT")
+            if found < 4:
+                return
+            yield _Place(b"", position, 0)
+            position += found - 4
+            continue
+        seen_pixels = seen_pixels or name == b"IDAT"
+        yield _Place(name, position + 8, size)
+        if name == b"IEND":
+            return
+        position += 12 + size
+
+
+def _content(stream: BinaryIO, place: _Place) -> bytes | None:
+    """A chunk's content; None where its checksum says that it is damaged, or it is too large."""
+    if place.size > _LARGEST:
+        return None
+    stream.seek(place.start)
+    content = stream.read(place.size)
+    (checksum,) = struct.unpack(">I", stream.read(4))
+    return content if zlib.crc32(content, zlib.crc32(place.name)) == checksum else None
+
+
+def scan_png(stream: BinaryIO, end: int) -> Found:
+    """Read what a PNG has beside its pixels."""
+    found = Found()
+    texts: list[Chunk] = []
+    colours: list[Chunk] = []
+    for place in _places(stream, end):
+        if place.name in _PICTURE:
+            continue
+        if place.name == b"caBX":
+            found.note(SIGNED)
+        if place.name not in _READ:
+            if not place.name:
+                found.note("A part of the file beside its pixels is damaged and was left out.")
+            continue
+        content = _content(stream, place)
+        if content is None:
+            found.note(f"Its chunk {place.name.decode()} is damaged and was left out.")
+        elif place.name in _TEXTS:
+            _scan_text(place.name, content, found, texts)
+        else:
+            _scan_fact(place.name, content, found)
+            if place.name in _COLOURS:
+                colours.append((place.name, content))
+    found.carried = replace(found.carried, text=tuple(texts), colours=tuple(colours))
+    return found
+
+
+def _scan_fact(name: bytes, content: bytes, found: Found) -> None:
+    """Take what a chunk says of colours, or its EXIF."""
+    if name == b"iCCP" and not found.icc:
+        packed = content.partition(b"\0")[2]
+        found.icc = _unpacked(packed[1:]) or b""
+        if not found.icc:
+            found.note(DAMAGED_PROFILE)
+    elif name == b"eXIf":
+        found.exif = content
+        if content[:4] not in (b"II*\0", b"MM\0*"):
+            found.note(DAMAGED_EXIF)
+    elif name == b"sRGB":
+        found.says_srgb = True
+    elif name == b"gAMA" and len(content) == 4:
+        found.gamma = struct.unpack(">I", content)[0] / 100_000
+    elif name == b"cHRM" and len(content) == 32:
+        found.chromaticities = tuple(part / 100_000 for part in struct.unpack(">8I", content))
+    elif name == b"cICP" and len(content) == 4:
+        found.coding = content[0], content[1]
+
+
+def _scan_text(name: bytes, content: bytes, found: Found, texts: list[Chunk]) -> None:
+    """Take a text: XMP, or one that is carried over."""
+    keyword, _, rest = content.partition(b"\0")
+    shown = keyword.decode("latin-1")[:79]
+    text: bytes | None = rest
+    prefix = b""
+    if name == b"zTXt":
+        text = _unpacked(rest[1:])
+    elif name == b"iTXt":
+        packed, rest = rest[:1], rest[2:]
+        language, _, rest = rest.partition(b"\0")
+        translated, _, rest = rest.partition(b"\0")
+        prefix = b"\0\0" + language + b"\0" + translated + b"\0"
+        text = _unpacked(rest) if packed == b"\1" else rest
+    if text is not None and (raw := keyword.lower()).startswith(b"raw profile type"):
+        # As ImageMagick and exiv2 write them. Others are EXIF and the like of the photo as it was.
+        if raw.endswith(b"iptc"):
+            found.carried = replace(found.carried, iptc=_raw_iptc(text))
+    elif keyword == XMP_KEYWORD and name == b"iTXt":
+        found.xmp = text or b""
+        if not text:
+            found.note(DAMAGED_XMP)
+    elif text is None:
+        found.note(f"Its text {shown!r} is damaged or too large and was left out.")
+    elif name == b"tEXt" or len(text) <= _MANY:
+        texts.append((name, content))
+    elif name == b"zTXt":
+        texts.append((b"tEXt", keyword + b"\0" + text))
+    else:
+        texts.append((b"iTXt", keyword + b"\0" + prefix + text))
+
+
+def _raw_iptc(text: bytes) -> bytes:
+    """IPTC's records of a profile in hexadecimal letters; empty where it is damaged."""
+    try:
+        return read_iptc(bytes.fromhex(b"".join(text.split()[2:]).decode("ascii"))) or b""
+    except ValueError:
+        return b""
+
+
+def iptc_chunk(records: bytes) -> Chunk:
+    """IPTC's records as a text, in the form that ImageMagick and exiv2 read."""
+    resource = iptc_resource(records)
+    digits = resource.hex()
+    lines = [digits[start : start + 72] for start in range(0, len(digits), 72)]
+    text = f"\niptc\n{len(resource):8}\n" + "\n".join(lines) + "\n"
+    return b"zTXt", b"Raw profile type iptc\0\0" + zlib.compress(text.encode())
+
+
+def _unpacked(packed: bytes) -> bytes | None:
+    """What is packed by zlib; None where it is damaged or too large."""
+    unpacker = zlib.decompressobj()
+    try:
+        text = unpacker.decompress(packed, _LARGEST)
+    except zlib.error:
+        return None
+    return text if unpacker.eof and not unpacker.unconsumed_tail else None
+
+
+def plain_png(stream: BinaryIO, end: int) -> bytes:
+    """The same PNG with nothing but its picture, for which nothing else can be wrong."""
+    parts = [SIGNATURE]
+    for place in _places(stream, end):
+        whole = place.name in _PICTURE
+        if place.name == b"tRNS" or (place.name == b"pHYs" and place.size == 9):
+            whole = _content(stream, place) is not None
+        if whole:
+            stream.seek(place.start - 8)
+            parts.append(stream.read(place.size + 12))
+    if parts[-1][4:8] == b"IDAT":
+        parts.append(struct.pack(">I4sI", 0, b"IEND", zlib.crc32(b"IEND")))
+    return b"".join(parts)

@@ -1,0 +1,83 @@
+"""What a photo's file has beside its pixels, whatever its format."""
+
+import io
+import os
+from typing import Any, BinaryIO
+
+from PIL import Image
+
+from dslr_gan.photo.beside.boxes import plain_webp, scan_boxes, scan_webp
+from dslr_gan.photo.beside.facts import SIGNED, Carried, Found
+from dslr_gan.photo.beside.jpeg import plain_jpeg, read_iptc, scan_jpeg
+from dslr_gan.photo.beside.png import SIGNATURE, plain_png, scan_png
+
+IPTC_TAG, _PHOTOSHOP_TAG, C2PA_TAG = 33723, 34377, 52545
+
+
+def scan(stream: BinaryIO) -> Found:
+    """Read what a file has beside its pixels; it never fails, and leaves out what is damaged.
+
+    Args:
+        stream: An open file that can be sought in.
+    """
+    end = stream.seek(0, os.SEEK_END)
+    stream.seek(0)
+    start = stream.read(12)
+    try:
+        if start.startswith(SIGNATURE):
+            return scan_png(stream, end)
+        if start.startswith(b"\xff\xd8\xff"):
+            stream.seek(0)
+            return scan_jpeg(stream.read())
+        if start[:4] == b"RIFF" and start[8:] == b"WEBP":
+            stream.seek(0)
+            return scan_webp(stream.read())
+        if start[4:8] == b"ftyp":
+            return scan_boxes(stream, end)
+    except (ValueError, IndexError, MemoryError, ArithmeticError):  # of a file made to hurt
+        pass
+    return Found()
+
+
+def scan_opened(photo: Image.Image, found: Found) -> None:
+    """Add what Pillow knows of a TIFF or a GIF."""
+    if photo.format == "TIFF":
+        tags: Any = getattr(photo, "tag_v2", {})
+        if C2PA_TAG in tags:
+            found.note(SIGNED)
+        resources = tags.get(_PHOTOSHOP_TAG)
+        iptc = _as_bytes(tags.get(IPTC_TAG))
+        if not iptc and isinstance(resources, bytes):
+            iptc = read_iptc(resources) or b""
+        found.carried = Carried(iptc=iptc)
+    elif photo.format == "GIF" and isinstance(photo.info.get("comment"), bytes):
+        found.carried = Carried(comments=(photo.info["comment"],))
+
+
+def _as_bytes(value: Any) -> bytes:
+    """IPTC's records as bytes, which old programs counted in groups of four."""
+    if isinstance(value, bytes):
+        return value
+    if isinstance(value, tuple) and all(isinstance(part, int) for part in value):
+        return b"".join(part.to_bytes(4, "little") for part in value if 0 <= part < 2**32)
+    return b""
+
+
+def plain_copy(stream: BinaryIO) -> BinaryIO | None:
+    """The same file with nothing but its picture, in memory.
+
+    For a photo that Pillow refuses: what is odd beside the pixels must not cost them.
+
+    Returns:
+        The copy, or None where there is none for this format.
+    """
+    stream.seek(0)
+    start = stream.read(12)
+    if start.startswith(SIGNATURE):
+        return io.BytesIO(plain_png(stream, stream.seek(0, os.SEEK_END)))
+    stream.seek(0)
+    if start.startswith(b"\xff\xd8\xff"):
+        return io.BytesIO(plain_jpeg(stream.read()))
+    if start[:4] == b"RIFF" and start[8:] == b"WEBP":
+        return io.BytesIO(plain_webp(stream.read()))
+    return None
