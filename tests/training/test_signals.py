@@ -10,7 +10,7 @@ import pytest
 from dslr_gan.training.signals import StopRequest, leave_the_group
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_signal_is_noted_once_and_the_old_handlers_come_back(number):
     before = {name: signal.getsignal(name) for name in (signal.SIGTERM, signal.SIGINT)}
     said = []
@@ -21,6 +21,17 @@ def test_a_signal_is_noted_once_and_the_old_handlers_come_back(number):
         assert stop.signal == number
     assert said == [f"{number.name}: stopping after this step, with a checkpoint"]
     assert {name: signal.getsignal(name) for name in before} == before
+
+
+def test_a_hangup_that_is_ignored_stays_so():
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does
+    try:
+        with StopRequest(lambda _: None) as stop:
+            os.kill(os.getpid(), signal.SIGHUP)
+            assert stop.signal is None
+        assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 def wait_for_the_end(ready):
