@@ -17,8 +17,9 @@ from pathlib import Path
 
 from dslr_gan import __version__
 from dslr_gan.cli import enhance, evaluate, export, models, prepare
-from dslr_gan.cli.common import PROGRAM, complain
-from dslr_gan.errors import DslrGanError
+from dslr_gan.cli.common import PROGRAM, complain, standard_output_full
+from dslr_gan.cli.interrupts import STATUS, interruptible
+from dslr_gan.errors import DslrGanError, reason
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -31,25 +32,56 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit status.
     """
     logging.basicConfig(format="dslr_gan: %(message)s", level=logging.WARNING)
+    _open_closed_streams()
     try:
-        status = _run(arguments)
-        sys.stdout.flush()  # here, where a reader who has gone is handled below
+        with interruptible():
+            status = _run(arguments)
+            sys.stdout.flush()  # here, where a reader who has gone is handled below
         return status
     except DslrGanError as error:
         complain(str(error))
         return 1
     except BrokenPipeError:  # whoever read the output has seen enough, as in `| head`
-        with suppress(OSError), Path(os.devnull).open("wb") as nowhere:
-            os.dup2(nowhere.fileno(), sys.stdout.fileno())
+        _drop_output()
         return 1
     except OSError as error:
-        what = error.filename or "a file"
-        reason = error.strerror or type(error).__name__
-        complain(f"{what} cannot be used ({reason}); check the path and its permissions.")
+        complain(_message_of(error))
         return 1
     except KeyboardInterrupt:
         complain("interrupted; every file that was written is whole.")
-        return 130
+        return STATUS
+
+
+def _message_of(error: OSError) -> str:
+    """The error message for what the operating system refused and nobody else explained."""
+    if error.filename is None and _output_fails():
+        _drop_output()
+        return standard_output_full(error)
+    what = error.filename or "a file"
+    return f"{what} cannot be used ({reason(error)}); check the path and its permissions."
+
+
+def _output_fails() -> bool:
+    """Whether standard output takes nothing, which its errors themselves do not tell."""
+    try:
+        sys.stdout.write("\n")
+        sys.stdout.flush()
+    except (OSError, ValueError):
+        return True
+    return False
+
+
+def _drop_output() -> None:
+    """Send what standard output still holds nowhere, or Python would fail at it once more."""
+    with suppress(OSError, ValueError), Path(os.devnull).open("wb") as nowhere:
+        os.dup2(nowhere.fileno(), sys.stdout.fileno())
+
+
+def _open_closed_streams() -> None:
+    """Give a process that was started without an output, as by ``>&-``, one that goes nowhere."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115
 
 
 def _run(arguments: Sequence[str] | None) -> int:

@@ -1,9 +1,36 @@
 """Whole files only: what is written lies beside its destination until it is complete."""
 
+import os
+import re
 import secrets
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import lru_cache
 from pathlib import Path
+
+try:
+    import fcntl
+except ImportError:  # on Windows, where a file that is open cannot be removed anyway
+    fcntl = None  # type: ignore[assignment]
+
+_UNFINISHED = re.compile(r"\.unfinished-[0-9a-f]{8}(\..*)?")
+
+_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
+
+_SET_ASIDE = re.compile(
+    r"@eaDir|@tmp|@Recycle|@Recently-Snapshot|#recycle|#snapshot|~snapshot|\.snapshots?|\.zfs"
+    r"|\.recycle|\.@__thumb|@__thumb|\.thumb(nail)?s?|\.Trash(es|-.*)?|lost\+found|__MACOSX"
+    r"|\$RECYCLE\.BIN|(?-i:RECYCLE[RD])|System Volume Information|FOUND\.\d{3}",
+    re.IGNORECASE,
+)
+"""Folders that file servers and desktops fill with thumbnails, deleted files and older versions."""
+
+_A_DAY = 24 * 3600
+"""Seconds after which an unfinished file is old, where the disk knows no locks."""
+
+_being_written: set[Path] = set()
+"""The unfinished files of this process."""
 
 
 @contextmanager
@@ -11,23 +38,127 @@ def written_whole(destination: str | Path) -> Iterator[Path]:
     """Give a path beside ``destination`` to write to, and rename it into place at the end.
 
     A reader sees the old file or the new one, never half of one. Missing parent folders are
-    made. When the block raises, nothing is left behind.
+    made. When the block raises, nothing is left behind. What a killed process left behind in the
+    folder is removed; the unfinished files of a process that is alive are locked, and stay.
 
     Args:
         destination: The file to write; it is replaced where it exists.
 
     Yields:
-        A path in the same folder, with the same suffix, that does not exist yet.
+        The path of an empty file in the same folder, with the same suffix.
 
     Raises:
         OSError: If the folder cannot be made or written to.
+        FileNotFoundError: If the block wrote nothing.
     """
     destination = Path(destination)
     destination.parent.mkdir(parents=True, exist_ok=True)
-    # Not the destination's own stem, which may fill the file system's limit already.
-    unfinished = destination.with_name(f".unfinished-{secrets.token_hex(4)}{destination.suffix}")
+    _remove_leftovers(Path(os.path.realpath(destination.parent)))
+    unfinished, lock = _locked_file(destination)
+    _being_written.add(unfinished)
     try:
+        os.utime(unfinished, (0, 0))  # until something is written
         yield unfinished
+        if unfinished.stat().st_mtime == 0 == unfinished.stat().st_size:
+            raise FileNotFoundError(2, "Nothing was written", str(destination))
+        if fcntl is None:  # Windows renames no file that is open
+            os.close(lock)
+            lock = -1
         unfinished.replace(destination)
     finally:
+        if lock >= 0:
+            os.close(lock)
         unfinished.unlink(missing_ok=True)
+        _being_written.discard(unfinished)
+
+
+def discard_unfinished() -> None:
+    """Remove the unfinished files of this process, which is about to end without a clean-up."""
+    for file in list(_being_written):
+        with suppress(OSError):
+            file.unlink()
+
+
+def from_home(path: str) -> str:
+    """A path as it was given, with a leading ``~`` or ``~name`` replaced by that home folder.
+
+    Shells do so only at the beginning of a word: in ``--out=~/photos`` the tilde is left to the
+    program.
+    """
+    return os.path.expanduser(path)  # noqa: PTH111 - Path.expanduser raises at unknown names
+
+
+def path_from_home(path: str) -> Path:
+    """The same as a :class:`Path`: the type of an option that takes a path."""
+    return Path(from_home(path))
+
+
+def is_address(text: str) -> bool:
+    """Whether a text that stands for a file is an address such as ``https://example.com/a.jpg``."""
+    return _ADDRESS.match(text) is not None
+
+
+def is_set_aside(name: str) -> bool:
+    """Whether a folder's name is one of those that hold thumbnails, deleted files or old versions.
+
+    File servers, disks and desktops make them by themselves: ``@eaDir``, ``$RECYCLE.BIN``,
+    ``lost+found``, ``.Trash-1000``.
+    """
+    return _SET_ASIDE.fullmatch(name) is not None
+
+
+def _locked_file(destination: Path) -> tuple[Path, int]:
+    """Make an empty file beside a destination, and lock it for as long as it is open."""
+    while True:
+        # Not the destination's own stem, which may fill the file system's limit already.
+        name = f".unfinished-{secrets.token_hex(4)}{destination.suffix}"
+        unfinished = destination.with_name(name)
+        lock = os.open(unfinished, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
+        if fcntl is None:
+            return unfinished, lock
+        with suppress(OSError):  # some network disks have no locks
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        if _is_same(unfinished, lock):
+            return unfinished, lock
+        os.close(lock)  # another process removed it before it was locked
+
+
+@lru_cache(maxsize=1024)
+def _remove_leftovers(folder: Path) -> None:
+    """Remove the unfinished files of dead processes from a folder; once in a process is enough."""
+    with suppress(OSError), os.scandir(folder) as entries:
+        for name in [entry.name for entry in entries if _UNFINISHED.fullmatch(entry.name)]:
+            with suppress(OSError):  # it is gone by now, or another person's
+                _remove_leftover(folder / name)
+
+
+def _remove_leftover(file: Path) -> None:
+    if fcntl is None:
+        if _is_old(file):
+            file.unlink()
+        return
+    lock = os.open(file, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK)
+    try:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return
+        except OSError:  # some network disks have no locks
+            if not _is_old(file):
+                return
+        if _is_same(file, lock):
+            file.unlink()
+    finally:
+        os.close(lock)
+
+
+def _is_old(file: Path) -> bool:
+    status = file.stat()
+    return max(status.st_mtime, status.st_ctime) < time.time() - _A_DAY
+
+
+def _is_same(file: Path, opened: int) -> bool:
+    """Whether a path still leads to a file that was opened."""
+    with suppress(FileNotFoundError):
+        return os.path.samestat(file.stat(), os.fstat(opened))
+    return False

@@ -1,7 +1,13 @@
+import os
+import subprocess
+import sys
+
 import pytest
 
+from dslr_gan import files
 from dslr_gan.errors import DslrGanError
-from dslr_gan.files import written_whole
+from dslr_gan.files import discard_unfinished, from_home, is_address, written_whole
+from tests.support.paths import ROOT
 
 
 def names(folder) -> list[str]:
@@ -55,8 +61,8 @@ def test_the_unfinished_file_lies_beside_with_the_same_suffix(tmp_path):
     with written_whole(tmp_path / "photo.small.jpg") as unfinished:
         assert unfinished.parent == tmp_path
         assert unfinished.suffix == ".jpg"
-        assert not unfinished.exists()
         unfinished.touch()
+    assert (tmp_path / "photo.small.jpg").read_bytes() == b""
 
 
 def test_two_writers_do_not_meet(tmp_path):
@@ -117,3 +123,118 @@ def test_the_error_for_people_is_a_value_error_that_is_its_sentence():
     error = DslrGanError("The photo is empty; choose another one.")
     assert isinstance(error, ValueError)
     assert str(error) == "The photo is empty; choose another one."
+
+
+# Leftovers -----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def next_run():
+    """Lets this process look at folders again, as a new process does."""
+    return files._remove_leftovers.cache_clear
+
+
+def write(folder, name="new.jpg"):
+    with written_whole(folder / name) as unfinished:
+        unfinished.write_bytes(b"new")
+
+
+def test_what_a_killed_process_left_is_removed_by_the_next_and_nothing_else_is(tmp_path, next_run):
+    script = (
+        "import os, sys; from dslr_gan.files import written_whole\n"
+        "with written_whole(sys.argv[1]) as unfinished:\n"
+        "    unfinished.write_bytes(b'half'); os.kill(os.getpid(), 9)"
+    )
+    command = [sys.executable, "-c", script, tmp_path / "old.tif"]
+    assert subprocess.run(command, cwd=ROOT).returncode == -9
+    (left,) = names(tmp_path)
+    assert left.startswith(".unfinished-") and left.endswith(".tif")
+    others = [".unfinished-notes.txt", ".unfinished", "a.unfinished-0123abcd.jpg", ".hidden.jpg"]
+    for other in others:
+        (tmp_path / other).write_text("a person's")
+    (tmp_path / ".unfinished-01234567").write_bytes(b"of a name without a suffix")
+    (tmp_path / ".unfinished-0123abcd.d").mkdir()
+    write(tmp_path)
+    assert names(tmp_path) == sorted([*others, ".unfinished-0123abcd.d", "new.jpg"])
+
+
+def test_what_another_process_writes_stays(tmp_path, next_run):
+    script = (
+        "import sys; from dslr_gan.files import written_whole\n"
+        "with written_whole(sys.argv[1]) as unfinished:\n"
+        "    unfinished.write_bytes(b'half'); print('begun', flush=True); input()\n"
+        "    unfinished.write_bytes(b'whole')"
+    )
+    other = subprocess.Popen(
+        [sys.executable, "-c", script, tmp_path / "other.jpg"],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert other.stdout.readline() == "begun\n"
+    write(tmp_path)
+    next_run()
+    write(tmp_path, "third.jpg")
+    other.communicate("\n", timeout=60)
+    assert other.returncode == 0
+    assert names(tmp_path) == ["new.jpg", "other.jpg", "third.jpg"]
+    assert (tmp_path / "other.jpg").read_bytes() == b"whole"
+
+
+def test_what_this_process_writes_stays(tmp_path, next_run):
+    with written_whole(tmp_path / "first.jpg") as unfinished:
+        unfinished.write_bytes(b"first")
+        next_run()
+        write(tmp_path)
+        assert unfinished.exists()
+    assert names(tmp_path) == ["first.jpg", "new.jpg"]
+
+
+@pytest.mark.parametrize("days", [0, 2])
+def test_without_locks_a_day_decides(tmp_path, next_run, monkeypatch, days):
+    class NoLocks:
+        LOCK_EX = LOCK_NB = 0
+
+        @staticmethod
+        def flock(*_):
+            raise OSError(95, "Operation not supported")
+
+    monkeypatch.setattr(files, "fcntl", NoLocks)
+    left = tmp_path / ".unfinished-0123abcd.jpg"
+    left.write_bytes(b"half")
+    now = left.stat().st_mtime
+    monkeypatch.setattr(files.time, "time", lambda: now + days * 86_400)
+    write(tmp_path)
+    assert left.exists() == (days == 0)
+
+
+def test_a_file_that_may_not_be_looked_at_is_left_alone(tmp_path, next_run):
+    (tmp_path / ".unfinished-0123abcd.jpg").symlink_to(tmp_path / "elsewhere.jpg")
+    (tmp_path / "elsewhere.jpg").write_bytes(b"a photo")
+    write(tmp_path)
+    assert (tmp_path / "elsewhere.jpg").read_bytes() == b"a photo"
+
+
+def test_what_is_unfinished_can_be_discarded_at_once(tmp_path):
+    with pytest.raises(FileNotFoundError), written_whole(tmp_path / "a.jpg") as unfinished:
+        unfinished.write_bytes(b"half")
+        discard_unfinished()
+        assert names(tmp_path) == []
+
+
+# Paths ---------------------------------------------------------------------------------------
+
+
+def test_a_tilde_is_the_home_folder_at_the_beginning_only(monkeypatch):
+    monkeypatch.setenv("HOME", "/home/me")
+    assert from_home("~/a [1]/*.jpg") == "/home/me/a [1]/*.jpg"
+    assert from_home("~") == "/home/me"
+    for path in ("a/~/b", "./~/b", "me/model", "~nobody-of-that-name/b", "a~"):
+        assert from_home(path) == path
+    assert from_home("~root") == os.path.expanduser("~root")  # noqa: PTH111
+
+
+def test_addresses_are_told_from_paths():
+    assert all(map(is_address, ["https://example.com/a.jpg", "file:///a.jpg", "s3://bucket/a"]))
+    assert not any(map(is_address, ["C:\\a.jpg", "C:/a.jpg", "me/model", "a:b.jpg", "/a//b"]))

@@ -7,9 +7,12 @@ once.
 import argparse
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeAlias
 
+from dslr_gan.errors import reason
+from dslr_gan.files import from_home, is_address
 from dslr_gan.models.phones import PHONES
 from hub_card import Source
 
@@ -69,6 +72,35 @@ def add_loading(command: argparse.ArgumentParser) -> None:
     )
 
 
+def path_option(text: str) -> Path:
+    """The type of an option that names a file or a folder: ``~`` is the home folder.
+
+    Raises:
+        argparse.ArgumentTypeError: If it is an address.
+    """
+    return Path(place_option(text))
+
+
+def place_option(text: str) -> str:
+    """The same for an option whose text may mean something else than a path, too."""
+    if is_address(text):
+        raise argparse.ArgumentTypeError(f"{text} is an address (URL); give a path on this machine")
+    return from_home(text)
+
+
+def model_option(text: str) -> str:
+    """The type of an option that names a model.
+
+    Raises:
+        argparse.ArgumentTypeError: If it is an address.
+    """
+    if is_address(text):
+        raise argparse.ArgumentTypeError(
+            f"{text} is an address (URL); give a Hub id as owner/name, or a path"
+        )
+    return from_home(text)
+
+
 def find_photos(inputs: Sequence[str]) -> tuple[list[Path], int]:
     """The photos that the inputs mean, each once, and how many inputs held none."""
     from dslr_gan.enhance import inputs as planning
@@ -80,8 +112,17 @@ def find_photos(inputs: Sequence[str]) -> tuple[list[Path], int]:
 
 
 def complain(message: str) -> None:
-    """Write an error message to stderr."""
-    sys.stderr.write(f"dslr_gan: {printable(message)}\n")
+    """Write an error message to stderr, unless its terminal is gone or its disk is full."""
+    with suppress(OSError):
+        sys.stderr.write(f"dslr_gan: {printable(message)}\n")
+
+
+def standard_output_full(error: OSError) -> str:
+    """The error message for what standard output did not take."""
+    return (
+        f"standard output cannot be written ({reason(error)}); send it to a disk that has room, or "
+        "to a terminal. Files that were written are whole."
+    )
 
 
 def say(line: str) -> None:

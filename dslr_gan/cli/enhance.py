@@ -1,14 +1,11 @@
 """``enhance``: photos in, one enhanced file per photo out."""
 
 import argparse
-import signal
 import sys
-import threading
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from dslr_gan.cli.common import (
@@ -18,17 +15,23 @@ from dslr_gan.cli.common import (
     add_command,
     add_loading,
     complain,
+    model_option,
+    path_option,
+    place_option,
     say,
 )
 from dslr_gan.cli.enhance_report import (
     as_json,
+    cameras_in,
     make_report,
     passed_over_lines,
     summary_lines,
     write_report,
 )
+from dslr_gan.cli.interrupts import removed_at_the_latest
 from dslr_gan.cli.progress import PhotosBar
 from dslr_gan.errors import DslrGanError
+from dslr_gan.files import from_home
 
 if TYPE_CHECKING:
     from dslr_gan.enhance.batch import Models, Outcome
@@ -59,12 +62,14 @@ def add(commands: Commands) -> None:
     command.add_argument(
         "inputs",
         nargs="+",
+        type=from_home,
         metavar="IN",
         help="a photo, a folder with photos, a pattern such as 'holiday/*/*.jpg', or - for one "
         "photo from standard input",
     )
     command.add_argument(
         "--out",
+        type=place_option,
         metavar="DIR",
         help="folder for the results, which keep their place below the given folder; of results "
         "that would share a name the second is called cat-2.jpg; a photo whose format cannot hold "
@@ -76,6 +81,7 @@ def add(commands: Commands) -> None:
     command.add_argument(
         "--model",
         default="iphone",
+        type=model_option,
         metavar="NAME",
         help=f"{KNOWN_MODELS}, or auto: by the maker of each photo's camera, iphone where it is "
         "another or unknown (default: iphone)",
@@ -140,7 +146,10 @@ def _add_batch(command: argparse.ArgumentParser) -> None:
         help="refuse larger photos before they are decoded (default: 250)",
     )
     command.add_argument(
-        "--report", type=Path, metavar="FILE.json", help="write what became of each photo"
+        "--report",
+        type=path_option,
+        metavar="FILE.json",
+        help="write what became of each photo",
     )
     command.add_argument(
         "--workers", type=int, metavar="N", help=f"photos at a time (default: {WORKERS})"
@@ -152,8 +161,7 @@ def _run(options: argparse.Namespace) -> int:
     if STANDARD in (options.out, *options.inputs):
         from dslr_gan.cli.enhance_stream import enhance_stream
 
-        with _terminated_like_interrupted():  # or half a result would stay in the temporary folder
-            return enhance_stream(options)
+        return enhance_stream(options)
     if options.out is None:
         options.show_usage(sys.stderr)
         complain("--out is missing; name a folder for the results.")
@@ -209,23 +217,27 @@ class _Run:
         """Enhance, report, and return the exit status."""
         models = self._models()
         folders = [folder for folder in self._folders() if not folder.exists()]
-        try:
-            with _terminated_like_interrupted():
-                self._enhance(models)
-        except KeyboardInterrupt:
-            self._interrupted()
-            raise
-        finally:
+
+        def remove_empty_folders() -> None:
             for folder in folders:  # the innermost first; one that holds a result stays
                 with suppress(OSError):
                     folder.rmdir()
+
+        try:
+            with removed_at_the_latest(remove_empty_folders):
+                self._enhance(models)
+        except KeyboardInterrupt:
+            self._interrupted(models)
+            raise
         gathered = self.share.gather(
             {number: as_json(outcome) for number, outcome in self.outcomes.items()}
         )
         if gathered is None:  # the first process reports for all
             return 0
         photos = {int(number): entry for share in gathered for number, entry in share.items()}
-        report = self._report([photos[number] for number in sorted(photos)], interrupted=False)
+        entries = [photos[number] for number in sorted(photos)]
+        report = self._report(entries, interrupted=False)
+        _say_hints(models, entries)
         failed = report["counts"]["failed"]
         if failed < len(photos):
             for line in summary_lines(report, self.found, self.options.out):
@@ -286,11 +298,12 @@ class _Run:
         with bar:
             enhance_all(self.jobs, enhancing, finished, workers=workers, progress=bar.advance)
 
-    def _interrupted(self) -> None:
+    def _interrupted(self, models: "Models") -> None:
         """Report how far this process came."""
         photos = [as_json(self.outcomes[number]) for number in sorted(self.outcomes)]
         if self.share.is_first:
             self._report(photos, interrupted=True)
+        _say_hints(models, photos)
         good = sum(not photo["error"] for photo in photos)
         complain(f"{good} of {len(self.jobs)} photos were finished; --resume goes on from there.")
 
@@ -310,25 +323,15 @@ class _Run:
         return report
 
 
+def _say_hints(models: "Models", photos: Sequence[dict[str, Any]]) -> None:
+    """Say of each camera once what is known of it and its model."""
+    for camera, count, first in cameras_in(photos):
+        if hint := models.hint(camera, count):
+            complain(hint if count > 1 else f"{first}: {hint}")
+
+
 def _divide_cores(workers: int) -> None:
     """Give each worker's network its part of the cores."""
     import torch
 
     torch.set_num_threads(max(1, torch.get_num_threads() // workers))
-
-
-@contextmanager
-def _terminated_like_interrupted() -> Iterator[None]:
-    """Turn SIGTERM, by the system or a batch scheduler, into an interrupt, which cleans up."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def interrupt(signal_number: int, frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

@@ -1,13 +1,15 @@
 """What ``enhance`` reports: the lines at the end, and the JSON of ``--report``."""
 
 import json
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from dslr_gan.enhance.batch import Outcome
     from dslr_gan.enhance.inputs import Found
+    from dslr_gan.models.phones import Camera
 
 
 def as_json(outcome: "Outcome") -> dict[str, Any]:
@@ -19,8 +21,26 @@ def as_json(outcome: "Outcome") -> dict[str, Any]:
         "seconds": round(outcome.seconds, 3),
         "model": outcome.model,
         "error": outcome.error,
+        "camera": list(outcome.camera),
         "notes": list(outcome.notes),
     }
+
+
+def cameras_in(photos: Sequence[dict[str, Any]]) -> Iterator[tuple["Camera", int, str]]:
+    """Count the cameras of photos that were enhanced.
+
+    Args:
+        photos: What :func:`as_json` made of each outcome, in the order of the photos.
+
+    Yields:
+        Each camera once, how many photos are of it, and the path of the first.
+    """
+    from dslr_gan.models.phones import Camera
+
+    made = [photo for photo in photos if photo["state"] in ("enhanced", "copied")]
+    counts = Counter(Camera(*photo["camera"]) for photo in made)
+    for camera, count in counts.items():
+        yield camera, count, next(p["source"] for p in made if Camera(*p["camera"]) == camera)
 
 
 def make_report(
@@ -108,13 +128,36 @@ def count_photos(count: int) -> str:
 
 def passed_over_lines(found: "Found") -> Iterator[str]:
     """Report the files in folders that are not photos."""
-    from dslr_gan.enhance.inputs import raw_apart
-
-    raw, others = raw_apart(found.passed_over)
+    raw, folders, others = sort_passed_over(found.passed_over)
     if raw:
         yield (
             f"Passed over, since they are raw files of cameras: {raw}; develop them into TIFF or "
             "JPEG first, for example with darktable or RawTherapee."
         )
+    if folders:
+        yield f"Passed over, since they hold thumbnails or deleted files: {folders}."
     if others:
         yield f"Passed over, since they are no photos: {others}."
+
+
+def sort_passed_over(passed_over: Mapping[str, int]) -> tuple[str, str, str]:
+    """Sort what was passed over by kind.
+
+    Args:
+        passed_over: As in ``dslr_gan.enhance.inputs.Found``.
+
+    Returns:
+        The raw files of cameras, the folders of thumbnails and deleted files, and the other files,
+        each as text such as ``"2 .nef, 1 without a suffix"``; empty where there were none.
+    """
+    from dslr_gan.photo import RAW_SUFFIXES
+
+    raw, folders, others = list[str](), list[str](), list[str]()
+    for kind, count in sorted(passed_over.items()):
+        if kind.endswith("/"):
+            folders.append(f"{count} {kind}")
+        elif kind.removeprefix(".") in RAW_SUFFIXES:
+            raw.append(f"{count} {kind}")
+        else:
+            others.append(f"{count} {kind or 'without a suffix'}")
+    return ", ".join(raw), ", ".join(folders), ", ".join(others)

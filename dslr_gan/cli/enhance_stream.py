@@ -5,7 +5,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from dslr_gan.cli.common import complain
+from dslr_gan.cli.common import complain, standard_output_full
+from dslr_gan.cli.interrupts import removed_at_the_latest
 from dslr_gan.errors import DslrGanError
 
 LARGEST = 2 << 30
@@ -25,7 +26,9 @@ def enhance_stream(options: argparse.Namespace) -> int:
     from dslr_gan.enhance.inputs import Job
     from dslr_gan.photo import MAX_MEGAPIXELS
 
-    with tempfile.TemporaryDirectory(prefix="dslr_gan-") as folder:
+    temporary = tempfile.TemporaryDirectory(prefix="dslr_gan-")
+    folder = temporary.name
+    with removed_at_the_latest(temporary.cleanup):
         given = options.inputs[0]
         source = Path(given) if given != "-" else Path(folder) / "standard input"
         if given == "-":
@@ -52,7 +55,9 @@ def enhance_stream(options: argparse.Namespace) -> int:
             # With the names that the caller knows.
             named = outcome.error.replace(str(job.destination), "standard output")
             raise DslrGanError(named.replace(f"{folder}/", ""))
-        sys.stdout.buffer.write(outcome.destination.read_bytes())
+        if hint := models.hint(outcome.camera):
+            complain(hint)
+        _write(outcome.destination.read_bytes())
     return 0
 
 
@@ -74,7 +79,19 @@ def _check(options: argparse.Namespace) -> None:
         )
 
 
+def _write(data: bytes) -> None:
+    try:
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise DslrGanError(standard_output_full(error)) from error
+
+
 def _read() -> bytes:
+    if sys.stdin is None:
+        raise DslrGanError("standard input is closed; send a photo to it, as in < photo.jpg.")
     if sys.stdin.isatty():
         raise DslrGanError("standard input is a terminal; send a photo to it, as in < photo.jpg.")
     data = sys.stdin.buffer.read(LARGEST + 1)

@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
-from dslr_gan.cli.common import KNOWN_MODELS, PROGRAM, Commands, add_command, add_loading
+from dslr_gan.cli.common import (
+    KNOWN_MODELS,
+    PROGRAM,
+    Commands,
+    add_command,
+    add_loading,
+    model_option,
+    path_option,
+)
+from dslr_gan.cli.progress import STDERR
 from dslr_gan.errors import DslrGanError
 from dslr_gan.files import written_whole
 
@@ -33,6 +42,7 @@ def add(commands: Commands) -> None:
     command.add_argument(
         "--model",
         action="append",
+        type=model_option,
         metavar="NAME[=LABEL]",
         help=f"{KNOWN_MODELS}; may be given several times, and with what the tables are to call "
         "it (default: iphone)",
@@ -40,6 +50,7 @@ def add(commands: Commands) -> None:
     command.add_argument(
         "--pairs",
         required=True,
+        type=model_option,
         metavar="PAIRS",
         help="a folder with one sub-folder of phone photos and one called canon, same file names; "
         "DPED's, such as dped/iphone; what `prepare` wrote; or a Hub dataset owner/name",
@@ -54,13 +65,18 @@ def add(commands: Commands) -> None:
     command.add_argument(
         "--phone", metavar="NAME", help="whose photos they are, for Table I (default: their folder)"
     )
-    command.add_argument("--json", type=Path, metavar="FILE", help="write the scores here, too")
     command.add_argument(
-        "--markdown", type=Path, metavar="FILE", help="write Table I here, every metric explained"
+        "--json", type=path_option, metavar="FILE", help="write the scores here, too"
+    )
+    command.add_argument(
+        "--markdown",
+        type=path_option,
+        metavar="FILE",
+        help="write Table I here, every metric explained",
     )
     command.add_argument(
         "--figure",
-        type=Path,
+        type=path_option,
         metavar="FILE.png",
         help="write the paper's figure here: each model's result, the DSLR photo, the phone photo",
     )
@@ -69,7 +85,7 @@ def add(commands: Commands) -> None:
     )
     command.add_argument(
         "--vgg_weights",
-        type=Path,
+        type=path_option,
         metavar="FILE",
         help="VGG-16 as safetensors: measures the distance of its features, too",
     )
@@ -93,7 +109,7 @@ def _run(options: argparse.Namespace) -> int:
         )
         for label, name in names.items()
     }
-    with tqdm(total=len(rows), delay=1, unit="pair", desc="evaluating") as bar:
+    with tqdm(total=len(rows), delay=1, unit="pair", desc="evaluating", file=STDERR) as bar:
         scores = evaluate(enhancers, rows, vgg=vgg, progress=lambda *_: bar.update())
     sys.stdout.write(scores.table())
     for label, enhancer in enhancers.items():

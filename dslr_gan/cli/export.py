@@ -1,9 +1,16 @@
 """``export``: a model as ONNX."""
 
 import argparse
-from pathlib import Path
 
-from dslr_gan.cli.common import KNOWN_MODELS, PROGRAM, Commands, add_command, say
+from dslr_gan.cli.common import (
+    KNOWN_MODELS,
+    PROGRAM,
+    Commands,
+    add_command,
+    model_option,
+    path_option,
+    say,
+)
 from dslr_gan.errors import DslrGanError
 
 
@@ -18,11 +25,15 @@ def add(commands: Commands) -> None:
         f"{PROGRAM} export --model iphone --out iphone.onnx",
     )
     command.add_argument(
-        "--model", default="iphone", metavar="NAME", help=f"{KNOWN_MODELS} (default: iphone)"
+        "--model",
+        default="iphone",
+        type=model_option,
+        metavar="NAME",
+        help=f"{KNOWN_MODELS} (default: iphone)",
     )
     command.add_argument(
         "--out",
-        type=Path,
+        type=path_option,
         required=True,
         metavar="FILE.onnx",
         help="file for the network; a model that uses a context gets FILE.context.onnx, too",

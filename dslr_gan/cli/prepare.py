@@ -6,10 +6,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dslr_gan.cli.common import PROGRAM, Commands, add_command, complain, make_source
+from dslr_gan.cli.common import PROGRAM, Commands, add_command, complain, make_source, path_option
 from dslr_gan.cli.prepare_teacher import add_targets, add_teacher, run_with_targets
 from dslr_gan.cli.progress import progress_bar
 from dslr_gan.errors import DslrGanError
+from dslr_gan.files import from_home
 
 if TYPE_CHECKING:
     from dslr_gan.prepare.pipeline import Prepared
@@ -36,16 +37,25 @@ def add(commands: Commands) -> None:
     )
     command.description = f"{command.description}\n\n{_ALIGNED}"
     command.add_argument(
-        "inputs", nargs="*", metavar="IN", help="a photo, or a folder with photos directly inside"
+        "inputs",
+        nargs="*",
+        type=from_home,
+        metavar="IN",
+        help="a photo, or a folder with photos directly inside",
     )
     command.add_argument(
-        "--out", type=Path, required=True, metavar="DIR", help="new folder for the pairs"
+        "--out", type=path_option, required=True, metavar="DIR", help="new folder for the pairs"
     )
     kind = command.add_mutually_exclusive_group(required=True)
-    kind.add_argument("--phone", type=Path, metavar="DIR", help="folder with a phone's photos")
-    kind.add_argument("--teacher", type=Path, metavar="FILE", help="published generator")
     kind.add_argument(
-        "--targets", type=Path, metavar="DIR", help="folder with a target of each photo's name"
+        "--phone", type=path_option, metavar="DIR", help="folder with a phone's photos"
+    )
+    kind.add_argument("--teacher", type=path_option, metavar="FILE", help="published generator")
+    kind.add_argument(
+        "--targets",
+        type=path_option,
+        metavar="DIR",
+        help="folder with a target of each photo's name",
     )
     _add_aligned(command.add_argument_group("with --phone"))
     add_teacher(command.add_argument_group("with --teacher"))
@@ -71,13 +81,13 @@ def add(commands: Commands) -> None:
 def _add_aligned(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--dslr",
-        type=Path,
+        type=path_option,
         metavar="DIR",
         help="folder with the DSLR's photos, of the same names but for the suffix",
     )
     group.add_argument(
         "--csv",
-        type=Path,
+        type=path_option,
         metavar="FILE",
         help="table with the columns phone and dslr, paths in the folders; instead of equal names",
     )

@@ -2,9 +2,8 @@
 
 import argparse
 import sys
-from pathlib import Path
 
-from dslr_gan.cli.common import find_photos, make_source
+from dslr_gan.cli.common import find_photos, make_source, path_option
 from dslr_gan.cli.progress import progress_bar
 
 
@@ -38,7 +37,7 @@ def add_targets(group: argparse._ArgumentGroup) -> None:
     )
     group.add_argument(
         "--blend-with",
-        type=Path,
+        type=path_option,
         metavar="FILE",
         help="published generator, whose enhancement of each patch is mixed into its target",
     )

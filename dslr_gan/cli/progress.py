@@ -1,9 +1,10 @@
 """Progress bars of the commands."""
 
+import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any, TextIO, cast
 
 from tqdm import tqdm
 
@@ -12,6 +13,27 @@ from dslr_gan.errors import shown
 
 if TYPE_CHECKING:
     from dslr_gan.enhance.inputs import Job
+
+
+class _Stderr:
+    """Standard error for a bar, whose steps must not fail where a terminal or a disk does."""
+
+    def write(self, text: str) -> None:
+        """Write what can be written."""
+        with suppress(OSError):
+            sys.stderr.write(text)
+
+    def flush(self) -> None:
+        """Flush what can be flushed."""
+        with suppress(OSError):
+            sys.stderr.flush()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(sys.stderr, name)
+
+
+STDERR = cast(TextIO, _Stderr())
+"""The ``file`` of a bar."""
 
 
 class PhotosBar:
@@ -23,7 +45,7 @@ class PhotosBar:
         self._lock = threading.Lock()
         self._moving: dict[Job, float] = {}
         self._finished = 0
-        self._bar = tqdm(total=photos, delay=1, bar_format=self.LAYOUT, disable=silent)
+        self._bar = tqdm(total=photos, delay=1, bar_format=self.LAYOUT, disable=silent, file=STDERR)
         self._silent = silent
 
     def __enter__(self) -> "PhotosBar":
@@ -60,7 +82,7 @@ class PhotosBar:
 @contextmanager
 def progress_bar(total: int, unit: str) -> Iterator[Callable[[int, int], None]]:
     """Show a progress bar; yields the function that moves it."""
-    with tqdm(total=total, delay=1, unit=unit, desc="preparing") as bar:
+    with tqdm(total=total, delay=1, unit=unit, desc="preparing", file=STDERR) as bar:
 
         def advance(done: int, _: int) -> None:
             bar.update(done - bar.n)

@@ -3,7 +3,7 @@
 import io
 import os
 import stat
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, BinaryIO, TypeAlias
 
 import datasets
@@ -11,7 +11,7 @@ import fsspec
 import numpy as np
 from PIL import Image
 
-from dslr_gan.errors import DslrGanError
+from dslr_gan.errors import DslrGanError, shown
 from dslr_gan.photo import eight_bits, open_photo, photo_pixels
 
 MAX_PLAIN_PIXELS = 16_000_000
@@ -55,11 +55,22 @@ def decode_pair(
     """Decode one row of pairs; ``name`` is what an error calls it. See :func:`read_pair`."""
     phone, dslr = (_decode(stored[column], name) for column in ("phone", "dslr"))
     if phone.shape != dslr.shape:
+        phone_file, dslr_file = (_file_of(stored[column]) for column in ("phone", "dslr"))
         raise DslrGanError(
-            f"{name}: the phone picture has {phone.shape[1]}x{phone.shape[0]} pixels and the "
-            f"DSLR picture {dslr.shape[1]}x{dslr.shape[0]}; both must be of one size."
+            f"{name}: the phone picture{phone_file} has {_size(phone)} pixels and the DSLR "
+            f"picture{dslr_file} {_size(dslr)}; both must be of one size."
         )
     return phone, dslr
+
+
+def _size(picture: np.ndarray) -> str:
+    return f"{picture.shape[1]}x{picture.shape[0]}"
+
+
+def _file_of(stored: Image.Image | Mapping[str, Any]) -> str:
+    """A picture's file for the inside of a message, after a space; empty where none is known."""
+    path = None if isinstance(stored, Image.Image) else stored.get("path")
+    return f" {shown(path)}" if path else ""
 
 
 def _decode(stored: Image.Image | Mapping[str, Any], name: str) -> np.ndarray:
@@ -132,10 +143,22 @@ def _named(encoded: bytes, path: str | None) -> BinaryIO:
     return stream
 
 
-def check_room(picture: np.ndarray, size: int, name: str) -> None:
-    """Refuse a picture that no patch can be cut out of."""
+def check_room(
+    picture: np.ndarray, size: int, name: str, row: Callable[[], Mapping[str, Any]]
+) -> None:
+    """Refuse a picture that no patch can be cut out of.
+
+    Args:
+        picture: A pair's phone picture ``(H, W, 3)``.
+        size: Side of the patches.
+        name: What an error calls the pair.
+        row: Gives the row that the picture is of, for the name of its file.
+
+    Raises:
+        DslrGanError: If one of its sides is shorter than a patch.
+    """
     if min(picture.shape[:2]) < size:
         raise DslrGanError(
-            f"{name} has {picture.shape[1]}x{picture.shape[0]} pixels, less than a patch of "
-            f"{size}; take smaller patches (--resolution)."
+            f"{name}:{_file_of(row()['phone']) or ' its picture'} has {_size(picture)} pixels, "
+            f"less than a patch of {size}; take smaller patches (--resolution), or leave it out."
         )

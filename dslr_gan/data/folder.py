@@ -11,6 +11,7 @@ import datasets
 import pyarrow as pa
 
 from dslr_gan.errors import DslrGanError
+from dslr_gan.files import is_set_aside
 from dslr_gan.photo import PHOTO_SUFFIXES
 
 TARGETS = "canon"
@@ -47,7 +48,7 @@ def find_pairs(folder: str | Path) -> PairsFolder:
     others = sorted(
         entry
         for entry in folder.iterdir()
-        if entry.is_dir() and entry.name != TARGETS and not entry.name.startswith(".")
+        if entry.is_dir() and entry.name != TARGETS and not _is_passed_over(entry.name)
     )
     if not dslr.is_dir() or len(others) != 1:
         found = ", ".join(entry.name for entry in sorted(folder.iterdir()) if entry.is_dir())
@@ -114,6 +115,11 @@ def split_folder(folder: str | Path, split: str) -> Path:
 def has_test_pairs(folder: str | Path) -> bool:
     """Whether a folder of pairs brings its own test pairs, in DPED's layout."""
     return (Path(folder) / "test_data" / "patches").is_dir()
+
+
+def _is_passed_over(name: str) -> bool:
+    """Whether a folder is hidden, or one that a file server or a desktop made."""
+    return name.startswith(".") or is_set_aside(name)
 
 
 def _picture_names(folder: Path) -> set[str]:

@@ -95,7 +95,7 @@ class PatchPairs(Dataset):
         if kept is not None:
             return kept
         phone, dslr = read_pair(self.datasets[place], row)
-        check_room(phone, self.size, f"pair {row}")
+        check_room(phone, self.size, f"pair {row}", lambda: self.datasets[place][row])
         self._room -= phone.nbytes + dslr.nbytes
         if self._room >= 0:
             self._kept[place, row] = phone, dslr

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import datasets
@@ -143,7 +144,7 @@ class StreamedPairs(torch.utils.data.IterableDataset):
                     continue
                 name = f"pair {length} of epoch {epoch}"
                 phone, dslr = decode_pair(row, name)
-                check_room(phone, self.size, name)
+                check_room(phone, self.size, name, partial(dict, row))
                 yield phone, dslr
             if length == 0:
                 raise DslrGanError(

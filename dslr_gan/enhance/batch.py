@@ -1,5 +1,6 @@
 """Many photos, one or several at a time; one that fails is reported and the others go on."""
 
+import errno
 import hashlib
 import json
 import os
@@ -46,8 +47,10 @@ class Outcome:
     """Where the weights came from; empty where none were used."""
     error: str = ""
     """Why it failed."""
+    camera: Camera = Camera()
+    """What the EXIF of an enhanced photo says of its camera; see :meth:`Models.hint`."""
     notes: tuple[str, ...] = ()
-    """What is worth knowing: its camera, and what the photo has and the result does not."""
+    """What the photo has and the result does not."""
 
 
 # Models --------------------------------------------------------------------------------------
@@ -75,8 +78,6 @@ class Models:
         self.fingerprint = " ".join(map(_fingerprint, self._enhancers.values()))
         """The same for the same settings and weights of every network, and for no others."""
         self._only = names[0]
-        self._hinted: set[tuple[str, str]] = set()
-        self._lock = threading.Lock()
 
     @property
     def device(self) -> torch.device:
@@ -88,19 +89,19 @@ class Models:
         name = (camera.phone or DEFAULT).name if self.is_auto else self._only
         return self._enhancers[name]
 
-    def hint(self, camera: Camera) -> str | None:
-        """What a person should know of a camera and its model; only once for each camera."""
+    def hint(self, camera: Camera, photos: int = 1) -> str | None:
+        """What a person should know of a camera's photos and the model that was taken for them."""
         phone = self._phone_for(camera)
         if phone is None:
             return None
-        hint = camera_hint(phone, camera)
         if self.is_auto and not str(camera):
-            hint = f"This photo does not name its camera: the {phone.title} model was taken."
-        with self._lock:
-            if hint is None or camera in self._hinted:
-                return None
-            self._hinted.add(camera)
-            return hint
+            do_not = (
+                f"{photos} photos do not name their camera"
+                if photos > 1
+                else "This photo does not name its camera"
+            )
+            return f"{do_not}: the {phone.title} model was taken."
+        return camera_hint(phone, camera, photos)
 
     def _phone_for(self, camera: Camera) -> Phone | None:
         """The phone that a camera's model was made for, where that is known."""
@@ -164,33 +165,27 @@ class Enhancing:
             self.say(job.source, text)
             notes.append(text)
 
+        destination, state, model, camera = job.destination, "failed", "", Camera()
         try:
-            destination, state, model = self._enhance(job, progress, note)
+            destination, state, model, camera = self._enhance(job, progress, note)
             error = ""
         except DslrGanError as reason:
-            destination, state, model = job.destination, "failed", ""
             named = any(shown(path) in str(reason) for path in (job.source, job.destination))
             error = str(reason) if named else f"{shown(job.source)}: {reason}"
         except Exception as reason:  # a batch of hundreds does not end at one odd photo
-            destination, state, model = job.destination, "failed", ""
             error = _unforeseen(job.source, reason)
         seconds = time.perf_counter() - started
-        return Outcome(job.source, destination, state, seconds, model, error, tuple(notes))
+        return Outcome(job.source, destination, state, seconds, model, error, camera, tuple(notes))
 
     def _enhance(
         self, job: Job, progress: Progress, note: Callable[[str], None]
-    ) -> tuple[Path, str, str]:
-        """Give the result's file, its state, and where the weights came from."""
+    ) -> tuple[Path, str, str, Camera]:
+        """Give the result's file, its state, where the weights came from, and the camera."""
         if before := self._done_before(job):
-            return job.destination, before, ""
-
-        def choose(camera: Camera) -> PhotoEnhancer:
-            if hint := self.models.hint(camera):
-                note(hint)
-            return self.models.for_camera(camera)
-
+            return job.destination, before, "", Camera()
+        _check_length(job)
         result = enhance_file(
-            choose,
+            self.models.for_camera,
             job.source,
             job.destination,
             strength=self.strength,
@@ -205,7 +200,8 @@ class Enhancing:
             note(text)
         if self.record:
             self.record.add(job.source, result.file, self._settings)
-        return result.file, "copied" if result.copied else "enhanced", result.model
+        state = "copied" if result.copied else "enhanced"
+        return result.file, state, result.model, result.camera
 
     @property
     def _settings(self) -> str:
@@ -231,6 +227,25 @@ class Enhancing:
                     f"of {shown(job.source)}; add --overwrite to replace it."
                 )
         return None
+
+
+def _check_length(job: Job) -> None:
+    """Refuse, before any work, a name that the disk of the results cannot hold.
+
+    Raises:
+        DslrGanError: If it is too long.
+    """
+    destination = job.destination.absolute()
+    # Where it will be there may be no folder yet, but on the same disk there is one.
+    there = next(folder for folder in destination.parents if os.path.isdir(folder))  # noqa: PTH112
+    try:
+        os.lstat(there / destination.name)
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            raise DslrGanError(
+                f"The name {shown(destination.name)} is too long for the disk of the results; "
+                f"rename the photo {shown(job.source)}, or choose another --format."
+            ) from error
 
 
 def _unforeseen(source: Path, error: Exception) -> str:

@@ -9,6 +9,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from dslr_gan.enhance.forking import check_not_forked, compute_after_forks
 from dslr_gan.enhance.memory import keep_freed_memory, memory_error_message
 from dslr_gan.enhance.precision import ForwardTile, NetworkRunner
 from dslr_gan.enhance.tiling import Tile, plan_tiles, split_tile
@@ -39,6 +40,8 @@ SMALLEST_TILE = 16
 
 class PhotoEnhancer:
     """Enhances photos of any size, tile by tile.
+
+    Processes that are forked after this can use it, too, unless it computes on a GPU.
 
     The network's memory depends on the tile; the photo's own pixels come on top: 8 bytes each
     for the photo and its result, 16 where its colours have 16 bits.
@@ -73,6 +76,7 @@ class PhotoEnhancer:
         self.tile = tile
         self.device = _device(device)
         keep_freed_memory()
+        compute_after_forks()
         generator.to(self.device)
         # Convolutions on a CPU are faster with the channels innermost.
         generator.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -220,6 +224,7 @@ class PhotoEnhancer:
         progress: Callable[[int, int], None] | None,
     ) -> None:
         """Enhance all tiles of a photo and hand them to the writer."""
+        check_not_forked(self.device)
         tile_and_margin = self._tile_and_margin(pixels.height, pixels.width)
         tiles = plan_tiles(pixels.height, pixels.width, *tile_and_margin)
         context = self._context(pixels)
@@ -300,6 +305,7 @@ def _device(wanted: str | torch.device | None) -> torch.device:
         wanted = "cuda" if torch.cuda.is_available() else "cpu"
     try:
         device = torch.device(wanted)
+        check_not_forked(device)
         torch.zeros(1, device=device).item()  # "meta" holds no numbers to give back
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         raise DslrGanError(f"there is no device {wanted!s} here; cpu always works.") from error

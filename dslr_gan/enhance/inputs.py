@@ -13,19 +13,20 @@ Names that differ only in case, or in how an accent is composed, count as the sa
 they are.
 """
 
+import fnmatch
 import glob
 import os
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from fnmatch import fnmatch
 from pathlib import Path
 
 from dslr_gan.enhance.naming import fitting_name, format_by_header
 from dslr_gan.errors import DslrGanError, shown
-from dslr_gan.photo import BECOMES, PHOTO_SUFFIXES, RAW_SUFFIXES, find_format
+from dslr_gan.files import is_address, is_set_aside
+from dslr_gan.photo import BECOMES, PHOTO_SUFFIXES, find_format
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,8 @@ class Found:
     problems: list[str] = field(default_factory=list)
     """An error message for each input or folder that gave no photos."""
     passed_over: Counter[str] = field(default_factory=Counter)
-    """How many files in folders are not photos, by suffix in lower case with its dot."""
+    """How many files in folders are not photos, by suffix in lower case with its dot, and how many
+    folders hold thumbnails or deleted files, by name with a slash at its end."""
 
 
 @dataclass(frozen=True)
@@ -70,9 +72,12 @@ def find_photos(
 
     In a folder a photo is a file with the suffix of one, not hidden; everything else there is
     passed over. A file that was given itself counts as a photo, whatever it is called. A
-    pattern (``*``, ``?``, ``[a-z]``, ``**``) is one only where no file of that name exists.
+    pattern (``*``, ``?``, ``[a-z]``, ``**``) is one only where no file of that name exists, and
+    so is each of its parts.
 
-    Folders behind a link are searched, too, but no folder twice, so a circle of links ends.
+    Folders of thumbnails and deleted files, such as ``@eaDir``, are passed over and counted; one
+    that was given by itself is searched. Folders behind a link are searched, too, but no folder
+    twice, so a circle of links ends.
 
     Args:
         inputs: Paths and patterns.
@@ -90,12 +95,21 @@ def find_photos(
             found.photos.append(photo)
 
     skip = {mark for mark in (_mark(out),) if out and mark}
+    inputs = list(inputs)
+    parents = Counter(Path(given).parent for given in inputs)
     for given in inputs:
         if not given:
             found.problems.append("One input is empty; check what the shell made of it.")
             continue
+        if is_address(given) and not os.path.lexists(given):
+            found.problems.append(
+                f"{shown(given)} is an address (URL); download the photo and give its file's path."
+            )
+            continue
         if not os.path.lexists(given) and glob.has_magic(given):
             photos = _matching(given, recursive, skip, found)
+        elif parents[Path(given).parent] > 1 and _is_set_aside(Path(given), found):
+            continue  # among others of its folder it is what a shell made of a pattern
         elif os.path.isdir(given):  # noqa: PTH112 - False, too, for a name no disk can hold
             photos = _inside(Path(given), recursive, skip, found)
         else:
@@ -107,13 +121,13 @@ def find_photos(
 
 def _matching(pattern: str, recursive: bool, skip: set, found: Found) -> list[Photo]:
     """What a pattern matches, as if a shell had expanded it, without what is no photo."""
-    base = Path(_folder_before(pattern))
-    if "**" in Path(pattern).parts:
-        photos = _matching_deep(pattern, base, skip, found)
+    base = _folder_before(pattern)
+    parts = Path(pattern).parts[len(base.parts) :]
+    if "**" in parts:
+        photos = _matching_deep(base, parts, skip, found)
     else:
         photos = []
-        matches = glob.glob(pattern)  # noqa: PTH207 - Path.glob takes no absolute pattern
-        for match in sorted(map(Path, matches), key=lambda path: path.parts):
+        for match in _expand(base, parts, found):
             if any(_mark(folder) in skip for folder in (match, *match.parents)):
                 continue
             place = match.relative_to(base)
@@ -122,19 +136,56 @@ def _matching(pattern: str, recursive: bool, skip: set, found: Found) -> list[Ph
             if os.path.isdir(match):  # noqa: PTH112
                 inside = _walk(match, recursive, skip, found)
                 photos += [Photo(photo.path, place / photo.place) for photo in inside]
-            elif _is_photo(match, found):
+            elif not pattern.endswith(os.sep) and _is_photo(match, found):
                 photos.append(Photo(match, place))
     if not photos:
         found.problems.append(f"{shown(pattern)} matches no photos; check the pattern.")
     return photos
 
 
-def _matching_deep(pattern: str, base: Path, skip: set, found: Found) -> list[Photo]:
+def _folder_before(pattern: str) -> Path:
+    """The folder that a pattern starts in: its parts before the first wildcard.
+
+    Brackets in the name of a folder that exists are no wildcard.
+    """
+    base = Path()
+    for part in Path(pattern).parts:
+        if glob.has_magic(part) and not os.path.lexists(base / part):
+            break
+        base /= part
+    return base
+
+
+def _expand(base: Path, parts: Sequence[str], found: Found) -> list[Path]:
+    """What the parts of a pattern without ``**`` match below a folder, in order."""
+    paths = [base]
+    for part in parts:
+        paths = [match for path in paths for match in _expand_part(path, part, found)]
+    return paths
+
+
+def _expand_part(folder: Path, part: str, found: Found) -> list[Path]:
+    """What one part of a pattern matches in a folder; a name that exists there means itself."""
+    if os.path.lexists(folder / part) or not glob.has_magic(part):
+        return [folder / part] if os.path.lexists(folder / part) else []
+    try:
+        listed = os.listdir(folder)  # noqa: PTH208 - of names, not paths
+    except OSError:  # a file, or a folder that may not be read
+        return []
+    names = sorted(name for name in listed if part.startswith(".") or not name.startswith("."))
+    # "Trip [2024]*" is meant literally where nothing matches it as a pattern.
+    matches = fnmatch.filter(names, part) or fnmatch.filter(names, part.replace("[", "[[]"))
+    return [folder / name for name in matches if not _is_set_aside(folder / name, found)]
+
+
+def _matching_deep(base: Path, parts: Sequence[str], skip: set, found: Found) -> list[Photo]:
     """What a pattern with ``**`` matches; found by a walk, since links may form circles."""
     walked = Found()
     photos = _walk(base, True, skip, walked)
     found.problems += walked.problems
-    wanted = Path(pattern).parts[len(base.parts) :]
+    found.passed_over.update({k: n for k, n in walked.passed_over.items() if k.endswith("/")})
+    names = {part for photo in photos for part in photo.place.parts}
+    wanted = tuple(glob.escape(part) if part in names else part for part in parts)
     return [photo for photo in photos if _fits(photo.place.parts, wanted)]
 
 
@@ -144,14 +195,8 @@ def _fits(parts: tuple[str, ...], pattern: tuple[str, ...]) -> bool:
     if pattern[0] == "**":  # any number of folders, or all that is left
         rest = pattern[1:]
         return not rest or any(_fits(parts[start:], rest) for start in range(len(parts)))
-    return bool(parts) and fnmatch(parts[0], pattern[0]) and _fits(parts[1:], pattern[1:])
-
-
-def _folder_before(pattern: str) -> str:
-    """The folder that a pattern starts in: its parts before the first wildcard."""
-    while glob.has_magic(pattern):
-        pattern = os.path.dirname(pattern)  # noqa: PTH120 - "" where there is none, not "."
-    return pattern
+    fits = bool(parts) and fnmatch.fnmatch(parts[0], pattern[0])
+    return fits and _fits(parts[1:], pattern[1:])
 
 
 def _inside(folder: Path, recursive: bool, skip: set, found: Found) -> list[Photo]:
@@ -208,6 +253,8 @@ def _search(
             )
             continue
         for entry in entries:
+            if recursive and _is_set_aside(folder / entry.name, found):
+                continue
             if entry.name.startswith("."):
                 continue
             path, inner = folder / entry.name, place / entry.name
@@ -216,6 +263,14 @@ def _search(
                     photos.append(Photo(path, inner))
             elif recursive:
                 (links if entry.is_symlink() else waiting).append((path, inner))
+
+
+def _is_set_aside(path: Path, found: Found) -> bool:
+    """Whether a path is a folder of thumbnails or deleted files; it is counted if so."""
+    if not is_set_aside(path.name) or not os.path.isdir(path):  # noqa: PTH112
+        return False
+    found.passed_over[f"{path.name}/"] += 1
+    return True
 
 
 def _is_folder(entry: os.DirEntry) -> bool:
@@ -233,23 +288,6 @@ def _is_photo(path: Path, found: Found) -> bool:
         return True
     found.passed_over[suffix] += 1
     return False
-
-
-def raw_apart(passed_over: Mapping[str, int]) -> tuple[str, str]:
-    """Separate the raw files of cameras from the other files that were passed over.
-
-    Args:
-        passed_over: As in :class:`Found`.
-
-    Returns:
-        The raw files, then the others, each as text such as ``"2 .nef, 1 without a suffix"``;
-        empty where there were none.
-    """
-    kinds: dict[bool, list[str]] = {True: [], False: []}
-    for suffix, count in sorted(passed_over.items()):
-        is_raw = suffix.removeprefix(".") in RAW_SUFFIXES
-        kinds[is_raw].append(f"{count} {suffix or 'without a suffix'}")
-    return ", ".join(kinds[True]), ", ".join(kinds[False])
 
 
 def _by_folder(place: Path) -> tuple:

@@ -119,12 +119,13 @@ def _words(value: object) -> str:
     return " ".join("".join(printable).split())[:60]
 
 
-def camera_hint(phone: Phone, camera: Camera) -> str | None:
+def camera_hint(phone: Phone, camera: Camera, photos: int = 1) -> str | None:
     """Say that a photo is not of the camera that a phone's weights learned from.
 
     Args:
         phone: Whose weights are used.
         camera: What the photo says.
+        photos: How many photos say so.
 
     Returns:
         One sentence for people; None where the camera is the right one, or nothing is known.
@@ -138,7 +139,8 @@ def camera_hint(phone: Phone, camera: Camera) -> str | None:
         advice = f"the {camera.phone.title} model may suit it better"
     else:
         advice = "what it does to other cameras was not measured; less strength may look better"
+    taken = "This photo was taken" if photos == 1 else f"{photos} photos were taken"
     return (
-        f"This photo was taken with a camera called {camera}, and the {phone.title} model learned "
+        f"{taken} with a camera called {camera}, and the {phone.title} model learned "
         f"from the {phone.camera}: {advice}."
     )

@@ -16,6 +16,7 @@ from dslr_gan.enhance.photo_file import enhance_file
 from dslr_gan.errors import DslrGanError
 from dslr_gan.metrics.similarity import WINDOW, photo_ssim
 from dslr_gan.models.phones import PHONES, camera_hint
+from dslr_gan.page.cancelled import is_cancelled
 from dslr_gan.page.uploads import fresh_folder, message_of, uploaded
 from dslr_gan.photo import eight_bits, open_photo, photo_pixels
 
@@ -51,7 +52,7 @@ def _load(phone: str) -> PhotoEnhancer:
 _loading = threading.Lock()
 
 _computing = threading.Lock()
-"""Gradio lets one call in at a time, but a cancelled one runs on unseen until its end."""
+"""Gradio lets one call in at a time, but a cancelled one runs on unseen until its tile's end."""
 
 
 def enhancer_for(phone: Any) -> PhotoEnhancer:
@@ -72,22 +73,30 @@ def enhance_upload(
     """Enhance one uploaded photo and measure what was done to it.
 
     Raises:
-        DslrGanError: If the photo cannot be read, or the phone or the strength is not valid. A
-            reference that cannot be used is no error: ``details["note"]`` says why.
+        DslrGanError: If the photo cannot be read, the phone or the strength is not valid, or the
+            call was cancelled. A reference that cannot be used is no error:
+            ``details["note"]`` says why.
     """
     if not (isinstance(strength, int | float) and 0 <= strength <= 1):
         raise DslrGanError(f"The strength must be a number from 0 to 1, got {strength!r}.")
     progress(0, desc="Loading the model")
     enhancer = enhancer_for(phone)
     progress(0, desc="Reading the photo")
+
+    def tile_done(done: int, tiles: int) -> None:
+        _stop_if_cancelled()  # or the next person would wait for a result that nobody wants
+        progress((done, tiles), desc="Enhancing", unit="tiles")
+
     with _computing:
+        _stop_if_cancelled()
         result = enhance_file(
             enhancer,
             photo,
             fresh_folder() / f"{photo.stem}_enhanced{photo.suffix}",
             strength=strength,
-            progress=lambda done, tiles: progress((done, tiles), desc="Enhancing", unit="tiles"),
+            progress=tile_done,
         )
+    _stop_if_cancelled()
     progress(1.0, desc="Saving and measuring")
     # The scores are of the file that is downloaded.
     before, after = displayed(open_photo(photo)), displayed(open_photo(result.file))
@@ -106,6 +115,11 @@ def enhance_upload(
         "hint": camera_hint(PHONES[phone], result.camera),
     }
     return Enhanced(result.file, before, after, details)
+
+
+def _stop_if_cancelled() -> None:
+    if is_cancelled():
+        raise DslrGanError("This was cancelled; press Enhance to start again.")
 
 
 def displayed(photo: Image.Image) -> Image.Image:

@@ -6,6 +6,7 @@ bits, its lack of colour. Where the photo goes depends on the class: in memory i
 the photo that it is made of, in a file it costs nothing.
 """
 
+import errno
 import os
 import stat
 from abc import ABC, abstractmethod
@@ -174,6 +175,8 @@ def writing_errors(name: str, kind: PhotoFormat) -> Iterator[None]:
         advice = f"{kind.name} may not hold it: choose another format, such as --format png"
         if isinstance(error, OSError) and error.errno:
             advice = "check that the folder can be written to and has room"
+            if error.errno == errno.ENAMETOOLONG:
+                advice = "give it a shorter name"
         raise DslrGanError(f"{name} cannot be written ({reason(error)}); {advice}.") from error
 
 

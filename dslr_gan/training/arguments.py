@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dslr_gan.errors import DslrGanError, reason
+from dslr_gan.files import from_home, path_from_home
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -110,17 +111,16 @@ class Pairs:
     pairs: tuple[str, ...] = _flag(
         help="a DPED folder such as dped/iphone, a pairs folder, what `prepare` wrote, or a Hub "
         "dataset owner/name; repeat it for several, with the share of each",
-        action="append", metavar="PAIRS[=WEIGHT]", free=True,
+        type=from_home, action="append", metavar="PAIRS[=WEIGHT]", free=True,
     )  # fmt: skip
     validation_pairs: str | None = _flag(
         None,
         "pairs to validate on (default: the test pairs that come with --pairs, else a tenth "
         "of the pairs, which then are not trained on)",
-        metavar="PAIRS", free=True,
+        type=from_home, metavar="PAIRS", free=True,
     )  # fmt: skip
     fold: tuple[int, int] | None = _flag(
-        None,
-        "cross-validation: join all pairs of the first --pairs, validate on the K-th of N "
+        None, "cross-validation: join all pairs of the first --pairs, validate on the K-th of N "
         "parts of them and train on the others",
         type=_fold, metavar="K/N",
     )  # fmt: skip
@@ -145,7 +145,7 @@ class Network:
     architecture: str = _flag("default", "of the generator (default)", choices=ARCHITECTURES)
     init_from: str | None = _flag(
         None, "start from a network's weights: a folder or a Hub id; its architecture counts",
-        metavar="MODEL",
+        type=from_home, metavar="MODEL",
     )  # fmt: skip
     compile: bool = _flag(False, "torch.compile both networks", free=True)
     channels_last: bool = _flag(False, "keep the channels innermost in memory", free=True)
@@ -155,7 +155,7 @@ class Network:
     )  # fmt: skip
     vgg_weights: Path | None = _flag(
         None, "VGG-16 of the content loss, as safetensors (default: read from the Hub)",
-        type=Path, metavar="FILE", free=True,
+        type=path_from_home, metavar="FILE", free=True,
     )  # fmt: skip
 
 
@@ -211,7 +211,7 @@ class LossWeights:
 class Output:
     """What is written, when, and where to."""
 
-    output_dir: Path = _flag(help="the run's folder", type=Path, free=True)
+    output_dir: Path = _flag(help="the run's folder", type=path_from_home, free=True)
     validation_steps: int = _flag(500, "from one to the next (500)", least=1, free=True)
     max_validation_pairs: int = _flag(
         400, "score at most that many pairs, the same each time (400)",
@@ -221,7 +221,7 @@ class Output:
     checkpoints_total_limit: int = _flag(2, "how many are kept (2)", least=1, free=True)
     resume_from_checkpoint: str | None = _flag(
         None, "go on from a checkpoint; latest starts anew where there is none",
-        metavar="latest|DIR", free=True,
+        type=from_home, metavar="latest|DIR", free=True,
     )  # fmt: skip
     collapse_steps: int = _flag(
         500,
@@ -241,7 +241,7 @@ class Output:
         None,
         "JSON with facts for the model card that the run cannot know: title, phone, camera, "
         "limits, licence_name, licence_text, licence_link, commands that came before",
-        type=Path, metavar="FILE", free=True,
+        type=path_from_home, metavar="FILE", free=True,
     )  # fmt: skip
     push_to_hub: bool = _flag(False, "push the finished generator", free=True)
     hub_model_id: str | None = _flag(

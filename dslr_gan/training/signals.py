@@ -1,4 +1,4 @@
-"""Orderly stops: SIGTERM and Ctrl-C are noted, and acted upon between two steps."""
+"""Orderly stops: SIGTERM, SIGHUP and Ctrl-C are noted, and acted upon between two steps."""
 
 import os
 import signal
@@ -6,7 +6,7 @@ from collections.abc import Callable
 from types import FrameType, TracebackType
 from typing import Self
 
-SIGNALS = (signal.SIGTERM, signal.SIGINT)
+SIGNALS = (signal.SIGTERM, signal.SIGINT, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else []))
 
 
 class Stopped(Exception):
@@ -26,7 +26,9 @@ class Stopped(Exception):
 
 
 class StopRequest:
-    """While it is entered, SIGTERM and Ctrl-C do not end the process but are noted in it.
+    """While it is entered, SIGTERM, SIGHUP and Ctrl-C do not end the process but are noted in it.
+
+    A SIGHUP that is ignored, as under ``nohup``, stays ignored.
 
     A launcher passes Ctrl-C on to a process that got it from the terminal already, so a second
     signal means nothing. ``kill -9`` is for those who cannot wait.
@@ -40,7 +42,7 @@ class StopRequest:
         self._report = report
 
     def __enter__(self) -> Self:
-        self._before = {number: signal.signal(number, self._note) for number in SIGNALS}
+        self._before = {number: signal.signal(number, self._note) for number in _heeded()}
         return self
 
     def __exit__(
@@ -58,6 +60,15 @@ class StopRequest:
             self._report(f"{self.signal.name}: stopping after this step, with a checkpoint")
 
 
+def _heeded() -> list[signal.Signals]:
+    """Those of the signals that are noted: not a SIGHUP that is ignored."""
+    return [
+        number
+        for number in SIGNALS
+        if number == signal.SIGINT or signal.getsignal(number) != signal.SIG_IGN
+    ]
+
+
 def leave_the_group(worker: int) -> None:
     """Let a data loader's worker outlive a signal to the trainer's group, such as Ctrl-C.
 
@@ -67,7 +78,9 @@ def leave_the_group(worker: int) -> None:
     os.setpgid(0, 0)
     # A worker must not do what the trainer does on a signal. SIGTERM is PyTorch's already, in C: it
     # ends a worker without an error where the trainer ends it, and Python must not undo that.
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    for number in _heeded():
+        if number != signal.SIGTERM:
+            signal.signal(number, signal.SIG_DFL)
 
 
 def forget_workers() -> None:

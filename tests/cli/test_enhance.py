@@ -522,7 +522,7 @@ def test_results_without_a_note_count_by_date_and_that_is_said(photos, model, tm
     assert "2 by date alone" in capsys.readouterr().out
 
 
-def test_a_hint_is_given_once_for_each_camera(photos, tmp_path, capsys):
+def test_a_hint_is_given_once_for_each_camera_with_the_number_of_photos(photos, tmp_path, capsys):
     for number, (maker, model) in enumerate([("Sony", "E1"), ("Sony", "E1"), ("Canon", "X")]):
         exif = Image.Exif()
         exif[0x010F], exif[0x0110] = maker, model
@@ -531,8 +531,8 @@ def test_a_hint_is_given_once_for_each_camera(photos, tmp_path, capsys):
     assert run("enhance", *inputs, "--out", tmp_path / "out", "--workers", "1") == 0
     hints = complaints(capsys.readouterr().err)
     assert len(hints) == 2
-    assert "0.jpg" in hints[0] and "Sony model may suit it better" in hints[0]
-    assert "2.jpg" in hints[1] and "Canon X" in hints[1]
+    assert "2 photos were taken with" in hints[0] and "Sony model may suit" in hints[0]
+    assert "2.jpg: This photo was taken" in hints[1] and "Canon X" in hints[1]
     arguments = ["enhance", *inputs, "--out", tmp_path / "auto", "--model", "auto"]
     assert run(*arguments, "--workers", "1") == 0
     said = capsys.readouterr().out

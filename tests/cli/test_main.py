@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -102,3 +103,103 @@ def test_the_version_is_the_package_s(capsys):
 def test_what_is_not_understood_ends_in_2(arguments, capsys):
     assert run(*arguments) == 2
     assert "usage: python -m dslr_gan" in capsys.readouterr().err
+
+
+# Standard output, paths and addresses --------------------------------------------------------
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize("arguments", [["models"], ["enhance", "{}", "--out", "{}/o"]])
+def test_a_full_standard_output_is_called_that(arguments, unbuffered, photos, model):
+    words = [each.format(photos) for each in arguments]
+    words += ["--model", model] if len(words) > 1 else []
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "dslr_gan", *words],
+            cwd=ROOT,
+            env={**os.environ, "PYTHONUNBUFFERED": unbuffered},
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=120,
+        )
+    assert done.returncode == 1
+    assert done.stderr.startswith("dslr_gan: standard output cannot be written (No space left on")
+    assert done.stderr.count("\n") == 1
+    assert arguments[0] != "enhance" or (photos / "o/cat.png").is_file()
+
+
+@pytest.mark.slow
+def test_a_photo_that_standard_output_has_no_room_for(photos, model):
+    command = (
+        f"{sys.executable} -m dslr_gan enhance - --model {model} < {photos}/cat.png >/dev/full"
+    )
+    done = subprocess.run(command, shell=True, cwd=ROOT, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 1 and done.stderr.count("\n") == 1
+    assert "standard output cannot be written (No space left on device)" in done.stderr
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&- <&-"])
+def test_closed_streams_are_no_traceback(closed):
+    command = f"{sys.executable} -m dslr_gan models {closed}"
+    done = subprocess.run(command, shell=True, cwd=ROOT, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.slow
+def test_a_closed_standard_input_is_a_sentence(model):
+    command = f"{sys.executable} -m dslr_gan enhance - --model {model} <&- | cat"
+    done = subprocess.run(command, shell=True, cwd=ROOT, capture_output=True, text=True)
+    assert done.stderr == (
+        "dslr_gan: standard input is closed; send a photo to it, as in < photo.jpg.\n"
+    )
+
+
+PATHS = [
+    ("enhance", ["~/a.jpg", "--out=~/o", "--report=~/r.json", "--model=~/m"]),
+    ("evaluate", ["--pairs=~/p", "--model=~/m=~us", "--json=~/j", "--markdown=~/k",
+                  "--figure=~/f.png", "--vgg_weights=~/v"]),
+    ("prepare", ["~/a", "--out=~/o", "--teacher=~/t"]),
+    ("prepare", ["~/a", "--out=~/o", "--targets=~/t", "--blend-with=~/b"]),
+    ("prepare", ["--out=~/o", "--phone=~/p", "--dslr=~/d", "--csv=~/c"]),
+    ("export", ["--out=~/o.onnx", "--model=~/m"]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("command", "words"), PATHS)
+def test_a_tilde_is_the_home_folder_in_every_option(command, words, monkeypatch):
+    monkeypatch.setenv("HOME", "/home/me")
+    options = vars(make_parser().parse_args([command, *words]))
+    for word in words:
+        flag, _, value = word.rpartition("=") if "=~us" not in word else ("--model", "=", word[8:])
+        found = options[flag.strip("-").replace("-", "_") or "inputs"]
+        text = str(found[0] if isinstance(found, list) else found)
+        assert text == value.replace("~", "/home/me", 1)
+
+
+def test_no_option_that_names_a_path_is_left_out():
+    """An option without a type of its own takes no path, as far as its placeholder says."""
+    known = {"path_option", "place_option", "model_option", "from_home"}
+    for parser in parsers(make_parser()):
+        for action in parser._actions:
+            words = str(action.metavar or "")
+            if re.match("DIR|FILE|IN$|PAIRS|NAME", words) and action.dest != "phone":
+                assert getattr(action.type, "__name__", "") in known, action.dest
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["enhance", "a.jpg", "--out", "https://example.com/o"], "a path on this machine"),
+        (
+            ["enhance", "a.jpg", "--out", "o", "--model", "https://hf.co/me/m"],
+            "Hub id as owner/name",
+        ),
+        (["evaluate", "--pairs", "https://hf.co/datasets/me/p"], "Hub id as owner/name"),
+        (["export", "--out", "file:///m.onnx"], "a path on this machine"),
+    ],
+)
+def test_an_address_is_called_one(arguments, words, capsys):
+    assert run(*arguments) == 2
+    error = capsys.readouterr().err
+    assert "is an address (URL)" in error and words in error

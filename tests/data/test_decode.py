@@ -9,6 +9,7 @@ from skimage import data
 
 from dslr_gan.data.decode import decode_pair, plain_pixels, read_pair, undecoded
 from dslr_gan.data.folder import file_rows, find_pairs
+from dslr_gan.data.samples import PatchPairs
 from dslr_gan.errors import DslrGanError
 from dslr_gan.photo import eight_bits, open_photo, photo_pixels
 
@@ -98,6 +99,31 @@ def test_damaged_pictures_are_refused_by_name(content, tmp_path):
                 {"bytes": None, "path": str(tmp_path / "bad.jpg")}):  # fmt: skip
         with pytest.raises(DslrGanError, match=r"pair 7: .*bad\.jpg"):
             decode_pair({"phone": good, "dslr": bad}, "pair 7")
+
+
+def test_a_pair_that_does_not_fit_is_named_by_its_files(tmp_path):
+    for side, width in (("phone", 20), ("canon", 30)):
+        (tmp_path / side).mkdir()
+        Image.new("RGB", (width, 20)).save(tmp_path / side / "a.png")
+    with pytest.raises(DslrGanError) as caught:
+        read_pair(undecoded(file_rows(find_pairs(tmp_path))), 0)
+    said = str(caught.value)
+    assert f"the phone picture {tmp_path}/phone/a.png has 20x20 pixels" in said
+    assert f"the DSLR picture {tmp_path}/canon/a.png 30x20;" in said
+    with pytest.raises(DslrGanError, match="the phone picture has 20x20"):
+        decode_pair({"phone": Image.new("L", (20, 20)), "dslr": Image.new("L", (9, 9))}, "pair 0")
+
+
+@pytest.mark.parametrize("path", ["phone/a.png", None])
+def test_a_picture_smaller_than_a_patch_is_named(path):
+    rows = [
+        {
+            "phone": {"bytes": PLAIN["png"], "path": path},
+            "dslr": {"bytes": PLAIN["png"], "path": path},
+        }
+    ]
+    with pytest.raises(DslrGanError, match=f"pair 0: {path or 'its picture'} has"):
+        PatchPairs([rows], size=900)[0]
 
 
 def test_what_is_no_file_is_refused(tmp_path):

@@ -104,3 +104,14 @@ def test_the_real_dped_opens():
     assert test[0]["phone"].size == test[0]["dslr"].size == (100, 100)
     assert len(find_pairs(split_folder(DPED, "train")).names) > 100
     assert provenance(DPED).data.name == "DPED patches, iphone against Canon 70D"
+
+
+@pytest.mark.parametrize("name", ["@eaDir", "#recycle", "lost+found", ".Trash-1000"])
+def test_the_folders_of_a_file_server_are_no_phone(name, tmp_path):
+    for folder in ("phone", "canon", name):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "1.jpg").touch()
+    assert find_pairs(tmp_path).names == ["1.jpg"]
+    (tmp_path / "another phone").mkdir()
+    with pytest.raises(DslrGanError, match="one sub-folder"):
+        find_pairs(tmp_path)

@@ -1,6 +1,5 @@
 """Many photos at a time, the model for each, and what becomes of them."""
 
-import copy
 import dataclasses
 import threading
 import time
@@ -123,12 +122,11 @@ def auto() -> Models:
 )
 def test_auto_goes_by_the_maker(maker, model, phone, words, auto, tmp_path):
     camera = camera_of(open_photo(with_camera(tmp_path / "a.jpg", maker, model)))
-    models = copy.copy(auto)
-    models._hinted = set()
-    assert models.for_camera(camera).source == f"bundled {phone} weights"
-    hint = models.hint(camera)
+    assert auto.for_camera(camera).source == f"bundled {phone} weights"
+    hint, of_three = auto.hint(camera), auto.hint(camera, 3)
     assert (words in hint) if words else hint is None
-    assert models.hint(camera) is None  # once is enough
+    if words:
+        assert hint.startswith("This photo ") and of_three.startswith("3 photos ")
 
 
 def test_a_model_of_ones_own_hints_by_what_its_facts_say(tmp_path):
@@ -248,3 +246,15 @@ def test_finished_work_is_not_done_again(model, photo, tmp_path):
     assert run(strength=0.5, overwrite=True).state == "finished"
     (out / ".dslr_gan.jsonl").unlink()
     assert run().state == "by date"
+
+
+@pytest.mark.parametrize("suffix", [".webp", ".jpg"])
+def test_a_name_that_the_disk_cannot_hold_is_called_too_long(suffix, model, tmp_path):
+    source = with_camera(tmp_path / "a.jpg")
+    destination = tmp_path / "out" / f"a{'ä' * 125}{suffix}"
+    outcome = Enhancing(Models(model))(Job(source, destination), lambda *_: None)
+    if suffix == ".jpg":
+        assert outcome.error == "" and destination.is_file()
+    else:
+        assert f"{destination.name} is too long" in outcome.error
+        assert str(source) in outcome.error and "room" not in outcome.error

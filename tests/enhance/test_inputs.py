@@ -216,3 +216,87 @@ def test_out_that_is_a_file_and_an_unknown_format(tree):
 def test_a_plan_is_plain_data():
     (job,) = plan([Photo(Path("in/a.jpg"), Path("a.jpg"))], Path("out"))
     assert job == Job(Path("in/a.jpg"), Path("out/a.jpg"))
+
+
+# Names with brackets, folders that are set aside -----------------------------------------------
+
+
+@pytest.fixture
+def trips(tmp_path, monkeypatch) -> Path:
+    for name in ("Trip [2024]/day [1]/a.jpg", "Trip 2/day 1/b.jpg", "Trip [2024]/c.jpg",
+                 "Trip 2/d.jpg", "Trip [2024]/[x].jpg", "Trip [2024]/x.jpg"):  # fmt: skip
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize("absolute", [False, True])
+@pytest.mark.parametrize(
+    ("pattern", "expected"),
+    [
+        ("Trip [2024]/*.jpg", ["[x].jpg", "c.jpg", "x.jpg"]),
+        ("Trip [2024]/**/*.jpg", ["[x].jpg", "c.jpg", "x.jpg", "day [1]/a.jpg"]),
+        ("Trip [2024]/day [1]/?.jpg", ["a.jpg"]),
+        ("Trip [2024]/*/a.jpg", ["day [1]/a.jpg"]),
+        ("Trip [2024]/[x].jpg", ["[x].jpg"]),
+        ("Trip [2024]/[cx].jpg", ["c.jpg", "x.jpg"]),
+        ("*/day [1]/*.jpg", ["Trip 2/day 1/b.jpg", "Trip [2024]/day [1]/a.jpg"]),
+        ("**/day [1]/*.jpg", ["Trip [2024]/day [1]/a.jpg"]),
+        ("Trip [0-9]/*.jpg", ["Trip 2/d.jpg"]),
+        ("Trip [2024]/day*/", ["day [1]/a.jpg"]),
+        ("Trip [2024]/c*/", []),
+        ("Trip [[]2024]/day [1]*/*.jpg", ["Trip [2024]/day [1]/a.jpg"]),
+    ],
+)
+def test_brackets_of_a_folder_that_exists_are_no_wildcard(pattern, expected, absolute, trips):
+    found = find_photos([f"{trips}/{pattern}" if absolute else pattern])
+    assert places(found) == expected
+    assert bool(found.problems) == (not expected)
+
+
+SET_ASIDE = [
+    *("@eaDir", "#recycle", "$RECYCLE.BIN", "$Recycle.Bin", ".thumbnails", ".Trash-1000"),
+    *(".Trash", ".Trashes", "lost+found", "@Recycle", ".@__thumb", "System Volume Information"),
+    *("#snapshot", "~snapshot", ".snapshots", "__MACOSX", "FOUND.000", "RECYCLER"),
+]
+
+
+@pytest.mark.parametrize("name", SET_ASIDE)
+def test_thumbnails_and_deleted_photos_are_passed_over_and_counted(name, tmp_path, monkeypatch):
+    for file in (
+        "a.jpg",
+        f"{name}/a.jpg/THUMB.jpg",
+        f"{name}/b.jpg",
+        f"deep/{name}/c.jpg",
+        "deep/d.jpg",
+    ):
+        (tmp_path / "nas" / file).parent.mkdir(parents=True, exist_ok=True)
+        if not (tmp_path / "nas" / file).exists():
+            (tmp_path / "nas" / file).touch()
+    nas = tmp_path / "nas"
+    for inputs in ([str(nas)], [f"{nas}/**"], [f"{nas}/**/*.jpg"]):
+        found = find_photos(inputs, recursive=True)
+        assert places(found) == ["a.jpg", "deep/d.jpg"] and not found.problems
+        assert found.passed_over == {f"{name}/": 2}
+    by_pattern = find_photos([f"{nas}/*/*.jpg"])
+    assert places(by_pattern) == ["deep/d.jpg"]
+    by_shell = find_photos([str(path) for path in sorted(nas.iterdir())], recursive=True)
+    assert sorted(places(by_shell)) == ["a.jpg", "d.jpg"]
+    assert by_shell.passed_over == {f"{name}/": 2}
+    given = find_photos([f"{nas}/{name}"], recursive=True)
+    assert places(given) == ["b.jpg", "a.jpg/THUMB.jpg"]
+
+
+def test_a_folder_with_a_similar_name_is_searched(tmp_path):
+    for name in ("recycled", "recycle", "thumbnails", "Trash", "eaDir", "lost and found"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "a.jpg").touch()
+    found = find_photos([str(tmp_path)], recursive=True)
+    assert len(found.photos) == 6 and not found.passed_over
+
+
+@pytest.mark.parametrize("given", ["https://example.com/a.jpg", "file:///home/me/a.jpg"])
+def test_an_address_is_called_one(given):
+    (sentence,) = find_photos([given]).problems
+    assert given in sentence and "address (URL)" in sentence and "download" in sentence

@@ -220,3 +220,10 @@ def test_other_modes_are_saved_as_what_they_show(coffee, tmp_path):
         save_photo(photo, tmp_path / "photo.png")
         assert "icc_profile" not in open_photo(tmp_path / "photo.png").info
         assert same(open_photo(tmp_path / "photo.png"), round_trip(photo))
+
+
+@pytest.mark.parametrize("suffix", [".jpeg", ".tiff"])
+def test_a_name_that_is_too_long_is_called_that(suffix, tmp_path):
+    with pytest.raises(DslrGanError, match="File name too long.; give it a shorter name") as caught:
+        save_photo(Image.new("RGB", (9, 9)), tmp_path / f"{'a' * 251}{suffix}")
+    assert "room" not in str(caught.value) and not list(tmp_path.iterdir())

@@ -1,5 +1,6 @@
 """The app through its endpoint: `python app.py` and a Gradio client."""
 
+import time
 from pathlib import Path
 
 import httpx
@@ -60,6 +61,25 @@ def test_one_endpoint_with_its_parameters_in_order(client):
     ]  # fmt: skip
     assert parameters[1]["type"]["enum"] == list(PHONES)
     assert len(endpoints["/enhance"]["returns"]) == 2
+
+
+@pytest.mark.slow
+def test_nobody_waits_behind_a_call_that_was_cancelled(client, photo, tmp_path):
+    large = save_phone_photo(tmp_path / "large.jpg", 6000, 4000)
+    began = time.monotonic()
+    enhance(client, photo)
+    small_takes = time.monotonic() - began
+    job = client.submit(handle_file(large), "iphone", 1.0, api_name="/enhance")
+    while not (progress := job.status().progress_data) or (progress[0].index or 0) < 1:
+        assert not job.done()
+        time.sleep(0.05)
+    a_tile_takes = time.monotonic() - began
+    job.cancel()
+    began = time.monotonic()
+    enhance(client, photo)
+    left = (progress[0].length - progress[0].index - 2) / progress[0].length
+    assert left > 0.8
+    assert time.monotonic() - began < small_takes + a_tile_takes
 
 
 @pytest.mark.parametrize("named", [{}, {"url": None}, {"meta": {"_type": "gradio.FileData"}}])

@@ -157,3 +157,16 @@ def test_help_as_a_process_does_not_wait_for_torch(columns):
     assert result.returncode == 0, result.stderr
     assert "--max_train_steps" in result.stdout and "accelerate launch" in result.stdout
     assert max(map(len, result.stdout.splitlines())) > (100 if columns == "200" else 60)
+
+
+def test_a_tilde_is_the_home_folder_in_every_flag(monkeypatch):
+    monkeypatch.setenv("HOME", "/home/me")
+    settings = parse_arguments(
+        ["--pairs=~/a=2", "--pairs", "~/b=1", "--output_dir=~/r", "--validation_pairs=~/v"]
+        + ["--init_from=~/g", "--vgg_weights=~/w", "--resume_from_checkpoint=~/c", "--card=~/f"]
+    )
+    values = settings.flat()
+    assert values["pairs"] == ["/home/me/a=2", "/home/me/b=1"]
+    names = ("output_dir", "validation_pairs", "init_from", "vgg_weights", "card")
+    found = [str(values[name]) for name in (*names, "resume_from_checkpoint")]
+    assert found == [f"/home/me/{letter}" for letter in "rvgwfc"]

@@ -11,7 +11,7 @@ import torch
 from dslr_gan.training.signals import StopRequest, forget_workers, leave_the_group
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_signal_is_noted_once_and_the_old_handlers_come_back(number):
     before = {name: signal.getsignal(name) for name in (signal.SIGTERM, signal.SIGINT)}
     said = []
@@ -22,6 +22,17 @@ def test_a_signal_is_noted_once_and_the_old_handlers_come_back(number):
         assert stop.signal == number
     assert said == [f"{number.name}: stopping after this step, with a checkpoint"]
     assert {name: signal.getsignal(name) for name in before} == before
+
+
+def test_a_hangup_that_is_ignored_stays_so():
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does
+    try:
+        with StopRequest(lambda _: None) as stop:
+            os.kill(os.getpid(), signal.SIGHUP)
+            assert stop.signal is None
+        assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 class Slow(torch.utils.data.Dataset):
