@@ -187,7 +187,6 @@ def _run_aligned(options: argparse.Namespace) -> int:
 
     if options.push_to_hub is not None:  # before the work, not after it
         check_repo_id(options.push_to_hub, "me/my-pairs")
-        check_push(options.push_to_hub, repo_type="dataset", private=options.private)
     patch = 100 if options.patch is None else options.patch
     settings = CutSettings(
         patch=patch,
@@ -199,6 +198,8 @@ def _run_aligned(options: argparse.Namespace) -> int:
         pairs = pairs_by_name(options.phone, options.dslr)
     else:
         pairs = pairs_by_table(options.csv, options.phone, options.dslr)
+    if options.push_to_hub is not None:
+        check_push(options.push_to_hub, repo_type="dataset", private=options.private)
     try:
         with progress_bar(len(pairs), "pair") as progress:
             prepared = prepare_photos(

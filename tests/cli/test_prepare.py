@@ -9,6 +9,7 @@ from safetensors.torch import save_file
 from dslr_gan.data.provenance import provenance
 from tests.support.command_line import complaints, names, refused, run
 from tests.support.helpers import published_like
+from tests.support.hub_server import HubServer, take_for_the_hub
 from tests.support.made_photos import write_pairs
 
 
@@ -161,3 +162,13 @@ def test_prepare_needs_both_cameras_and_something_to_read(cameras, tmp_path, cap
     assert run("prepare", "--targets", cameras[0], *out) == 2
     assert "IN" in capsys.readouterr().err
     assert complaints("") == [] and not (tmp_path / "out").exists()
+
+
+def test_prepare_asks_the_hub_before_the_work(cameras, tmp_path, capsys, monkeypatch):
+    base = ["prepare", "--phone", cameras[0], "--dslr", cameras[1], "--out", tmp_path / "new/out"]
+    with HubServer() as hub:
+        take_for_the_hub(monkeypatch, hub, tmp_path)
+        hub.role = "read"
+        words = refused(capsys, *base, "--push_to_hub", "me/pairs")
+        assert "the Hub does not take me/pairs (the token from the variable HF_TOKEN may" in words
+        assert not hub.repositories and not (tmp_path / "new").exists()
