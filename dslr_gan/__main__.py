@@ -18,7 +18,7 @@ from pathlib import Path
 from dslr_gan import __version__
 from dslr_gan.cli import enhance, evaluate, export, models, prepare
 from dslr_gan.cli.common import PROGRAM, complain, standard_output_full
-from dslr_gan.cli.interrupts import STATUS, interruptible
+from dslr_gan.cli.interrupts import STATUS, end_process, interruptible
 from dslr_gan.errors import DslrGanError, reason
 
 
@@ -50,6 +50,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         complain("interrupted; every file that was written is whole.")
         return STATUS
+
+
+def program() -> None:
+    """Run the command of this process, and end the process with its status."""
+    with interruptible():
+        end_process(main())
 
 
 def _message_of(error: OSError) -> str:
@@ -112,4 +118,4 @@ def make_parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    program()

@@ -8,6 +8,7 @@ from pathlib import Path
 from dslr_gan.cli.common import complain, standard_output_full
 from dslr_gan.cli.interrupts import removed_at_the_latest
 from dslr_gan.errors import DslrGanError
+from dslr_gan.files import is_address
 
 LARGEST = 2 << 30
 """Bytes that are read from standard input at most: a piped disk gets an error message."""
@@ -64,6 +65,11 @@ def enhance_stream(options: argparse.Namespace) -> int:
 def _check(options: argparse.Namespace) -> None:
     if len(options.inputs) != 1 or Path(options.inputs[0]).is_dir():
         raise DslrGanError("- stands for one photo; give one photo, or a folder with --out DIR.")
+    if is_address(options.inputs[0]):
+        raise DslrGanError(
+            f"{options.inputs[0]} is an address (URL); download the photo, or send it to standard "
+            "input, as in curl URL | python -m dslr_gan enhance - > enhanced.jpg."
+        )
     if options.out not in (None, "-"):
         raise DslrGanError(
             "a photo from standard input goes to standard output; leave out --out, and send the "

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
+from typing import NoReturn
 
 from dslr_gan.files import discard_unfinished
 
@@ -20,6 +21,9 @@ SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
 ONE_INTERRUPT_S = 0.2
 """Signals within this time are one interrupt: launchers and service managers send several."""
 
+_active: list[bool] = []
+"""Not empty while :func:`interruptible` is in force."""
+
 _leftovers: list[Callable[[], object]] = []
 """What :func:`removed_at_the_latest` was given."""
 
@@ -30,9 +34,9 @@ def interruptible() -> Iterator[None]:
 
     The second one does not wait for a tile or a file: what is unfinished is removed, and the
     process is gone, with status 130. A signal that is ignored, as SIGHUP is under ``nohup``, stays
-    so.
+    so. Within such a block another one changes nothing.
     """
-    if threading.current_thread() is not threading.main_thread():
+    if _active or threading.current_thread() is not threading.main_thread():
         yield
         return
     parent, first = os.getpid(), 0.0
@@ -51,9 +55,11 @@ def interruptible() -> Iterator[None]:
     for number in (getattr(signal, name) for name in SIGNALS if hasattr(signal, name)):
         if signal.getsignal(number) not in (signal.SIG_IGN, None):
             before[number] = signal.signal(number, interrupt)
+    _active.append(True)
     try:
         yield
     finally:
+        _active.clear()
         for number, handler in before.items():
             signal.signal(number, handler)
 
@@ -69,6 +75,19 @@ def removed_at_the_latest(remove: Callable[[], object]) -> Iterator[None]:
         remove()
 
 
+def end_process(status: int) -> NoReturn:
+    """End this process with a status, inside of :func:`interruptible`.
+
+    After an interrupt Python's own clean-up is left out: another Ctrl-C would abort it.
+    """
+    if status == STATUS:
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(OSError, ValueError):
+                stream.flush()
+        os._exit(status)
+    sys.exit(status)
+
+
 def _end_at_once() -> None:
     """End this process without waiting for its threads, which may compute for long."""
     discard_unfinished()
@@ -76,6 +95,7 @@ def _end_at_once() -> None:
         with suppress(OSError):
             remove()
     with suppress(OSError, ValueError, AttributeError):
-        sys.stderr.write("dslr_gan: interrupted twice; every file that was written is whole.\n")
+        # On a line of its own, below what may be a progress bar.
+        sys.stderr.write("\ndslr_gan: interrupted twice; every file that was written is whole.\n")
         sys.stderr.flush()
     os._exit(STATUS)

@@ -36,6 +36,35 @@ STDERR = cast(TextIO, _Stderr())
 """The ``file`` of a bar."""
 
 
+class _NoLock:
+    """The lock of a bar that is used under a lock already."""
+
+    def acquire(self, *_: object, **__: object) -> bool:
+        """Do nothing."""
+        return True
+
+    def release(self) -> None:
+        """Do nothing."""
+
+    __enter__ = acquire
+
+    def __exit__(self, *_: object) -> None:
+        """Do nothing."""
+
+
+class Bar(tqdm):
+    """A bar without tqdm's own lock and monitor.
+
+    An interrupt or an error while tqdm writes would leave its lock closed, and the other threads
+    would wait for it for ever.
+    """
+
+    monitor_interval = 0
+
+
+Bar.set_lock(_NoLock())
+
+
 class PhotosBar:
     """A progress bar that several workers move, with messages on lines above it."""
 
@@ -45,7 +74,14 @@ class PhotosBar:
         self._lock = threading.Lock()
         self._moving: dict[Job, float] = {}
         self._finished = 0
-        self._bar = tqdm(total=photos, delay=1, bar_format=self.LAYOUT, disable=silent, file=STDERR)
+        self._bar = Bar(
+            total=photos,
+            delay=1,
+            bar_format=self.LAYOUT,
+            disable=silent,
+            file=STDERR,
+            miniters=0,
+        )
         self._silent = silent
 
     def __enter__(self) -> "PhotosBar":

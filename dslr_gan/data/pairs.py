@@ -20,6 +20,7 @@ from dslr_gan.data.folder import TARGETS, file_rows, find_pairs, split_folder
 from dslr_gan.data.provenance import SOURCE_FILE, Provenance, provenance
 from dslr_gan.data.samples import KEPT_BYTES
 from dslr_gan.errors import DslrGanError, HubError, HubUnreachableError, reason
+from dslr_gan.files import is_address
 from dslr_gan.hub import ask_dataset, is_hub_id, not_fetched
 from hub_card import Source
 
@@ -78,6 +79,10 @@ def open_pairs(
             split.
     """
     folder = Path(name)
+    if is_address(str(name)):
+        raise DslrGanError(
+            f"{name} is an address (URL); give a Hub dataset as owner/name, or a folder."
+        )
     try:
         is_folder = folder.is_dir()
     except OSError as error:  # too long a name, or a folder that is out of reach

@@ -34,7 +34,7 @@ OPTIONAL_LIBRARIES = ("pytorch-optimizer",)
 LATEST_SAMPLES = 12
 """How many sample grids the page shows besides the first one."""
 
-_PAGE = Path(__file__).parent / "page.html"
+_PAGE = Path(__file__).parent / "templates/page.html"
 
 
 class Logbook:

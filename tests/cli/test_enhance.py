@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 from PIL import Image
 from skimage import data
-from tqdm import tqdm
 
 import dslr_gan.cli.progress
+from dslr_gan.cli.progress import Bar
 from dslr_gan.enhance.enhancer import PhotoEnhancer
 from dslr_gan.models.generator import Generator
 from dslr_gan.photo import open_photo
@@ -358,9 +358,9 @@ def test_too_little_memory_is_one_sentence(photos, model, tmp_path, capsys, monk
 
 def test_long_work_shows_its_progress(photos, model, tmp_path, capsys, monkeypatch):
     def impatient(**options):
-        return tqdm(**{**options, "delay": 0, "mininterval": 0})
+        return Bar(**{**options, "delay": 0, "mininterval": 0})
 
-    monkeypatch.setattr(dslr_gan.cli.progress, "tqdm", impatient)
+    monkeypatch.setattr(dslr_gan.cli.progress, "Bar", impatient)
     make_bad(photos, "text.jpg")
     arguments = ["enhance", photos, "--out", tmp_path / "out", "--model", model, "--tile", "32"]
     assert run(*arguments) == 1
@@ -574,6 +574,7 @@ def test_a_file_to_standard_output(photos, model):
         (["-", "-"], "one photo"),
         (["{}", "--out", "-"], "one photo"),
         (["-", "--out", "{}/out"], "leave out --out"),
+        (["https://example.com/a.jpg", "--out", "-"], "is an address (URL); download"),
         (["-", "--recursive"], "--recursive has no meaning"),
         (["-", "--resume"], "--resume has no meaning"),
     ],

@@ -50,6 +50,14 @@ def test_what_nohup_ignores_stays_ignored():
         signal.signal(signal.SIGHUP, before)
 
 
+def test_within_another_block_nothing_is_changed():
+    with interruptible():
+        handlers = [signal.getsignal(number) for number in HERE]
+        with interruptible():
+            assert [signal.getsignal(number) for number in HERE] == handlers
+        assert [signal.getsignal(number) for number in HERE] == handlers
+
+
 def test_in_another_thread_nothing_is_changed():
     ended = []
 
@@ -97,7 +105,7 @@ def test_the_second_ends_at_once_and_leaves_nothing(tmp_path):
     )
     assert time.monotonic() - started < 40
     assert done.returncode == 130
-    assert done.stderr == "dslr_gan: interrupted twice; every file that was written is whole.\n"
+    assert done.stderr == "\ndslr_gan: interrupted twice; every file that was written is whole.\n"
     assert names(tmp_path) == []
 
 

@@ -205,3 +205,9 @@ def test_when_the_hub_does_not_answer_the_local_copy_stands_in(hub, client):
             client.ask("pairs", name="me/other")
     finally:
         hub.fail_with(None)
+
+
+@pytest.mark.parametrize("name", ["https://huggingface.co/datasets/me/pairs", "s3://bucket/pairs"])
+def test_an_address_is_called_one(name):
+    with pytest.raises(DslrGanError, match="is an address .URL.; give a Hub dataset as owner/name"):
+        open_pairs(name)
