@@ -6,7 +6,7 @@
 holding the photo in memory, where the format allows: an uncompressed TIFF is read, and every TIFF
 is written, a part at a time.
 ``notes`` says what did not survive: frames and pages after the first, printing colours, bits
-beyond what a format holds. Motion videos, depth maps and gain maps beside a photo are dropped.
+beyond what a format holds; motion videos, depth maps and gain maps beside a photo.
 """
 
 from typing import TYPE_CHECKING, Any

@@ -1,5 +1,7 @@
 """A photo file in, a photo file out."""
 
+import os
+
 import numpy as np
 import pytest
 from PIL import ExifTags, Image
@@ -120,3 +122,27 @@ def test_a_file_that_is_no_photo_is_refused_by_its_name(enhancer, tmp_path):
     (tmp_path / "words.jpg").write_text("no photo")
     with pytest.raises(DslrGanError, match=r"words.jpg is not a photo"):
         enhance_file(enhancer, tmp_path / "words.jpg", tmp_path / "out.jpg")
+
+
+@pytest.mark.parametrize("strength", [0, 1])
+def test_a_result_has_the_permissions_and_the_time_of_its_photo(
+    enhancer, photo, strength, tmp_path
+):
+    photo.chmod(0o600)
+    os.utime(photo, (1.5e9, 1.5e9))
+    for suffix in ("jpg", "tif"):
+        result = enhance_file(enhancer, photo, tmp_path / f"out.{suffix}", strength=strength)
+        status = result.file.stat()
+        assert (status.st_mode & 0o777, status.st_mtime) == (0o600, 1.5e9)
+    other = enhance_file(enhancer, photo, tmp_path / "out.jpg", strength=strength, preserve=False)
+    assert other.file.stat().st_mtime > 1.5e9
+
+
+def test_the_history_can_be_left_out_and_changes_no_pixel(enhancer, photo, tmp_path):
+    told = open_photo(enhance_file(enhancer, photo, tmp_path / "a.jpg", strength=0.5).file)
+    plain = open_photo(enhance_file(enhancer, photo, tmp_path / "b.jpg", history=False).file)
+    same = open_photo(enhance_file(enhancer, photo, tmp_path / "c.jpg").file)
+    assert b"strength 0.5" in told.info["xmp"] and b"dslr_gan" in told.info["xmp"]
+    assert str(tmp_path).encode() not in told.info["xmp"]
+    assert "xmp" not in plain.info
+    assert np.array_equal(np.asarray(plain), np.asarray(same))

@@ -3,9 +3,12 @@
 ITU-T T.81, annex B; Adobe's XMP specification, part 3, section 1.1.3; CIPA DC-007 for MPF.
 """
 
+import io
 import re
 import struct
 from collections.abc import Iterator
+
+from PIL import Image
 
 from dslr_gan.photo.beside.facts import (
     DAMAGED_IPTC,
@@ -181,9 +184,28 @@ def plain_jpeg(data: bytes) -> bytes:
         )
         if marker == 0xDA:
             parts.append(content)
+            if content.find(b"\xff\xd9") < 0:
+                return _with_end(b"".join(parts))
         elif marker in _PICTURE or is_kind:
             parts.append(segment(marker, content))
     return b"".join(parts)
+
+
+def _with_end(data: bytes) -> bytes:
+    """A JPEG without its end marker gets one, if no pixel is missing.
+
+    None is where what follows the file makes no difference to them.
+    """
+    pixels = []
+    for end in (b"\xff\xd9", b"\x55\xaa" * 512 + b"\xff\xd9"):
+        try:
+            with Image.open(io.BytesIO(data + end), formats=["JPEG"]) as photo:
+                if "progressive" in photo.info:  # whole scans may be missing, which nothing tells
+                    return data
+                pixels.append(photo.tobytes())
+        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+            return data
+    return data + b"\xff\xd9" if pixels[0] == pixels[1] else data
 
 
 def extended_segments(xmp: bytes, digest: bytes) -> bytes:

@@ -27,7 +27,8 @@ _LARGEST = 64 << 20
 _MANY = 1 << 20
 """Bytes of a text above which programs refuse to unpack it: it is carried unpacked."""
 _TEXTS = (b"tEXt", b"zTXt", b"iTXt")
-_COLOURS = (b"gAMA", b"cHRM", b"cICP", b"sRGB")
+_COLOURS = {b"gAMA": 4, b"cHRM": 32, b"cICP": 4, b"sRGB": 1}
+"""Chunks that name colours, and how long they are."""
 _READ = frozenset((*_TEXTS, *_COLOURS, b"iCCP", b"eXIf", b"tRNS", b"pHYs"))
 
 
@@ -101,7 +102,7 @@ def scan_png(stream: BinaryIO, end: int) -> Found:
             _scan_text(place.name, content, found, texts)
         else:
             _scan_fact(place.name, content, found)
-            if place.name in _COLOURS:
+            if place.name in _COLOURS and len(content) == _COLOURS[place.name]:
                 colours.append((place.name, content))
     found.carried = replace(found.carried, text=tuple(texts), colours=tuple(colours))
     return found
@@ -118,7 +119,7 @@ def _scan_fact(name: bytes, content: bytes, found: Found) -> None:
         found.exif = content
         if content[:4] not in (b"II*\0", b"MM\0*"):
             found.note(DAMAGED_EXIF)
-    elif name == b"sRGB":
+    elif name == b"sRGB" and len(content) == 1:
         found.says_srgb = True
     elif name == b"gAMA" and len(content) == 4:
         found.gamma = struct.unpack(">I", content)[0] / 100_000
@@ -150,7 +151,7 @@ def _scan_text(name: bytes, content: bytes, found: Found, texts: list[Chunk]) ->
         found.xmp = text or b""
         if not text:
             found.note(DAMAGED_XMP)
-    elif text is None:
+    elif text is None or not 0 < len(keyword) < 80 or b"\0" not in content:
         found.note(f"Its text {shown!r} is damaged or too large and was left out.")
     elif name == b"tEXt" or len(text) <= _MANY:
         texts.append((name, content))

@@ -6,7 +6,7 @@ from typing import Any, BinaryIO
 
 from PIL import Image
 
-from dslr_gan.photo.beside.boxes import plain_webp, scan_boxes, scan_webp
+from dslr_gan.photo.beside.boxes import plain_webp, scan_boxes, scan_webp, without_exif
 from dslr_gan.photo.beside.facts import SIGNED, Carried, Found
 from dslr_gan.photo.beside.jpeg import plain_jpeg, read_iptc, scan_jpeg
 from dslr_gan.photo.beside.png import SIGNATURE, plain_png, scan_png
@@ -80,4 +80,6 @@ def plain_copy(stream: BinaryIO) -> BinaryIO | None:
         return io.BytesIO(plain_jpeg(stream.read()))
     if start[:4] == b"RIFF" and start[8:] == b"WEBP":
         return io.BytesIO(plain_webp(stream.read()))
+    if start[4:8] == b"ftyp":
+        return io.BytesIO(without_exif(stream, stream.seek(0, os.SEEK_END)))
     return None
