@@ -168,7 +168,8 @@ def test_truncated_at_twenty_places(name, tmp_path):
         path.write_bytes(whole[:place])
         refused += check_right_or_refused(path, tmp_path / "out") is not None
     # A second picture, a trailer or metadata at the end may be missing without harm.
-    assert refused >= (9 if name in ("MPO", "GIF") else 16)
+    # (EXIF is the last thing in this HEIC, and all pixels are there without it.)
+    assert refused >= {"MPO": 9, "GIF": 9, "HEIC": 14}.get(name, 16)
 
 
 @pytest.mark.parametrize("name", COMMON)
