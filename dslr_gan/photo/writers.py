@@ -193,7 +193,7 @@ def written_like(destination: Path, like: str | Path | None) -> Iterator[Path]:
     """
     with written_whole(destination) as unfinished:
         if like is not None:
-            unfinished.touch(mode=0o600, exist_ok=False)
+            unfinished.chmod(0o600)
         yield unfinished
         if like is not None:
             take_after(unfinished, like)
