@@ -1,5 +1,6 @@
 """Fixtures of several test files, and the hint at the slow tests."""
 
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +10,12 @@ from PIL import Image
 from skimage import data
 
 from dslr_gan.models.generator import Generator
+
+
+def pytest_configure() -> None:
+    """Take signals as in a terminal: a run in the background, or under nohup, ignores some."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def pytest_terminal_summary(

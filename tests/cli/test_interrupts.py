@@ -18,20 +18,8 @@ from tests.support.paths import ROOT
 HERE = [getattr(signal, name) for name in SIGNALS if hasattr(signal, name)]
 
 
-@pytest.fixture
-def heeded():
-    """The signals as in a terminal: a run in the background, or under nohup, ignores some."""
-    before = {number: signal.getsignal(number) for number in HERE}
-    for number in HERE:
-        default = signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL
-        signal.signal(number, default)
-    yield
-    for number, handler in before.items():
-        signal.signal(number, handler)
-
-
 @pytest.mark.parametrize("number", HERE)
-def test_every_signal_is_an_interrupt_and_the_old_handlers_come_back(number, heeded):
+def test_every_signal_is_an_interrupt_and_the_old_handlers_come_back(number):
     before = {each: signal.getsignal(each) for each in HERE}
     with pytest.raises(KeyboardInterrupt), interruptible():
         os.kill(os.getpid(), number)
