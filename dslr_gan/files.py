@@ -32,6 +32,9 @@ _A_DAY = 24 * 3600
 _being_written: set[Path] = set()
 """The unfinished files of this process."""
 
+_ending: list[bool] = []
+"""Not empty once this process is about to end: no other file is begun."""
+
 
 @contextmanager
 def written_whole(destination: str | Path) -> Iterator[Path]:
@@ -55,7 +58,6 @@ def written_whole(destination: str | Path) -> Iterator[Path]:
     destination.parent.mkdir(parents=True, exist_ok=True)
     _remove_leftovers(Path(os.path.realpath(destination.parent)))
     unfinished, lock = _locked_file(destination)
-    _being_written.add(unfinished)
     try:
         os.utime(unfinished, (0, 0))  # until something is written
         yield unfinished
@@ -74,9 +76,12 @@ def written_whole(destination: str | Path) -> Iterator[Path]:
 
 def discard_unfinished() -> None:
     """Remove the unfinished files of this process, which is about to end without a clean-up."""
-    for file in list(_being_written):
-        with suppress(OSError):
-            file.unlink()
+    _ending.append(True)
+    for wait_s in (0, 0.1):  # for threads that were just making a file
+        time.sleep(wait_s)
+        for file in list(_being_written):
+            with suppress(OSError):
+                file.unlink()
 
 
 def from_home(path: str) -> str:
@@ -113,6 +118,9 @@ def _locked_file(destination: Path) -> tuple[Path, int]:
         # Not the destination's own stem, which may fill the file system's limit already.
         name = f".unfinished-{secrets.token_hex(4)}{destination.suffix}"
         unfinished = destination.with_name(name)
+        _being_written.add(unfinished)  # before it is there, so that it is never overlooked
+        if _ending:
+            raise InterruptedError(4, "This process is ending", str(destination))
         lock = os.open(unfinished, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
         if fcntl is None:
             return unfinished, lock
@@ -121,6 +129,7 @@ def _locked_file(destination: Path) -> tuple[Path, int]:
         if _is_same(unfinished, lock):
             return unfinished, lock
         os.close(lock)  # another process removed it before it was locked
+        _being_written.discard(unfinished)
 
 
 @lru_cache(maxsize=1024)
