@@ -216,11 +216,15 @@ def test_a_file_that_may_not_be_looked_at_is_left_alone(tmp_path, next_run):
     assert (tmp_path / "elsewhere.jpg").read_bytes() == b"a photo"
 
 
-def test_what_is_unfinished_can_be_discarded_at_once(tmp_path):
+def test_what_is_unfinished_can_be_discarded_at_once_and_nothing_is_begun(tmp_path, monkeypatch):
+    monkeypatch.setattr(files, "_ending", [])
     with pytest.raises(FileNotFoundError), written_whole(tmp_path / "a.jpg") as unfinished:
         unfinished.write_bytes(b"half")
         discard_unfinished()
         assert names(tmp_path) == []
+    with pytest.raises(InterruptedError), written_whole(tmp_path / "b.jpg"):
+        pass
+    assert names(tmp_path) == []
 
 
 # Paths ---------------------------------------------------------------------------------------
