@@ -115,13 +115,10 @@ def test_killed_at_random_moments_it_ends_in_the_same_bits(
     assert not list(tmp_path.glob(".checkpoint-*")), "what was half-written is gone"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("number", "processes", "group"),
-    [
-        (signal.SIGTERM, 1, True),
-        pytest.param(signal.SIGINT, 1, True, marks=pytest.mark.slow),
-        pytest.param(signal.SIGTERM, 2, False, marks=pytest.mark.slow),
-    ],
+    [(signal.SIGTERM, 1, True), (signal.SIGINT, 1, True), (signal.SIGTERM, 2, False)],
 )
 def test_stopped_by_a_signal_it_leaves_a_checkpoint_and_goes_on_from_it(
     number, processes, group, pairs, uninterrupted, tmp_path

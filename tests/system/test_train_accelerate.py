@@ -130,6 +130,7 @@ def test_resume_without_a_checkpoint_starts_anew_and_says_so(pairs, tmp_path):
     assert "starting anew" in result.stderr
 
 
+@pytest.mark.slow
 def test_two_processes_train_as_one_on_the_joined_batch(pairs, tmp_path):
     common = [*flags(pairs, tmp_path), "--max_train_steps", 2, "--learning_rate", "1e-4"]
     one = train_here([*common, "--train_batch_size", 4, "--output_dir", tmp_path / "one"])
