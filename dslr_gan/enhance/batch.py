@@ -7,9 +7,9 @@ import os
 import threading
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
+from queue import Empty, SimpleQueue
 from typing import Any
 
 import torch
@@ -291,8 +291,15 @@ def enhance_all(
         progress: Called from the workers with (job, tiles done, tiles in all).
     """
     stop = threading.Event()
+    # Queues without locks of Python's own: an interrupt within such a lock's methods can leave it
+    # taken, and a worker that needs it would wait for ever.
+    waiting: SimpleQueue[int | None] = SimpleQueue()  # None ends a worker
+    ended: SimpleQueue[int] = SimpleQueue()
+    outcomes: dict[int, Outcome | BaseException] = {}
 
-    def work(job: Job) -> Outcome:
+    def work(number: int) -> Outcome:
+        job = jobs[number]
+
         def advance(done: int, tiles: int) -> None:
             if stop.is_set():
                 raise _Stopped
@@ -300,22 +307,46 @@ def enhance_all(
 
         return enhance(job, advance)
 
-    running: dict[Future[Outcome], int] = {}
-    with ThreadPoolExecutor(workers, thread_name_prefix="enhance") as pool:
+    def serve() -> None:
+        while (number := waiting.get()) is not None and not stop.is_set():
+            try:
+                outcomes[number] = work(number)
+            except BaseException as error:  # noqa: BLE001 - raised in the thread that waits
+                outcomes[number] = error
+            ended.put(number)
+
+    numbers = iter(range(len(jobs)))
+    threads = [threading.Thread(target=serve, name=f"enhance_{n}") for n in range(workers)]
+    told: set[int] = set()
+    try:
+        for thread in threads:
+            waiting.put(next(numbers, None))
+            thread.start()
+        while len(told) < len(jobs):
+            number = _next(ended)
+            told.add(number)
+            outcome = outcomes[number]
+            if isinstance(outcome, BaseException):
+                raise outcome
+            finished(number, outcome)
+            waiting.put(next(numbers, None))
+    finally:
+        stop.set()
+        for _ in threads:
+            waiting.put(None)
+        for thread in threads:
+            if thread.ident is not None:
+                thread.join()
+        for number in sorted(outcomes.keys() - told):  # none, unless it ends early
+            outcome = outcomes[number]
+            if not isinstance(outcome, BaseException):
+                finished(number, outcome)
+
+
+def _next(numbers: SimpleQueue[int]) -> int:
+    """Wait for a number; by turns, since on some systems an interrupt comes only afterwards."""
+    while True:
         try:
-            numbered = iter(enumerate(jobs))
-            while True:
-                while len(running) < workers and (next_one := next(numbered, None)):
-                    running[pool.submit(work, next_one[1])] = next_one[0]
-                if not running:
-                    return
-                # With a timeout, since on some systems an interrupt comes only after the waiting.
-                done, _ = wait(running, timeout=0.5, return_when=FIRST_COMPLETED)
-                for future in sorted(done, key=running.__getitem__):
-                    finished(running.pop(future), future.result())
-        finally:
-            stop.set()
-            pool.shutdown(wait=True, cancel_futures=True)
-            for future, number in running.items():  # none, unless it ends early
-                if not future.cancelled() and future.exception() is None:
-                    finished(number, future.result())
+            return numbers.get(timeout=0.5)
+        except Empty:
+            continue
