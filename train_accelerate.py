@@ -333,7 +333,7 @@ def begin(run: Run) -> None:
     processes = f"processes: {accelerator.num_processes}, on {accelerator.device.type}"
     run.report(f"{state.samples_per_step} pairs per step ({processes})")
     run.checkpoints.begin(output.resume_from_checkpoint, state, run.report)
-    check_right_to_push(accelerator, output)
+    check_right_to_push(accelerator, run.settings.hub)
     run.logbook.start(state.step, {"commands": state.commands, "settings": run.settings.flat()})
     if state.step == 0:
         validate(run)
@@ -341,7 +341,7 @@ def begin(run: Run) -> None:
 
 def finish(run: Run) -> None:
     """Save the generator with its facts, and push it where asked."""
-    output, guard = run.settings.output, run.state.guard
+    output, hub, guard = run.settings.output, run.settings.hub, run.state.guard
     scores = run.scores or validate(run)
     folder = output.output_dir / "generator"
     save_generator(run, folder, scores)
@@ -351,8 +351,8 @@ def finish(run: Run) -> None:
             best = output.output_dir / "best"
             logger.info("the one of step %s validated better: %s", guard.best_step, best)
         logger.info("how it went: %s", run.logbook.folder / "index.html")
-    if output.push_to_hub and output.hub_model_id:
-        run.report(f"pushed: {push_generator(run.accelerator, folder, output.hub_model_id)}")
+    if hub.push_to_hub and hub.hub_model_id:
+        run.report(f"pushed: {push_generator(run.accelerator, folder, hub.hub_model_id)}")
     run.accelerator.wait_for_everyone()
     run.accelerator.end_training()
 
@@ -360,7 +360,7 @@ def finish(run: Run) -> None:
 def save_generator(run: Run, folder: Path, scores: Scores) -> None:
     """Save the averaged generator with its card, on the main process."""
     if run.accelerator.is_main_process:
-        state, repository = run.state, run.settings.output.hub_model_id
+        state, repository = run.state, run.settings.hub.hub_model_id
         state.ema.facts = run.card.facts(run.settings, state, run.data, scores, run.vgg)
         state.ema.save_pretrained(folder, repo_id=repository)
     run.accelerator.wait_for_everyone()

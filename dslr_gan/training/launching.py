@@ -16,7 +16,8 @@ from accelerate.utils import (
 
 from dslr_gan.errors import DslrGanError, HubError, reason
 from dslr_gan.hub import check_push, push
-from dslr_gan.training.arguments import Output, Settings
+from dslr_gan.training.arguments import Settings
+from dslr_gan.training.options.hub import Hub
 
 
 def make_accelerator(settings: Settings, trackers: list[str]) -> Accelerator:
@@ -69,14 +70,14 @@ def make_accelerator(settings: Settings, trackers: list[str]) -> Accelerator:
     return accelerator
 
 
-def check_right_to_push(accelerator: Accelerator, output: Output) -> None:
+def check_right_to_push(accelerator: Accelerator, hub: Hub) -> None:
     """Refuse a run whose generator the Hub would not take, before its first step.
 
     Raises:
         HubError: On every process, with what to do.
     """
-    repo_id = output.hub_model_id
-    if output.push_to_hub and repo_id:
+    repo_id = hub.hub_model_id
+    if hub.push_to_hub and repo_id:
         advice = " Or leave out --push_to_hub, and push when the training is done."
         _on_main(accelerator, lambda: check_push(repo_id, advice=advice))
 

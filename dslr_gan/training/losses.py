@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 from dslr_gan.metrics.similarity import check_pair, ms_ssim, ssim, ssim_and_ms_ssim
 from dslr_gan.metrics.vgg import VGGFeatures, content_loss
-from dslr_gan.training.arguments import LossWeights
+from dslr_gan.training.options.groups import LossWeights
 
 BLUR_SIDE = 21
 BLUR_SIGMA = 3.0

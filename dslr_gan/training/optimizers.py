@@ -9,7 +9,7 @@ from accelerate import Accelerator
 from torch import Tensor, nn
 
 from dslr_gan.errors import DslrGanError
-from dslr_gan.training.arguments import OPTIMIZERS, Network, Schedule
+from dslr_gan.training.options.groups import OPTIMIZERS, Network, Schedule
 
 
 def make_optimizer(

@@ -10,7 +10,7 @@ from dslr_gan.data.decode import Rows
 from dslr_gan.evaluation.evaluate import Scores, measure, pair_tensors, summarise
 from dslr_gan.models.pretrained import Pretrained
 from dslr_gan.photo import to_pixels, to_tensor
-from dslr_gan.training.arguments import LossWeights
+from dslr_gan.training.options.groups import LossWeights
 
 SHOWN_PAIRS = 4
 

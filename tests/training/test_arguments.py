@@ -9,13 +9,13 @@ import pytest
 from dslr_gan.errors import DslrGanError
 from dslr_gan.models import registry
 from dslr_gan.training.arguments import (
-    ARCHITECTURES,
-    PRESETS,
     check_settings,
     make_parser,
     pairs_flags,
     parse_arguments,
 )
+from dslr_gan.training.options.groups import ARCHITECTURES
+from dslr_gan.training.options.presets import PRESETS
 from tests.support.paths import ROOT
 
 

@@ -75,12 +75,12 @@ PUSHES = ("--push_to_hub", "--hub_model_id", "me/x")
 def test_the_right_to_push_is_asked_for_by_those_who_push(monkeypatch):
     asked = []
     monkeypatch.setattr(launching, "check_push", lambda repo_id, advice: asked.append(repo_id))
-    check_right_to_push(ALONE, settings().output)
-    check_right_to_push(ALONE, settings("--hub_model_id", "me/x").output)
+    check_right_to_push(ALONE, settings().hub)
+    check_right_to_push(ALONE, settings("--hub_model_id", "me/x").hub)
     other = SimpleNamespace(is_main_process=False, num_processes=1)
-    check_right_to_push(other, settings(*PUSHES).output)
+    check_right_to_push(other, settings(*PUSHES).hub)
     assert asked == []
-    check_right_to_push(ALONE, settings(*PUSHES).output)
+    check_right_to_push(ALONE, settings(*PUSHES).hub)
     assert asked == ["me/x"]
 
 

@@ -12,7 +12,6 @@ from skimage.metrics import structural_similarity
 
 from dslr_gan.metrics.similarity import ms_ssim
 from dslr_gan.metrics.vgg import VGGFeatures, content_loss
-from dslr_gan.training.arguments import LossWeights
 from dslr_gan.training.losses import (
     blur,
     color_loss,
@@ -22,6 +21,7 @@ from dslr_gan.training.losses import (
     texture_loss,
     total_variation_loss,
 )
+from dslr_gan.training.options.groups import LossWeights
 
 EVERYTHING = LossWeights(1, 1, 1, 1, 1, 1, 1)
 NAMES = [field.name for field in dataclasses.fields(LossWeights)]

@@ -8,8 +8,8 @@ import torch
 from torch import nn
 
 from dslr_gan.errors import DslrGanError
-from dslr_gan.training.arguments import OPTIMIZERS, Schedule
 from dslr_gan.training.optimizers import make_optimizer, rate_factor, set_rate, update_average
+from dslr_gan.training.options.groups import OPTIMIZERS, Schedule
 
 
 def regression():
