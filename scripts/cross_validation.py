@@ -27,7 +27,8 @@ from dslr_gan.data.decode import Rows, read_pair
 from dslr_gan.data.pairs import open_pairs
 from dslr_gan.data.splits import fold
 from dslr_gan.errors import DslrGanError
-from dslr_gan.evaluation.evaluate import Model, evaluate, measure, run_model
+from dslr_gan.evaluation.evaluate import Model, evaluate, run_model
+from dslr_gan.evaluation.judge import measure
 from dslr_gan.evaluation.scores import MAIN, METRICS, average
 from dslr_gan.photo import to_tensor
 from hub_card import ModelFacts

@@ -6,7 +6,7 @@ same one. It keeps whole photos together, where it is known which one a patch is
 
 import hashlib
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import datasets
@@ -92,7 +92,7 @@ def fold(source: PairSource, number: int, count: int) -> PairSource:
 def _divided(source: PairSource, rows: Rows, chosen: set[str], how: str) -> PairSource:
     """All rows of a source, those whose names were chosen to validate on."""
     held = np.fromiter((name in chosen for name in _names(rows)), dtype=bool, count=len(rows))
-    kept, test = (_select(rows, np.flatnonzero(part)) for part in (~held, held))
+    kept, test = (select_rows(rows, np.flatnonzero(part)) for part in (~held, held))
     gave = f"{len(kept)} pairs; {len(test)} more validate"
     counted = replace(source.provenance, data=replace(source.provenance.data, gave=gave))
     mark = fingerprint([source.fingerprint, how])
@@ -109,10 +109,11 @@ def sample_rows(rows: Rows, limit: int, seed: int) -> Rows:
     """
     if len(rows) <= limit:
         return rows
-    return _select(rows, np.sort(np.random.default_rng(seed).permutation(len(rows))[:limit]))
+    return select_rows(rows, np.sort(np.random.default_rng(seed).permutation(len(rows))[:limit]))
 
 
-def _select(rows: Rows, numbers: np.ndarray) -> Rows:
+def select_rows(rows: Rows, numbers: Sequence[int] | np.ndarray) -> Rows:
+    """Take some of the rows by their numbers, in that order."""
     if isinstance(rows, datasets.Dataset):
         return rows.select(numbers)
     return [rows[int(number)] for number in numbers]
