@@ -16,6 +16,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple, TypeGuard
 
+import datasets
+import pyarrow.compute
+
 from dslr_gan.data.decode import Rows
 from dslr_gan.errors import DslrGanError, reason
 
@@ -97,17 +100,20 @@ def read_places(pairs: str | Path) -> Places:
     return found
 
 
-def pair_name(rows: Rows, row: int) -> str | None:
-    """The file name of a pair without its suffix, by which a place is found; None without one."""
-    stored = rows[row]["phone"]
-    path = stored.get("path") if isinstance(stored, Mapping) else None
-    return Path(path).stem if path else None
+def pair_names(rows: Rows) -> list[str]:
+    """The pairs' file names without suffix, by which places are found; empty where one has none."""
+    if isinstance(rows, datasets.Dataset):
+        arrow = rows.with_format("arrow")
+        paths = pyarrow.compute.struct_field(arrow["phone"][:], "path").to_pylist()
+    else:
+        pictures = (row["phone"] for row in rows)
+        paths = [each.get("path") if isinstance(each, Mapping) else None for each in pictures]
+    return [Path(path).stem if path else "" for path in paths]
 
 
 def rows_of_scenes(rows: Rows, places: Places, scenes: set[int]) -> list[int]:
     """Which rows show one of the scenes; those of unknown scenes do not."""
-    names = [pair_name(rows, row) for row in range(len(rows))]
-    return [row for row, name in enumerate(names) if places.scenes.get(name or "") in scenes]
+    return [row for row, name in enumerate(pair_names(rows)) if places.scenes.get(name) in scenes]
 
 
 def _entry(entry: Any) -> tuple[Place | None, int | None]:

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from dslr_gan.data.decode import Rows
-from dslr_gan.data.places import Place, Places, pair_name
+from dslr_gan.data.places import Place, Places, pair_names
 from dslr_gan.errors import DslrGanError
 from dslr_gan.evaluation.evaluate import Model, check_models, read_row, run_model
 from dslr_gan.evaluation.judge import Judge, summarise_pairs
@@ -48,12 +48,30 @@ def evaluate_as_used(
         progress: Called with (pairs done, pairs in all) after each pair.
 
     Returns:
-        Every metric over the pairs that have a place, in the order of the rows: for the phone's
-        patches, for each model ``NAME, patch alone`` and ``NAME, whole photo``, for the DSLR's.
+        Every metric over the pairs that have a place: for the phone's patches, for each model
+        ``NAME, patch alone`` and ``NAME, whole photo``, for the DSLR's.
 
     Raises:
         DslrGanError: If no pair has a place, a photo is missing or another one than the patch was
             cut from, or as :func:`evaluate`.
+    """
+    found = score_rows_as_used(models, rows, places, photos, vgg=vgg, progress=progress)
+    return summarise_pairs(found)
+
+
+def score_rows_as_used(
+    models: Mapping[str, Model],
+    rows: Rows,
+    places: Places,
+    photos: str | Path,
+    *,
+    vgg: VGGFeatures | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> dict[str, list[dict[str, float]]]:
+    """Score models pair by pair; see :func:`evaluate_as_used`.
+
+    Returns:
+        For each method, in the order of the rows that have a place, each metric by name.
     """
     check_models(models)
     by_photo = _by_photo(rows, places, Path(photos))
@@ -65,9 +83,7 @@ def evaluate_as_used(
             if progress is not None:
                 progress(len(measured), pairs)
     methods = next(iter(measured.values()))
-    return summarise_pairs(
-        {name: [measured[row][name] for row in sorted(measured)] for name in methods}
-    )
+    return {name: [measured[row][name] for row in sorted(measured)] for name in methods}
 
 
 def _by_photo(rows: Rows, places: Places, photos: Path) -> dict[str, dict[int, Place]]:
@@ -75,8 +91,8 @@ def _by_photo(rows: Rows, places: Places, photos: Path) -> dict[str, dict[int, P
     if not photos.is_dir():
         raise DslrGanError(f"there is no folder {photos}; name the one with the whole photos.")
     found: dict[str, dict[int, Place]] = {}
-    for row in range(len(rows)):
-        place = places.by_pair.get(pair_name(rows, row) or "")
+    for row, name in enumerate(pair_names(rows)):
+        place = places.by_pair.get(name)
         if place is not None:
             found.setdefault(place.photo, {})[row] = place
     if not found:

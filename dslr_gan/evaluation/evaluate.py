@@ -73,8 +73,23 @@ def evaluate(
             size, a model's result does, or no model is given.
     """
     models = dict(model) if isinstance(model, Mapping) else {"model": model}
-    check_models(models)
     rows = open_rows(pairs) if isinstance(pairs, str | Path) else pairs
+    return summarise_pairs(score_rows(models, rows, vgg=vgg, progress=progress))
+
+
+def score_rows(
+    models: Mapping[str, Model],
+    rows: Rows,
+    *,
+    vgg: VGGFeatures | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> dict[str, list[dict[str, float]]]:
+    """Score models pair by pair; see :func:`evaluate`.
+
+    Returns:
+        For ``input``, each model and ``dslr``, in the order of the rows, each metric by name.
+    """
+    check_models(models)
     values: dict[str, list[dict[str, float]]] = {name: [] for name in ("input", *models, "dslr")}
     for row in range(len(rows)):
         name, phone, dslr = read_row(rows, row)
@@ -85,7 +100,7 @@ def evaluate(
         values["dslr"].append({NOISE: judge.noise(dslr)})
         if progress is not None:
             progress(row + 1, len(rows))
-    return summarise_pairs(values)
+    return values
 
 
 def check_models(models: Mapping[str, Model]) -> None:
