@@ -9,13 +9,13 @@ import pytest
 from dslr_gan.errors import DslrGanError
 from dslr_gan.models import registry
 from dslr_gan.training.arguments import (
-    ARCHITECTURES,
-    PRESETS,
     check_settings,
     make_parser,
     pairs_flags,
     parse_arguments,
 )
+from dslr_gan.training.options.groups import ARCHITECTURES
+from dslr_gan.training.options.presets import PRESETS
 from tests.support.paths import ROOT
 
 
@@ -47,11 +47,13 @@ def test_every_preset_passes_the_checks(preset):
         (["--resolution", 31], "--resolution must be at least 32"),
         (["--color_weight", -1], "--color_weight must be at least 0"),
         (["--ema_decay", 1], "--ema_decay must be below 1"),
+        (["--adam_beta2", 1], "--adam_beta2 must be below 1"),
         (["--learning_rate", "nan"], "--learning_rate must be above 0"),
         (["--texture_weight", 0, "--color_weight", 0, "--content_weight", 0], "every loss"),
         (["--push_to_hub"], "needs --hub_model_id"),
         (["--hub_model_id", "bad id"], "--hub_model_id"),
         (["--fold", "1/5", "--validation_pairs", "x"], "leave out --validation_pairs"),
+        (["--fold_by", "scene"], "give --fold K/N, too"),
     ],
 )
 def test_what_cannot_work_is_an_error_message(more, words):
@@ -115,7 +117,8 @@ def test_what_is_recorded_has_the_names_of_the_flags():
     assert len(recorded) == len(make_parser()._actions) - 1, "all but --help"
     # As every checkpoint so far has them: another set would refuse or mix old runs.
     assert sorted(fixed) == [
-        "architecture", "color_weight", "columns", "content_weight", "ema_decay", "fold",
+        "adam_beta1", "adam_beta2", "adam_weight_decay",
+        "architecture", "color_weight", "columns", "content_weight", "ema_decay", "fold", "fold_by",
         "init_from", "l1_weight", "lr_scheduler", "lr_warmup_steps", "max_grad_norm",
         "ms_ssim_weight", "optimizer", "resolution", "seed", "ssim_weight", "streaming",
         "texture_weight", "total_variation_weight",

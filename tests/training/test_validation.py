@@ -11,8 +11,8 @@ from dslr_gan.data.pairs import open_pairs
 from dslr_gan.evaluation.evaluate import evaluate
 from dslr_gan.models.baselines import SRCNN
 from dslr_gan.photo import to_pixels, to_tensor
-from dslr_gan.training.arguments import LossWeights
 from dslr_gan.training.losses import generator_losses
+from dslr_gan.training.options.groups import LossWeights
 from dslr_gan.training.validation import gradient_norms, sample_rows, score_pairs, score_values
 from tests.support.trainer import make_dped
 
