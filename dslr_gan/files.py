@@ -1,5 +1,6 @@
 """Whole files only: what is written lies beside its destination until it is complete."""
 
+import errno
 import os
 import re
 import secrets
@@ -90,6 +91,25 @@ def folder_written_whole(destination: str | Path) -> Iterator[Path]:
         yield unfinished
         if destination.is_dir():
             destination.rmdir()
+
+
+def check_place(destination: str | Path) -> None:
+    """See before the work whether a file could be written; nothing is made or changed.
+
+    Raises:
+        OSError: If its name is too long, or what is to be its folder is none, or may not be written
+            to.
+    """
+    destination = Path(os.path.abspath(destination))  # noqa: PTH100
+    folder = destination.parent
+    with suppress(FileNotFoundError):
+        os.lstat(destination)
+    while not os.path.lexists(folder):
+        folder = folder.parent
+    if not folder.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(folder))
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(folder))
 
 
 def discard_unfinished() -> None:

@@ -10,6 +10,7 @@ from skimage import data
 from dslr_gan import files
 from dslr_gan.errors import DslrGanError
 from dslr_gan.files import (
+    check_place,
     discard_unfinished,
     folder_written_whole,
     from_home,
@@ -128,7 +129,7 @@ def test_a_destination_that_is_a_folder_is_an_os_error(tmp_path):
     assert names(tmp_path / "photo.jpg") == []
 
 
-def test_the_error_for_people_is_a_value_error_that_is_its_sentence():
+def test_the_error_for_people_is_a_value_error_that_is_its_message():
     error = DslrGanError("The photo is empty; choose another one.")
     assert isinstance(error, ValueError)
     assert str(error) == "The photo is empty; choose another one."
@@ -311,6 +312,16 @@ def test_what_is_unfinished_can_be_discarded_at_once_and_nothing_is_begun(tmp_pa
 
 
 # Paths ---------------------------------------------------------------------------------------
+
+
+def test_a_place_is_looked_at_and_nothing_is_made(tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    for good in ("a.json", "new/b/a.json", "file"):
+        check_place(tmp_path / good)
+    for bad in ("file/a.json", "file/b/a.json", "a" * 300):
+        with pytest.raises(OSError):
+            check_place(tmp_path / bad)
+    assert names(tmp_path) == ["file"]
 
 
 def test_a_tilde_is_the_home_folder_at_the_beginning_only(monkeypatch):
