@@ -30,8 +30,8 @@ from dslr_gan.cli.enhance_report import (
 )
 from dslr_gan.cli.interrupts import removed_at_the_latest
 from dslr_gan.cli.progress import PhotosBar
-from dslr_gan.errors import DslrGanError
-from dslr_gan.files import from_home
+from dslr_gan.errors import DslrGanError, reason
+from dslr_gan.files import check_place, from_home
 
 if TYPE_CHECKING:
     from dslr_gan.enhance.batch import Models, Outcome
@@ -194,8 +194,13 @@ def _check(options: argparse.Namespace) -> None:
     if options.max_megapixels is not None and not options.max_megapixels > 0:
         raise DslrGanError(f"--max-megapixels must be above 0, got {options.max_megapixels}.")
     report = options.report
-    if report is not None and (report.suffix.lower() != ".json" or report.is_dir()):
-        raise DslrGanError(f"--report {report} is not the name of a .json file; name one.")
+    if report is not None:
+        try:
+            check_place(report)
+        except OSError as error:
+            raise DslrGanError(_not_written(report, error)) from error
+        if report.suffix.lower() != ".json" or report.is_dir():
+            raise DslrGanError(f"--report {report} is not the name of a .json file; name one.")
 
 
 class _Run:
@@ -242,7 +247,8 @@ class _Run:
         if failed < len(photos):
             for line in summary_lines(report, self.found, self.options.out):
                 say(line)
-        return 1 if failed or self.found.problems else 0
+        is_written = self._write(report)
+        return 1 if failed or self.found.problems or not is_written else 0
 
     def _models(self) -> "Models":
         from dslr_gan.enhance.batch import Models
@@ -302,14 +308,14 @@ class _Run:
         """Report how far this process came."""
         photos = [as_json(self.outcomes[number]) for number in sorted(self.outcomes)]
         if self.share.is_first:
-            self._report(photos, interrupted=True)
+            self._write(self._report(photos, interrupted=True))
         _say_hints(models, photos)
         good = sum(not photo["error"] for photo in photos)
         complain(f"{good} of {len(self.jobs)} photos were finished; --resume goes on from there.")
 
     def _report(self, photos: list[dict[str, Any]], *, interrupted: bool) -> dict[str, Any]:
-        """All that is known at the end; written where ``--report`` says."""
-        report = make_report(
+        """All that is known at the end."""
+        return make_report(
             photos,
             self.found,
             interrupted=interrupted,
@@ -318,9 +324,20 @@ class _Run:
             strength=self.options.strength,
             format=self.options.format,
         )
-        if self.options.report:
-            write_report(report, self.options.report)
-        return report
+
+    def _write(self, report: dict[str, Any]) -> bool:
+        """Write the report where ``--report`` says; whether that went well."""
+        try:
+            if self.options.report:
+                write_report(report, self.options.report)
+        except OSError as error:
+            complain(_not_written(self.options.report, error))
+            return False
+        return True
+
+
+def _not_written(report: Path, error: OSError) -> str:
+    return f"--report {report} cannot be written ({reason(error)}); name another file."
 
 
 def _say_hints(models: "Models", photos: Sequence[dict[str, Any]]) -> None:

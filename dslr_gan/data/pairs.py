@@ -98,7 +98,14 @@ def open_pairs(
                 f"there is no folder {name}, and it is not a Hub dataset either; "
                 "a Hub id looks like owner/name."
             )
-        return _open_hub(str(name), revision, columns, streaming)
+        try:
+            return _open_hub(str(name), revision, columns, streaming)
+        except HubError as error:  # what looks like an id may have been meant as a folder
+            absent = f"there is no folder {name}"
+            if str(error).startswith(absent):
+                raise
+            message = f"{absent}, nor was it read from the Hub: {error}"
+            raise type(error)(message, error.cause, error.advice) from error
     if revision is not None:
         raise DslrGanError(
             f"{name} is a folder and has no revision {revision!r}; leave the revision out."

@@ -13,7 +13,8 @@ from dslr_gan.enhance.forking import check_not_forked, compute_after_forks
 from dslr_gan.enhance.memory import keep_freed_memory, memory_error_message
 from dslr_gan.enhance.precision import ForwardTile, NetworkRunner
 from dslr_gan.enhance.tiling import Tile, plan_tiles, split_tile
-from dslr_gan.errors import DslrGanError
+from dslr_gan.errors import DslrGanError, InputError
+from dslr_gan.files import is_address
 from dslr_gan.models.context import summarize_in_parts
 from dslr_gan.models.pretrained import Pretrained
 from dslr_gan.models.registry import load
@@ -132,6 +133,9 @@ class PhotoEnhancer:
         Raises:
             DslrGanError: If nothing can be loaded under that name.
         """
+        if name == "" or is_address(str(name)):
+            what = f"{name} is an address (URL)" if name else "the name of a model is empty"
+            raise InputError(f"{what}; give a Hub id as owner/name, or a path on this machine.")
         generator, source = load(
             name,
             force_download=force_download,
@@ -200,7 +204,7 @@ class PhotoEnhancer:
             progress: As in :meth:`enhance`.
 
         Returns:
-            What the photo has and the file does not, a sentence each.
+            What the photo has and the file does not, a message each.
 
         Raises:
             DslrGanError: As :meth:`enhance` and ``dslr_gan.photo.save_photo``.

@@ -1,4 +1,4 @@
-"""``evaluate`` prints what was measured, and refuses in one sentence."""
+"""``evaluate`` prints what was measured, and refuses in one message."""
 
 import json
 import shutil
@@ -156,7 +156,7 @@ def test_every_pairs_is_scored_with_its_own_models(pairs, model, tmp_path, capsy
     assert "--phone was given 1 times" in refused(capsys, "evaluate", *same, "--phone", "a")
 
 
-def test_evaluate_refuses_with_one_sentence(pairs, model, tmp_path, capsys):
+def test_evaluate_refuses_with_one_message(pairs, model, tmp_path, capsys):
     loads = ["evaluate", "--model", model]
     assert "no folder" in refused(capsys, *loads, "--pairs", tmp_path / "nowhere")
     assert "canon" in refused(capsys, *loads, "--pairs", pairs / "canon")
@@ -181,5 +181,5 @@ def test_evaluate_says_where_json_cannot_be_written(pairs, model, tmp_path, caps
     (tmp_path / "file").write_text("in the way")
     file = tmp_path / "file" / "scores.json"
     assert run("evaluate", "--model", model, "--pairs", pairs, "--json", file) == 1
-    (sentence,) = complaints(capsys.readouterr().err)
-    assert str(file) in sentence
+    (message,) = complaints(capsys.readouterr().err)
+    assert str(file) in message

@@ -1,4 +1,4 @@
-"""``prepare`` writes pairs with their terms, or one sentence and nothing."""
+"""``prepare`` writes pairs with their terms, or one message and nothing."""
 
 from pathlib import Path
 
@@ -122,8 +122,8 @@ def test_prepare_aligns_what_it_can_read_and_tells_of_the_rest(cameras, tmp_path
     words = ["prepare", "--phone", cameras[0], "--dslr", cameras[1], "--csv", table, "--out", out]
     assert run(*words, "--patch", "64", "--terms", "CC0", "--workers", "1") == 1
     said = capsys.readouterr()
-    (sentence,) = [line for line in said.err.splitlines() if line.startswith("dslr_gan: ")]
-    assert "bad is left out: " in sentence and "bad.jpg is not a photo" in sentence
+    (message,) = [line for line in said.err.splitlines() if line.startswith("dslr_gan: ")]
+    assert "bad is left out: " in message and "bad.jpg is not a photo" in message
     assert "from 2 pairs of photos; 1 left out" in said.out and "report.html" in said.out
     assert names(out) == ["README.md", "data", "report.html", "report.json", "source.json"]
     assert '"terms": "CC0"' in (out / "source.json").read_text()

@@ -212,7 +212,7 @@ def test_at_strength_nothing_the_file_is_copied(suffix, model, tmp_path):
     assert bad.state == "failed" and "cut off" in bad.error and not (tmp_path / "bad").exists()
 
 
-def test_a_copy_that_cannot_be_written_is_a_sentence(model, photo, tmp_path):
+def test_a_copy_that_cannot_be_written_is_called_that(model, photo, tmp_path):
     (tmp_path / "file").touch()
     outcome = outcome_of(Enhancing(Models(model), strength=0), photo, tmp_path / "file/a.jpg")
     assert outcome.state == "failed" and "cannot be copied" in outcome.error
@@ -244,7 +244,7 @@ def test_nothing_that_a_photo_does_ends_the_batch(error, words, enhancing, photo
 
 
 @pytest.mark.parametrize("bad", [b"", b"no photo", None])
-def test_a_name_of_several_lines_stands_in_a_sentence_once(bad, enhancing, tmp_path):
+def test_a_name_of_several_lines_stands_in_a_message_once(bad, enhancing, tmp_path):
     photo = tmp_path / "li\nne.jpg"
     if bad is not None:
         photo.write_bytes(bad)

@@ -212,7 +212,7 @@ def test_a_tile_that_does_not_fit_is_halved_and_the_pixels_stay(name, error, cap
     assert all(height * width <= scarce.most for height, width in again), "it learned nothing"
 
 
-def test_no_memory_for_the_smallest_tile_is_a_sentence():
+def test_no_memory_for_the_smallest_tile_is_called_that():
     with pytest.raises(DslrGanError, match="not enough memory on cpu for a tile of .* pixels"):
         PhotoEnhancer(Scarce(tiny(), 0), tile=64).enhance(photo())
     with pytest.raises(DslrGanError, match="not enough memory on cpu"):
@@ -229,7 +229,7 @@ def test_another_error_of_the_network_is_not_taken_for_lack_of_memory():
         PhotoEnhancer(generator).enhance(photo())
 
 
-def test_no_memory_for_the_result_is_a_sentence(monkeypatch):
+def test_no_memory_for_the_result_is_called_that(monkeypatch):
     def fail(*_):
         raise MemoryError
 
@@ -294,7 +294,7 @@ def test_progress_counts_the_tiles():
 
 
 @pytest.mark.parametrize(
-    ("options", "sentence"),
+    ("options", "message"),
     [
         ({"tile": 15}, "tile must be at least 16 pixels, got 15"),
         ({"tile": -512}, "tile must be at least 16"),
@@ -303,8 +303,8 @@ def test_progress_counts_the_tiles():
         ({"device": "cuda:99"}, "there is no device cuda:99 here"),
     ],
 )
-def test_other_options_are_refused(options, sentence):
-    with pytest.raises(DslrGanError, match=sentence):
+def test_other_options_are_refused(options, message):
+    with pytest.raises(DslrGanError, match=message):
         PhotoEnhancer(tiny(), **options)
 
 
@@ -504,12 +504,12 @@ def test_folders_and_published_files(bundled, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["nikon", "iPhone", "iphone2"])
-def test_an_unknown_name_is_a_sentence(name):
+def test_an_unknown_name_is_an_error_message(name):
     with pytest.raises(DslrGanError, match=f"no model '{name}'; take one of iphone, sony, a Hub"):
         PhotoEnhancer.from_pretrained(name)
 
 
-def test_other_files_and_folders_are_a_sentence(bundled, tmp_path):
+def test_other_files_and_folders_are_an_error_message(bundled, tmp_path):
     (tmp_path / "photo.jpg").write_bytes(b"no weights")
     with pytest.raises(DslrGanError, match="photo.jpg is no whole safetensors file"):
         PhotoEnhancer.from_pretrained(tmp_path / "photo.jpg")
@@ -521,6 +521,10 @@ def test_other_files_and_folders_are_a_sentence(bundled, tmp_path):
         PhotoEnhancer.from_pretrained(bundled / "sony", revision="v1")
     with pytest.raises(DslrGanError, match=r"cannot be loaded \(File name too long\)"):
         PhotoEnhancer.from_pretrained("x" * 300)
+    with pytest.raises(DslrGanError, match="https://hf.co/me/m is an address .URL.; give a Hub id"):
+        PhotoEnhancer.from_pretrained("https://hf.co/me/m")
+    with pytest.raises(DslrGanError, match="the name of a model is empty"):
+        PhotoEnhancer.from_pretrained("")
 
 
 def test_a_repository_that_fails_gives_way_to_the_bundled_weights(bundled, monkeypatch, caplog):

@@ -91,7 +91,7 @@ def test_each_process_writes_its_own_file_and_reads_all(source, out, result):
     assert Record(out, 0).state(source, result, "s") is State.FINISHED
 
 
-def test_what_cannot_be_read_or_written_is_a_sentence(source, out, result):
+def test_what_cannot_be_read_or_written_is_called_that(source, out, result):
     record = Record(out)
     with pytest.raises(DslrGanError, match="cannot be read"):
         record.state(out / "gone.png", result, "s")
