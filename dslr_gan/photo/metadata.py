@@ -192,7 +192,9 @@ def _upright_exif(exif: bytes, size: tuple[int, int]) -> bytes | None:
     The values are changed in place and everything else stays byte for byte, since makers'
     notes hold offsets of their own. None where the block is broken.
     """
-    start = 6 if exif.startswith(b"Exif\0\0") else 0
+    start = 0
+    while exif.startswith(b"Exif\0\0", start):  # twice, where a PNG has it, too
+        start += 6
     order = {b"II": "<", b"MM": ">"}.get(exif[start : start + 2])
     if order is None or len(exif) < start + 8:
         return None

@@ -11,7 +11,7 @@ from PIL import Image
 
 from dslr_gan.errors import DslrGanError
 from dslr_gan.photo import notes, open_photo, photo_from_pixels, photo_pixels, save_photo
-from dslr_gan.photo.beside.colours import make_profile
+from dslr_gan.photo.beside.profiles import make_profile
 from dslr_gan.photo.beside.xmp import with_history
 from dslr_gan.photo.metadata import HISTORY
 from tests.support.photo_helpers import encoded
