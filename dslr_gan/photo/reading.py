@@ -18,7 +18,13 @@ from dslr_gan.photo.beside.facts import CARRIED, Carried, Found
 from dslr_gan.photo.beside.scan import plain_copy, scan, scan_opened
 from dslr_gan.photo.beside.xmp import joined
 from dslr_gan.photo.decoding.bmp import Bmp, decode_bmp, picture_of, rare_bmp
-from dslr_gan.photo.decoding.facts import as_tiff_means, bits_of, frames_of, is_lossless_webp
+from dslr_gan.photo.decoding.facts import (
+    as_tiff_means,
+    bits_of,
+    frames_of,
+    is_fine_avif,
+    is_lossless_webp,
+)
 from dslr_gan.photo.decoding.libraries import quiet_tiff, register_heif
 from dslr_gan.photo.decoding.refusals import TIFF_STARTS, raw_message, refusal
 from dslr_gan.photo.formats import RAW_SUFFIXES, READABLE, suffix_of
@@ -47,7 +53,7 @@ def open_photo(
         The picture as it is stored (not yet turned upright), in Pillow's mode; 16 bits per
         channel in colour are kept beside it (``dslr_gan.photo.photo.Photo``). ``notes`` lists what
         of the file is not in it. Beside Pillow's own keys its ``info`` may hold ``lossless`` (of a
-        WebP) and ``exif`` (of a TIFF).
+        WebP, or of an AVIF that lost next to nothing) and ``exif`` (of a TIFF).
 
     Raises:
         DslrGanError: If there is no such file, or it is a folder, empty, damaged, cut off,
@@ -286,6 +292,8 @@ def _load(photo: ImageFile.ImageFile, stream: BinaryIO, in_file: bool) -> Image.
         add_note(result.info, _shallower(bits))
     if photo.format == "WEBP":
         result.info["lossless"] = is_lossless_webp(stream)
+    if photo.format == "AVIF":
+        result.info["lossless"] = is_fine_avif(photo, stream)
     if photo.format == "TIFF":
         result = as_tiff_means(photo, result, bits)
         exif, whole = gathered_exif(photo)

@@ -95,10 +95,8 @@ def load_deep(
 def _name_planes(photo: Any) -> None:
     """Mend how Pillow reads uncompressed planes of 16 bits: as if they had 8."""
     tags = photo.tag_v2
-    planes = (
-        tags.get(284) == 2 and set(tags.get(258, ())) == {16} and set(tags.get(339, (1,))) == {1}
-    )
-    if planes and photo.mode in ("RGB", "RGBA"):
+    is_deep = set(tags.get(258, ())) == {16} and set(tags.get(339, (1,))) == {1}
+    if is_deep and tags.get(284) == 2 and photo.mode in ("RGB", "RGBA"):
         order = "B" if tags.prefix == b"MM" else "L"
         names = {band: f"{band};16{order}" for band in photo.mode}
         photo.tile = [

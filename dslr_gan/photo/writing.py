@@ -140,8 +140,8 @@ def save_photo(
     A JPEG gets the quantisation tables of the JPEG it came from, made finer where they are
     coarser than those of quality 90, and its chroma subsampling; quality 95 and 4:4:4 where these
     are unknown. WebP is lossless where the source was, else of quality 95; AVIF has quality 95,
-    HEIC 90 (in libheif's way of counting) and 4:2:0; every other format is lossless, TIFF
-    uncompressed (compressed ones lose EXIF in Pillow).
+    or 100 where its source spends as many bits; HEIC has 90 (in libheif's way of counting) and
+    4:2:0; every other format is lossless, TIFF uncompressed (compressed ones lose EXIF in Pillow).
 
     Args:
         photo: What ``PhotoEnhancer.enhance`` or ``photo_from_pixels`` returned, or any picture.
@@ -365,6 +365,8 @@ def _quality(photo: Image.Image, kind: PhotoFormat) -> dict[str, Any]:
             return {"lossless": True, "exact": True}
         case "WEBP":
             return {"quality": QUALITY}
+        case "AVIF" if photo.info.get("lossless"):
+            return {"quality": 100, "subsampling": "4:4:4"}
         case "AVIF":
             return {"quality": QUALITY, "subsampling": "4:4:4"}
         case "HEIF":

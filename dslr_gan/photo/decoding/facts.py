@@ -1,5 +1,6 @@
 """Facts of an opened file that Pillow does not tell: frames, bits, what its values mean."""
 
+import os
 import struct
 from typing import BinaryIO
 
@@ -58,6 +59,16 @@ def bits_of(photo: ImageFile.ImageFile, stream: BinaryIO) -> int:
         return 8
     depth = start[place + offset]
     return depth if photo.format == "AVIF" else (depth & 0x7F) + 1
+
+
+_FINE = 5.5
+"""Bits of an AVIF per pixel that only one of a quality near 100 has."""
+
+
+def is_fine_avif(photo: ImageFile.ImageFile, stream: BinaryIO) -> bool:
+    """Whether an AVIF was made to lose next to nothing, going by the room that it takes."""
+    size = stream.seek(0, os.SEEK_END) * 8
+    return size > _FINE * photo.width * photo.height * frames_of(photo)
 
 
 def is_lossless_webp(stream: BinaryIO) -> bool:
