@@ -193,7 +193,7 @@ def _upright_exif(exif: bytes, size: tuple[int, int]) -> bytes | None:
     notes hold offsets of their own. None where the block is broken.
     """
     start = 0
-    while exif.startswith(b"Exif\0\0", start):  # twice, where a PNG has it, too
+    while exif.startswith(b"Exif\0\0", start):  # twice, where a writer of PNGs put it there, too
         start += 6
     order = {b"II": "<", b"MM": ">"}.get(exif[start : start + 2])
     if order is None or len(exif) < start + 8:

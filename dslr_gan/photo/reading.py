@@ -26,7 +26,7 @@ from dslr_gan.photo.decoding.facts import (
     is_lossless_webp,
 )
 from dslr_gan.photo.decoding.libraries import quiet_tiff, register_heif
-from dslr_gan.photo.decoding.refusals import TIFF_STARTS, raw_message, refusal
+from dslr_gan.photo.decoding.refusals import RARE_PACKINGS, TIFF_STARTS, raw_message, refusal
 from dslr_gan.photo.formats import RAW_SUFFIXES, READABLE, suffix_of
 from dslr_gan.photo.metadata import DNG_VERSION, gathered_exif
 from dslr_gan.photo.photo import add_note, no_memory, photo_of
@@ -184,6 +184,11 @@ def _read(stream: BinaryIO, name: str, max_megapixels: float, in_file: bool) -> 
         return _load(photo, stream, in_file)
     except MemoryError as error:
         raise DslrGanError(no_memory(name, photo.size)) from error
+    except OSError as error:
+        packing = photo.info.get("compression")
+        if photo.format == "TIFF" and packing in RARE_PACKINGS:
+            raise OSError(f"Unsupported TIFF packed as {packing}") from error
+        raise
     except Image.DecompressionBombError as error:
         raise DslrGanError(_too_large(name, photo.size, max_megapixels)) from error
 
@@ -284,6 +289,8 @@ def _load(photo: ImageFile.ImageFile, stream: BinaryIO, in_file: bool) -> Image.
     elif deep is None:
         photo.load()
     result = photo if deep is None else deep
+    if result.mode in ("P", "PA") and result.palette is None:
+        raise OSError("its palette is missing")
     if frames > 1:
         what = "pictures" if photo.format in ("MPO", "HEIF") else "frames"
         what = "pages" if photo.format == "TIFF" else what

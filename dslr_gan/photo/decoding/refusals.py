@@ -25,6 +25,9 @@ RAW_STARTS = (
 TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 """Little- and big-endian, small and large."""
 
+RARE_PACKINGS = ("webp", "tiff_sgilog", "tiff_sgilog24", "tiff_thunderscan", "tiff_raw_16")
+"""Pillow's names of compressions that few copies of libtiff can undo."""
+
 _BEGINNINGS = {
     "JPEG": re.compile(rb"\xff\xd8\xff"),
     "PNG": re.compile(rb"\x89PNG"),
