@@ -27,6 +27,7 @@ from dslr_gan.photo.metadata import (
     quantization,
     resolution,
     subsampling,
+    without_orientation,
     writable_tags,
 )
 from dslr_gan.photo.photo import (
@@ -181,7 +182,9 @@ def save_photo(
                     write_deep(stream, plain, low, format=kind.name, **options)
             else:
                 register_heif()
-                plain.save(unfinished, kind.name, **options)
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore")  # Pillow looks into damaged EXIF
+                    plain.save(unfinished, kind.name, **options)
     except MemoryError as error:
         raise DslrGanError(no_memory(name, photo.size)) from error
     return lost
@@ -311,7 +314,7 @@ def _metadata(photo: Image.Image, kind: PhotoFormat, lost: list[str]) -> dict[st
         options["comment"] = carried.comments[0]
     elif kind.metadata:
         if exif or kind.name != "HEIF":  # where none at all is no empty block
-            options["exif"] = exif
+            options["exif"] = without_orientation(exif) if kind.name == "AVIF" else exif
         if kind.name == "PNG":
             options |= _png_options(photo, xmp, carried)
         elif xmp:
