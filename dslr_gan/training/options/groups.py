@@ -16,7 +16,9 @@ from dslr_gan.training.options.presets import PRESETS
 if TYPE_CHECKING:
     from torch import Tensor
 
-ARCHITECTURES = ("default", "paper", "dped", "detail", "light", "swift", "srcnn", "vdsr")
+ARCHITECTURES = (
+    *("default", "paper", "full", "dped", "detail", "light", "swift", "srcnn", "vdsr"),
+)
 """The names of :data:`dslr_gan.models.registry.ARCHITECTURES`, which imports PyTorch."""
 OPTIMIZERS = ("adam", "soap")
 SCHEDULES = ("cosine", "linear", "constant")
