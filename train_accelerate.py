@@ -30,7 +30,7 @@ from torch import Tensor, nn
 from tqdm.auto import tqdm
 
 from dslr_gan.errors import DslrGanError
-from dslr_gan.evaluation.evaluate import Scores
+from dslr_gan.evaluation.scores import Scores
 from dslr_gan.metrics.vgg import VGGFeatures
 from dslr_gan.models.discriminator import Discriminator
 from dslr_gan.models.pretrained import Pretrained

@@ -138,6 +138,8 @@ def _check_names(settings: Settings) -> None:
     pairs, output = settings.pairs, settings.output
     if pairs.fold is not None and pairs.validation_pairs is not None:
         raise DslrGanError("--fold says what to validate on; leave out --validation_pairs.")
+    if pairs.fold is None and pairs.fold_by != "pair":
+        raise DslrGanError("--fold_by says how --fold divides; give --fold K/N, too.")
     if output.output_dir.exists() and not output.output_dir.is_dir():
         raise DslrGanError(f"--output_dir {output.output_dir} is a file; name a folder.")
     for source in pairs_flags(pairs.pairs):

@@ -14,6 +14,7 @@ from torch.utils.data import DataLoader
 
 from dslr_gan.data.decode import Rows
 from dslr_gan.data.pairs import PairSource, open_pairs
+from dslr_gan.data.places import read_places
 from dslr_gan.data.provenance import Provenance
 from dslr_gan.data.samples import BatchNumbers, PatchPairs
 from dslr_gan.data.splits import fold, hold_out, sample_rows
@@ -165,7 +166,8 @@ def open_training_data(settings: Settings, *, with_summary: bool) -> TrainingDat
         open_pairs(flag.name, streaming=pairs.streaming, columns=pairs.columns) for flag in flags
     ]
     if pairs.fold is not None:
-        sources[0] = fold(sources[0], *pairs.fold)
+        scenes = read_places(flags[0].name).scenes if pairs.fold_by == "scene" else None
+        sources[0] = fold(sources[0], *pairs.fold, scenes)
         judge, validation = sources[0], sources[0].test
     elif pairs.validation_pairs is not None:
         judge = open_pairs(pairs.validation_pairs, columns=pairs.columns)

@@ -10,7 +10,7 @@ from typing import Any
 
 from dslr_gan.data.provenance import Provenance
 from dslr_gan.errors import DslrGanError, reason
-from dslr_gan.evaluation.evaluate import MetricScores, Scores
+from dslr_gan.evaluation.scores import MetricScores, Scores
 from dslr_gan.metrics.vgg import VGGFeatures
 from dslr_gan.training.arguments import Settings
 from dslr_gan.training.batches import TrainingData

@@ -7,7 +7,9 @@ from accelerate.utils import gather_object
 from torch import Tensor
 
 from dslr_gan.data.decode import Rows
-from dslr_gan.evaluation.evaluate import Scores, measure, pair_tensors, summarise
+from dslr_gan.evaluation.evaluate import pair_tensors
+from dslr_gan.evaluation.judge import measure
+from dslr_gan.evaluation.scores import Scores, summarise
 from dslr_gan.models.pretrained import Pretrained
 from dslr_gan.photo import to_pixels, to_tensor
 from dslr_gan.training.options.groups import LossWeights

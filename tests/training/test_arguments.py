@@ -52,6 +52,7 @@ def test_every_preset_passes_the_checks(preset):
         (["--push_to_hub"], "needs --hub_model_id"),
         (["--hub_model_id", "bad id"], "--hub_model_id"),
         (["--fold", "1/5", "--validation_pairs", "x"], "leave out --validation_pairs"),
+        (["--fold_by", "scene"], "give --fold K/N, too"),
     ],
 )
 def test_what_cannot_work_is_an_error_message(more, words):
@@ -115,7 +116,7 @@ def test_what_is_recorded_has_the_names_of_the_flags():
     assert len(recorded) == len(make_parser()._actions) - 1, "all but --help"
     # As every checkpoint so far has them: another set would refuse or mix old runs.
     assert sorted(fixed) == [
-        "architecture", "color_weight", "columns", "content_weight", "ema_decay", "fold",
+        "architecture", "color_weight", "columns", "content_weight", "ema_decay", "fold", "fold_by",
         "init_from", "l1_weight", "lr_scheduler", "lr_warmup_steps", "max_grad_norm",
         "ms_ssim_weight", "optimizer", "resolution", "seed", "ssim_weight", "streaming",
         "texture_weight", "total_variation_weight",

@@ -51,6 +51,11 @@ class Pairs:
         "parts of them and train on the others",
         type=_fold, metavar="K/N",
     )  # fmt: skip
+    fold_by: str = flag(
+        "pair", "what --fold keeps together: the pairs of one scene, as photos.json in the folder "
+        "of the pairs says (pair)",
+        choices=("pair", "scene"),
+    )  # fmt: skip
     columns: tuple[str, str] = flag(
         ("phone", "dslr"), "columns of a dataset that hold the two pictures (default: phone dslr)",
         nargs=2, metavar=("PHONE", "DSLR"),
