@@ -56,6 +56,15 @@ class Pairs:
         "of the pairs says (pair)",
         choices=("pair", "scene"),
     )  # fmt: skip
+    photos: tuple[str, ...] = flag(
+        (), "folders with the whole photos that patches were cut from, as photos.json in the "
+        "folder of the pairs says; they are the patches' contexts, as when the model is used",
+        type=from_home, nargs="+", metavar="DIR", free=True,
+    )  # fmt: skip
+    leave_out_scenes: tuple[int, ...] = flag(
+        (), "numbers of scenes, as photos.json has them, not to train on", type=int, nargs="+",
+        metavar="N", free=True,
+    )  # fmt: skip
     columns: tuple[str, str] = flag(
         ("phone", "dslr"), "columns of a dataset that hold the two pictures (default: phone dslr)",
         nargs=2, metavar=("PHONE", "DSLR"),
