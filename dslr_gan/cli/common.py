@@ -9,12 +9,14 @@ import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from dslr_gan.errors import reason
 from dslr_gan.files import from_home, is_address
 from dslr_gan.models.phones import PHONES
-from hub_card import Source
+
+if TYPE_CHECKING:
+    from hub_card import Source
 
 PROGRAM = "dslr-gan" if Path(sys.argv[0]).stem == "dslr-gan" else "python -m dslr_gan"
 """How this process was started: by the console command or as a module."""
@@ -76,13 +78,14 @@ def path_option(text: str) -> Path:
     """The type of an option that names a file or a folder: ``~`` is the home folder.
 
     Raises:
-        argparse.ArgumentTypeError: If it is an address.
+        argparse.ArgumentTypeError: If it is empty or an address.
     """
     return Path(place_option(text))
 
 
 def place_option(text: str) -> str:
     """The same for an option whose text may mean something else than a path, too."""
+    _check_given(text)
     if is_address(text):
         raise argparse.ArgumentTypeError(f"{text} is an address (URL); give a path on this machine")
     return from_home(text)
@@ -92,13 +95,19 @@ def model_option(text: str) -> str:
     """The type of an option that names a model.
 
     Raises:
-        argparse.ArgumentTypeError: If it is an address.
+        argparse.ArgumentTypeError: If it is empty or an address.
     """
+    _check_given(text)
     if is_address(text):
         raise argparse.ArgumentTypeError(
             f"{text} is an address (URL); give a Hub id as owner/name, or a path"
         )
     return from_home(text)
+
+
+def _check_given(text: str) -> None:
+    if not text:  # as of "$OUT" without a value; the path "" would be the current folder
+        raise argparse.ArgumentTypeError("it is empty; check what the shell made of it")
 
 
 def find_photos(inputs: Sequence[str]) -> tuple[list[Path], int]:

@@ -1,8 +1,6 @@
 """Pairs made from photos: by a published generator, or from targets on a grid."""
 
 import dataclasses
-import shutil
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -14,7 +12,7 @@ from PIL import Image
 from dslr_gan.data.folder import TARGETS
 from dslr_gan.data.provenance import SOURCE_FILE, Provenance, provenance_json
 from dslr_gan.errors import DslrGanError, reason
-from dslr_gan.files import written_whole
+from dslr_gan.files import folder_written_whole, written_whole
 from dslr_gan.models.generator import Generator
 from dslr_gan.photo import eight_bits, open_photo, photo_pixels, to_pixels, to_tensor
 from hub_card import Source
@@ -295,16 +293,8 @@ def _whole_folder(out: Path) -> Iterator[Path]:
     """Give a folder beside ``out`` to write to; it becomes ``out`` at the end, or nothing does."""
     new_folders = [folder for folder in out.parents if not folder.exists()]
     try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
-        try:
+        with folder_written_whole(out) as unfinished:
             yield unfinished
-            unfinished.chmod(0o755)
-            if out.exists():
-                out.rmdir()
-            unfinished.rename(out)
-        finally:
-            shutil.rmtree(unfinished, ignore_errors=True)
     except OSError as error:
         raise DslrGanError(
             f"cannot write the pairs to {out} ({reason(error)}); name another folder."
