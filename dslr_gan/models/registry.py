@@ -50,8 +50,8 @@ ARCHITECTURES: dict[str, Callable[[], Pretrained]] = {
         context_channels=48,
         context_width=36,
     ),
-    "srcnn": SRCNN,
-    "vdsr": VDSR,
+    "srcnn": partial(SRCNN, padding="replicate"),
+    "vdsr": partial(VDSR, padding="replicate"),
 }
 """What can be trained.
 
