@@ -43,8 +43,8 @@ from dslr_gan.models.discriminator import Discriminator
 from dslr_gan.models.registry import make_network
 from dslr_gan.training.arguments import parse_arguments
 from dslr_gan.training.batches import Batch
+from dslr_gan.training.keeping.signals import StopRequest
 from dslr_gan.training.losses import discriminator_loss, generator_losses
-from dslr_gan.training.signals import StopRequest
 from train_accelerate import Run, set_up, train
 
 PAPER_STEPS = 30_000

@@ -144,7 +144,7 @@ def _divided(
     gave = f"{len(kept)} pairs; {len(test)} more validate"
     counted = replace(source.provenance, data=replace(source.provenance.data, gave=gave))
     mark = fingerprint([source.fingerprint, how])
-    return PairSource(source.name, kept, test, counted, mark)
+    return replace(source, train=kept, test=test, provenance=counted, fingerprint=mark)
 
 
 def sample_rows(rows: Rows, limit: int, seed: int) -> Rows:

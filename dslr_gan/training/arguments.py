@@ -121,8 +121,9 @@ def check_settings(settings: Settings) -> None:
             raise DslrGanError(f"--{name} must be at least {least}, got {value}.")
         if flag.metadata["positive"] and not 0 < value < math.inf:
             raise DslrGanError(f"--{name} must be above 0, got {value}.")
-    if settings.schedule.ema_decay >= 1:
-        raise DslrGanError(f"--ema_decay must be below 1, got {settings.schedule.ema_decay}.")
+    for name in ("ema_decay", "adam_beta1", "adam_beta2"):
+        if values[name] >= 1:
+            raise DslrGanError(f"--{name} must be below 1, got {values[name]}.")
     if not settings.losses.active():
         raise DslrGanError("every loss has weight 0; give at least one a weight.")
     if settings.schedule.optimizer == "soap" and find_spec("pytorch_optimizer") is None:

@@ -23,7 +23,7 @@ from dslr_gan.data.streaming import StreamedPairs
 from dslr_gan.errors import DslrGanError
 from dslr_gan.models.pretrained import Pretrained
 from dslr_gan.training.arguments import Settings, pairs_flags
-from dslr_gan.training.signals import leave_the_group
+from dslr_gan.training.keeping.signals import leave_the_group
 
 # In the texts of PyTorch's and the system's errors about a loader's workers.
 _NO_SHARED_MEMORY = ("shared memory", "Bus error", "from file </torch_", "to file </torch_")

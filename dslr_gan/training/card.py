@@ -14,7 +14,7 @@ from dslr_gan.evaluation.scores import MetricScores, Scores
 from dslr_gan.metrics.vgg import VGGFeatures
 from dslr_gan.training.arguments import Settings
 from dslr_gan.training.batches import TrainingData
-from dslr_gan.training.checkpoints import RunState
+from dslr_gan.training.keeping.state import RunState
 from dslr_gan.training.logbook import library_versions
 from hub_card import THIS_MODEL, ModelFacts, Score, Source, unknown_facts
 

@@ -12,12 +12,19 @@ from accelerate.utils import (
     GradientAccumulationPlugin,
     ProjectConfiguration,
     broadcast_object_list,
+    get_int_from_env,
+    parse_flag_from_env,
 )
 
+from dslr_gan.enhance.memory import lacks_memory
 from dslr_gan.errors import DslrGanError, HubError, reason
 from dslr_gan.hub import check_push, push
 from dslr_gan.training.arguments import Settings
+from dslr_gan.training.keeping.signals import HOW_TO_GO_ON
 from dslr_gan.training.options.hub import Hub
+
+_PROCESSES = ("WORLD_SIZE", "PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "MV2_COMM_WORLD_SIZE")
+"""Where torchrun and the implementations of MPI say how many processes they started."""
 
 
 def make_accelerator(settings: Settings, trackers: list[str]) -> Accelerator:
@@ -31,10 +38,14 @@ def make_accelerator(settings: Settings, trackers: list[str]) -> Accelerator:
         DslrGanError: If GPUs are missing that the launcher was configured for, or Accelerate
             cannot start with its configuration.
     """
-    processes = int(os.environ.get("WORLD_SIZE", "1"))
+    processes = get_int_from_env(_PROCESSES, 1)
     here = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
-    on_cpu = os.environ.get("ACCELERATE_USE_CPU", "").lower() in ("1", "true", "yes", "on")
     gpus = torch.cuda.device_count()
+    on_cpu = settings.network.cpu or parse_flag_from_env("ACCELERATE_USE_CPU")
+    # Accelerate's own launcher starts several processes without --cpu only for GPUs; torchrun and
+    # mpirun do not ask, and where there are none Accelerate would take each for the only one.
+    if processes > 1 and not gpus and "ACCELERATE_MIXED_PRECISION" not in os.environ:
+        on_cpu = True
     if not on_cpu and 0 < gpus < here:
         raise DslrGanError(
             f"the launcher started {here} processes here, but only {gpus} GPUs are visible; give "
@@ -42,6 +53,7 @@ def make_accelerator(settings: Settings, trackers: list[str]) -> Accelerator:
         )
     try:
         accelerator = Accelerator(
+            cpu=on_cpu,
             mixed_precision=settings.network.mixed_precision,
             log_with=trackers or None,
             project_config=ProjectConfiguration(str(settings.output.output_dir)),
@@ -60,14 +72,41 @@ def make_accelerator(settings: Settings, trackers: list[str]) -> Accelerator:
         raise DslrGanError(
             f"the launcher started {processes} processes, but no GPU is visible here, and each "
             "would train alone; check nvidia-smi and CUDA_VISIBLE_DEVICES, or train on the "
-            "processor: accelerate launch --cpu train_accelerate.py ..."
+            "processor: add --cpu behind train_accelerate.py."
         )
     if accelerator.num_processes < processes:
         raise DslrGanError(
             f"the launcher started {processes} processes, but each would train alone "
             f"({gpus} GPUs are visible); answer `accelerate config` anew."
         )
+    if accelerator.mixed_precision == "fp16" and accelerator.device.type == "cpu":
+        raise DslrGanError("fp16 needs a GPU, and there is none here; take bf16 or no.")
     return accelerator
+
+
+def processes_told(accelerator: Accelerator) -> str:
+    """How many processes train and on what, for people: some launchers start fewer than asked."""
+    told = f"processes: {accelerator.num_processes}, on {accelerator.device.type}"
+    if accelerator.num_processes == 1 and "MASTER_PORT" in os.environ:
+        told += "; the launcher was asked for several, which on processors torchrun starts"
+    return told
+
+
+def memory_advice(error: BaseException, settings: Settings) -> str | None:
+    """What to do about a lack of memory, for people; None where an error is about something else.
+
+    Args:
+        error: Raised by PyTorch or Python anywhere in the training.
+        settings: Of the run.
+    """
+    if not lacks_memory(error):
+        return None
+    schedule = settings.schedule
+    advice = "give a smaller --resolution"
+    if schedule.train_batch_size > 1:
+        half, twice = schedule.train_batch_size // 2, 2 * schedule.gradient_accumulation_steps
+        advice = f"give --train_batch_size {half} --gradient_accumulation_steps {twice}"
+    return f"memory ran out ({reason(error)}); {advice}, and {HOW_TO_GO_ON}."
 
 
 def check_right_to_push(accelerator: Accelerator, hub: Hub) -> None:

@@ -6,13 +6,14 @@ commands, settings, versions and machine.
 """
 
 import json
+import logging
 import os
 import platform
 import shlex
 import sys
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,8 @@ from PIL import Image
 
 from dslr_gan.errors import DslrGanError
 from dslr_gan.files import written_whole
+
+logger = logging.getLogger(__name__)
 
 FOLDER = "results"
 NO_TRACKER = "none"
@@ -49,6 +52,7 @@ class Logbook:
         self.folder = output / FOLDER
         self.accelerator = accelerator
         self.run: dict[str, Any] = {}
+        self._unwritten: list[str] = []
 
     def start(self, step: int, run: Mapping[str, Any]) -> None:
         """Make the folder, without rows of later steps, which this run will write again.
@@ -75,9 +79,37 @@ class Logbook:
     def write(self, step: int, values: Mapping[str, float]) -> None:
         """Record numbers by name, such as ``train/l1``."""
         if self.accelerator.is_main_process:
-            with (self.folder / "log.jsonl").open("a", encoding="utf-8") as file:
-                file.write(json.dumps({"step": step, **values}) + "\n")
-        self.accelerator.log(dict(values), step=step)
+            self._unwritten.append(json.dumps({"step": step, **values}) + "\n")
+            with self._or_later("log.jsonl"):
+                self._append()
+        with self._or_later("the trackers"):
+            self.accelerator.log(dict(values), step=step)
+
+    def _append(self) -> None:
+        """Write the rows that the log does not have, after those that it has as a whole."""
+        file = self.folder / "log.jsonl"
+        with file.open("a", encoding="utf-8") as log:
+            end = log.tell()
+            try:
+                log.write("".join(self._unwritten))
+                log.flush()
+            except OSError:
+                with suppress(OSError):
+                    os.truncate(file, end)
+                raise
+        self._unwritten.clear()
+
+    @contextmanager
+    def _or_later(self, what: str) -> Iterator[None]:
+        """A full disk, or one that is gone for now, is told and ends no training."""
+        try:
+            yield
+        except OSError as error:
+            logger.warning(
+                "%s could not be written (%s); make room. The training goes on.",
+                what,
+                error.strerror or error,
+            )
 
     def draw_samples(self, step: int, rows: Sequence[Sequence[np.ndarray]]) -> None:
         """Record a grid of pictures.
@@ -91,13 +123,18 @@ class Logbook:
         grid = np.vstack(
             [np.pad(row, ((0, 0), (0, width - row.shape[1]), (0, 0))) for row in joined]
         )
-        with written_whole(self.folder / f"samples/step_{step:06d}.png") as path:
+        name = f"samples/step_{step:06d}.png"
+        with self._or_later(name), written_whole(self.folder / name) as path:
             Image.fromarray(grid).save(path)
+        self._show_trackers("samples", step, grid)
+
+    def _show_trackers(self, name: str, step: int, picture: np.ndarray) -> None:
         for tracker in self.accelerator.trackers:
             if hasattr(tracker, "log_images"):
                 # Of them all, only TensorBoard expects the channels first by default.
                 order = {"dataformats": "NHWC"} if tracker.name == "tensorboard" else {}
-                tracker.log_images({"samples": grid[None]}, step=step, **order)
+                with self._or_later("the trackers"):
+                    tracker.log_images({name: picture[None]}, step=step, **order)
 
     def publish(self, scores: str) -> None:
         """Bring ``curves.png`` and ``index.html`` up to date.
@@ -105,6 +142,10 @@ class Logbook:
         Args:
             scores: The latest validation as text.
         """
+        with self._or_later("index.html"):
+            self._publish(scores)
+
+    def _publish(self, scores: str) -> None:
         rows = self.rows()
         draw_curves(rows, self.folder / "curves.png")
         samples = sorted(path.name for path in (self.folder / "samples").glob("step_*.png"))

@@ -17,7 +17,7 @@ from dslr_gan.errors import DslrGanError
 from dslr_gan.hub import check_push
 from dslr_gan.models.generator import Generator
 from dslr_gan.training import launching
-from dslr_gan.training.signals import Stopped, StopRequest
+from dslr_gan.training.keeping.signals import Stopped, StopRequest
 from hub_card import THIS_MODEL
 from tests.support.hub_server import HubServer, take_for_the_hub
 from tests.support.trainer import SHORT, make_dped, set_up_here, train, train_here

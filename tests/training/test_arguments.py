@@ -47,6 +47,7 @@ def test_every_preset_passes_the_checks(preset):
         (["--resolution", 31], "--resolution must be at least 32"),
         (["--color_weight", -1], "--color_weight must be at least 0"),
         (["--ema_decay", 1], "--ema_decay must be below 1"),
+        (["--adam_beta2", 1], "--adam_beta2 must be below 1"),
         (["--learning_rate", "nan"], "--learning_rate must be above 0"),
         (["--texture_weight", 0, "--color_weight", 0, "--content_weight", 0], "every loss"),
         (["--push_to_hub"], "needs --hub_model_id"),
@@ -116,6 +117,7 @@ def test_what_is_recorded_has_the_names_of_the_flags():
     assert len(recorded) == len(make_parser()._actions) - 1, "all but --help"
     # As every checkpoint so far has them: another set would refuse or mix old runs.
     assert sorted(fixed) == [
+        "adam_beta1", "adam_beta2", "adam_weight_decay",
         "architecture", "color_weight", "columns", "content_weight", "ema_decay", "fold", "fold_by",
         "init_from", "l1_weight", "lr_scheduler", "lr_warmup_steps", "max_grad_norm",
         "ms_ssim_weight", "optimizer", "resolution", "seed", "ssim_weight", "streaming",

@@ -12,7 +12,7 @@ from PIL import Image
 from dslr_gan.errors import DslrGanError, HubError, InputError
 from dslr_gan.training.arguments import parse_arguments
 from dslr_gan.training.batches import explained, open_training_data, worker_failure
-from dslr_gan.training.signals import leave_the_group
+from dslr_gan.training.keeping.signals import leave_the_group
 
 
 @pytest.fixture

@@ -8,7 +8,13 @@ import torch
 from dslr_gan.errors import DslrGanError, HubError
 from dslr_gan.training import launching
 from dslr_gan.training.arguments import parse_arguments
-from dslr_gan.training.launching import check_right_to_push, make_accelerator, push_generator
+from dslr_gan.training.launching import (
+    check_right_to_push,
+    make_accelerator,
+    memory_advice,
+    processes_told,
+    push_generator,
+)
 from tests.support.hub_server import HubServer, take_for_the_hub
 
 
@@ -20,9 +26,15 @@ def launched(monkeypatch, processes, gpus):
     monkeypatch.setenv("WORLD_SIZE", str(processes))
     monkeypatch.setenv("LOCAL_WORLD_SIZE", str(processes))
     monkeypatch.delenv("ACCELERATE_USE_CPU", raising=False)
+    monkeypatch.setenv("ACCELERATE_MIXED_PRECISION", "no")  # as Accelerate's launcher does
     monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)
-    one = SimpleNamespace(num_processes=1)
-    monkeypatch.setattr(launching, "Accelerator", lambda **_: one)
+    one = SimpleNamespace(num_processes=1, mixed_precision="no", device=torch.device("cpu"))
+
+    def start(cpu, **_):
+        one.cpu = cpu
+        return one
+
+    monkeypatch.setattr(launching, "Accelerator", start)
     return one
 
 
@@ -30,6 +42,51 @@ def test_processes_without_a_gpu_are_told_that_there_is_none(monkeypatch):
     launched(monkeypatch, processes=2, gpus=0)
     with pytest.raises(DslrGanError, match="started 2 processes, but no GPU is visible"):
         make_accelerator(settings(), [])
+
+
+def test_processes_of_other_launchers_without_a_gpu_train_on_the_processor(monkeypatch):
+    one = launched(monkeypatch, processes=2, gpus=0)
+    one.num_processes = 2
+    monkeypatch.delenv("ACCELERATE_MIXED_PRECISION")  # torchrun's do not have it
+    assert make_accelerator(settings(), []).cpu is True
+    monkeypatch.delenv("WORLD_SIZE")
+    monkeypatch.setenv("OMPI_COMM_WORLD_SIZE", "2")
+    assert make_accelerator(settings(), []).cpu is True
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert make_accelerator(settings(), []).cpu is False
+    assert make_accelerator(settings("--cpu"), []).cpu is True
+
+
+def test_half_precision_on_a_processor_is_refused_whoever_asked(monkeypatch):
+    one = launched(monkeypatch, processes=1, gpus=0)
+    one.mixed_precision = "fp16"  # of `accelerate config`, for example
+    with pytest.raises(DslrGanError, match="fp16 needs a GPU"):
+        make_accelerator(settings(), [])
+
+
+def test_a_launcher_that_started_one_of_several_is_told(monkeypatch):
+    one = launched(monkeypatch, processes=1, gpus=0)
+    assert processes_told(one) == "processes: 1, on cpu"
+    monkeypatch.setenv("MASTER_PORT", "29500")
+    assert "asked for several, which on processors torchrun starts" in processes_told(one)
+    one.num_processes = 2
+    assert processes_told(one) == "processes: 2, on cpu"
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB"), "2 GiB"),
+        (RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory"), "can't"),
+        (MemoryError(), "MemoryError"),
+    ],
+)
+def test_a_lack_of_memory_comes_with_flags_that_keep_the_pairs_per_step(error, words):
+    told = memory_advice(error, settings("--train_batch_size", "16"))
+    assert words in told and told.endswith(".")
+    assert "--train_batch_size 8 --gradient_accumulation_steps 2, and go on with" in told
+    assert "smaller --resolution" in memory_advice(error, settings("--train_batch_size", "1"))
+    assert memory_advice(RuntimeError("size mismatch"), settings()) is None
 
 
 def test_fewer_gpus_than_processes_are_counted(monkeypatch):

@@ -88,6 +88,10 @@ class Network:
         None, "start from a network's weights: a folder or a Hub id; its architecture counts",
         type=from_home, metavar="MODEL",
     )  # fmt: skip
+    cpu: bool = flag(False, "train on the processor, GPUs there or not", free=True)
+    allow_tf32: bool = flag(
+        False, "let NVIDIA GPUs round to TF32, and try which convolutions are fastest", free=True
+    )
     compile: bool = flag(False, "torch.compile both networks", free=True)
     channels_last: bool = flag(False, "keep the channels innermost in memory", free=True)
     mixed_precision: str | None = flag(
@@ -116,6 +120,9 @@ class Schedule:
         "cosine", "how both rates fall to a hundredth, or stay (cosine)", choices=SCHEDULES
     )
     lr_warmup_steps: int = flag(100, "steps in which both rates rise (100)", least=0)
+    adam_beta1: float = flag(0.9, "of Adam: how much of its average stays (0.9)", least=0)
+    adam_beta2: float = flag(0.999, "the same of the squares (0.999)", least=0)
+    adam_weight_decay: float = flag(0.0, "of Adam, decoupled as in AdamW (0)", least=0)
     max_grad_norm: float = flag(1.0, "clips the generator's gradient (1)", positive=True)
     ema_decay: float = flag(0.998, "0 keeps no average of the weights (0.998)", least=0)
 
@@ -164,6 +171,12 @@ class Output:
         None, "go on from a checkpoint; latest starts anew where there is none",
         type=from_home, metavar="latest|DIR", free=True,
     )  # fmt: skip
+    overwrite_output_dir: bool = flag(
+        False, "let a new run take the place of an earlier one in the run's folder", free=True
+    )
+    accept_changed_pairs: bool = flag(
+        False, "go on from a checkpoint that was made with other pairs", free=True
+    )
     collapse_steps: int = flag(
         500,
         "stop when the discriminator was always right (or wrong) for that many steps and "
