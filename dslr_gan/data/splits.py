@@ -15,7 +15,7 @@ import pyarrow.compute
 
 from dslr_gan.data.decode import Rows
 from dslr_gan.data.pairs import PHOTO, PairSource, fingerprint
-from dslr_gan.data.places import pair_names
+from dslr_gan.data.places import Places, pair_names, rows_of_scenes
 from dslr_gan.errors import DslrGanError
 
 
@@ -102,6 +102,37 @@ def fold(
             "photos that pairs are from; take fewer parts."
         )
     return _divided(source, rows, names, set(order[number - 1 :: count]), how)
+
+
+def leave_out(source: PairSource, places: Places, scenes: set[int]) -> PairSource:
+    """Take the pairs of some scenes out of those to train on.
+
+    Args:
+        source: Pairs by number.
+        places: Says which scene each pair shows; pairs of unknown scenes stay.
+        scenes: The numbers of the scenes.
+
+    Returns:
+        The same pairs but for those; the test pairs are what they were.
+
+    Raises:
+        DslrGanError: If no training pair is left.
+    """
+    out = set(rows_of_scenes(source.train, places, scenes))
+    kept = [row for row in range(len(source.train)) if row not in out]
+    if not kept:
+        raise DslrGanError(
+            f"{source.name} shows nothing but the scenes that are left out; leave out fewer."
+        )
+    named = ", ".join(map(str, sorted(scenes)))
+    gave = f"{len(kept)} pairs; those of the scenes {named} are left out"
+    counted = replace(source.provenance, data=replace(source.provenance.data, gave=gave))
+    return replace(
+        source,
+        train=select_rows(source.train, kept),
+        provenance=counted,
+        fingerprint=fingerprint([source.fingerprint, f"without {named}"]),
+    )
 
 
 def _divided(

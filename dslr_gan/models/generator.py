@@ -56,6 +56,8 @@ class Generator(Pretrained):
         dilations: Dilation of each block's convolutions, cycled over the blocks.
         end_kernel: Side of the first and the last convolution's kernel, odd.
         residual: Whether the output is added to the input.
+        skips: Whether each block's input is added to its output, as in DPED. The paper tells of
+            convolutions and ReLU alone.
         coarse_channels: Width of a second branch at an eighth of the resolution, whose result
             is added after the first convolution; 0 for none.
         context_channels: Length of the vector that describes the whole photo and modulates
@@ -79,6 +81,7 @@ class Generator(Pretrained):
         coarse_channels: int = 0,
         context_channels: int = 0,
         context_width: int = 0,
+        skips: bool = True,
     ) -> None:
         super().__init__()
         self.config = {
@@ -92,6 +95,7 @@ class Generator(Pretrained):
             "coarse_channels": coarse_channels,
             "context_channels": context_channels,
             "context_width": context_width,
+            "skips": skips,
         }
         _check_settings(self.config)
         self.downscale = downscale
@@ -103,7 +107,7 @@ class Generator(Pretrained):
         self.coarse = CoarseBranch(coarse_channels, channels) if coarse_channels else None
         self.describe = context_encoder(context_channels, context_width)
         self.blocks = nn.ModuleList(
-            ResidualBlock(channels, dilation, norm) for dilation in self.dilations
+            ResidualBlock(channels, dilation, norm, skips) for dilation in self.dilations
         )
         self.modulate = nn.ModuleList(
             Modulation(context_channels, channels)
@@ -121,6 +125,11 @@ class Generator(Pretrained):
                 self.tail.weight.mul_(0.1)
                 self.tail.weight[:, channels:].zero_()
                 self.tail.bias.zero_()  # type: ignore[union-attr]
+        if not skips:
+            # After He et al. 2015: PyTorch's own first weights let a plain stack's signal die out.
+            for layer in self.modules():
+                if isinstance(layer, nn.Conv2d) and layer is not self.tail:
+                    nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
 
     @property
     def last_layer(self) -> nn.Conv2d:

@@ -17,7 +17,8 @@ logger = logging.getLogger(__name__)
 
 ARCHITECTURES: dict[str, Callable[[], Pretrained]] = {
     "default": Generator,
-    "paper": partial(Generator, downscale=1),
+    "paper": partial(Generator, downscale=1, end_kernel=9, residual=False, skips=False),
+    "full": partial(Generator, downscale=1),
     "dped": partial(
         Generator, channels=64, downscale=1, norm="instance", end_kernel=9, residual=False
     ),
@@ -49,12 +50,17 @@ ARCHITECTURES: dict[str, Callable[[], Pretrained]] = {
         context_channels=48,
         context_width=36,
     ),
-    "srcnn": SRCNN,
-    "vdsr": VDSR,
+    "srcnn": partial(SRCNN, padding="replicate"),
+    "vdsr": partial(VDSR, padding="replicate"),
 }
-"""What can be trained. The paper's generator, DPED's, and ours with context: ``detail``, ``light``
-with a third of its arithmetic, and ``swift``, folded deeper, in two thirds of its time; ``srcnn``
-and ``vdsr`` are what the paper compares itself with."""
+"""What can be trained.
+
+``paper`` is the paper's generator to the letter: 32 channels, convolutions and ReLU alone, tanh
+last, whose output is the picture. What the paper leaves open is DPED's: twelve layers, 9x9 kernels
+at both ends. ``dped`` is DPED's own. The others are ours and correct the input: ``default``,
+``full`` at full resolution, and those with context: ``detail``, ``light`` with a third of its
+arithmetic, and ``swift``, folded deeper, in two thirds of its time. ``srcnn`` and ``vdsr`` are what
+the paper compares itself with."""
 
 _CLASSES: dict[str, type[Pretrained]] = {
     network.__name__: network for network in (Generator, SRCNN, VDSR)

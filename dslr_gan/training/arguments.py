@@ -100,7 +100,7 @@ def parse_arguments(
     if preset:
         parser.set_defaults(**PRESETS[preset])
     values = vars(parser.parse_args(arguments))
-    for name in ("pairs", "columns"):
+    for name in ("pairs", "columns", "photos", "leave_out_scenes"):
         values[name] = tuple(values[name])
     groups: dict[str, dict[str, Any]] = {group: {} for group in _GROUPS}
     for group, name, flag in _flags():

@@ -12,12 +12,13 @@ from accelerate import Accelerator
 from torch import Tensor
 from torch.utils.data import DataLoader
 
+from dslr_gan.data.contexts import PhotoContexts, find_contexts
 from dslr_gan.data.decode import Rows
 from dslr_gan.data.pairs import PairSource, open_pairs
-from dslr_gan.data.places import read_places
+from dslr_gan.data.places import PLACES_FILE, places_file, read_places
 from dslr_gan.data.provenance import Provenance
 from dslr_gan.data.samples import BatchNumbers, PatchPairs
-from dslr_gan.data.splits import fold, hold_out, sample_rows
+from dslr_gan.data.splits import fold, hold_out, leave_out, sample_rows
 from dslr_gan.data.streaming import StreamedPairs
 from dslr_gan.errors import DslrGanError
 from dslr_gan.models.pretrained import Pretrained
@@ -64,6 +65,8 @@ class TrainingData:
     """What the card calls them."""
     with_summary: bool
     """Whether the network needs a summary of each sample's whole picture."""
+    contexts: list[PhotoContexts | None] | None = None
+    """The photos that each source's patches were cut from, where these are to be their contexts."""
 
     @property
     def provenance(self) -> list[Provenance]:
@@ -75,6 +78,9 @@ class TrainingData:
         fixed: dict[str, object] = {
             "pairs": [source.fingerprint for source in self.sources],
             "weights of pairs": self.weights,
+            "photos": [
+                None if known is None else known.fingerprint for known in self.contexts or ()
+            ],
         }
         if self.settings.pairs.streaming:  # each process reads a part of its own
             fixed["number of processes"] = processes
@@ -151,6 +157,7 @@ class TrainingData:
             size=self.settings.pairs.resolution,
             seed=self.settings.pairs.seed,
             with_summary=self.with_summary,
+            contexts=self.contexts,
         )
 
 
@@ -165,6 +172,16 @@ def open_training_data(settings: Settings, *, with_summary: bool) -> TrainingDat
     sources = [
         open_pairs(flag.name, streaming=pairs.streaming, columns=pairs.columns) for flag in flags
     ]
+    if pairs.streaming and (pairs.photos or pairs.leave_out_scenes):
+        raise DslrGanError(
+            "--photos and --leave_out_scenes need pairs by number; leave --streaming out."
+        )
+    contexts = [find_contexts(flag.name, pairs.photos) for flag in flags] if pairs.photos else None
+    if contexts is not None and not any(contexts):
+        raise DslrGanError(
+            f"none of the --pairs has a {PLACES_FILE} with places of patches in photos; leave "
+            "--photos out."
+        )
     if pairs.fold is not None:
         scenes = read_places(flags[0].name).scenes if pairs.fold_by == "scene" else None
         sources[0] = fold(sources[0], *pairs.fold, scenes)
@@ -177,6 +194,13 @@ def open_training_data(settings: Settings, *, with_summary: bool) -> TrainingDat
         if sources[place].test is None:
             sources[0] = hold_out(sources[0], HELD_OUT, pairs.seed)
         judge, validation = sources[place], sources[place].test
+    if pairs.leave_out_scenes:
+        sources = [
+            leave_out(source, read_places(flag.name), set(pairs.leave_out_scenes))
+            if places_file(flag.name)
+            else source
+            for source, flag in zip(sources, flags, strict=True)
+        ]
     return TrainingData(
         settings=settings,
         sources=sources,
@@ -184,6 +208,7 @@ def open_training_data(settings: Settings, *, with_summary: bool) -> TrainingDat
         validation=sample_rows(validation, settings.output.max_validation_pairs, pairs.seed),
         validation_name=judge.name,
         with_summary=with_summary,
+        contexts=contexts,
     )
 
 

@@ -84,13 +84,16 @@ def test_prepare_blends_a_second_network_into_the_targets(photos, teacher, tmp_p
         ("--teacher", "--crop", "0", "--crop must be at least 1, got 0"),
         ("--teacher", "--dslr", "d", "--dslr has no meaning with --teacher"),
         ("--targets", "--push_to_hub", "a/b", "--push_to_hub has no meaning with --targets"),
+        ("--targets", "--student", "iphone", "--student has no meaning with --targets"),
+        ("--seen-by", "--crop", "20", "--crop has no meaning with --seen-by"),
+        ("--seen-by", "--grid", "20", "--seen-by needs --student"),
     ],
 )
 def test_prepare_refuses_options_without_meaning(
     kind, flag, value, words, photos, tmp_path, capsys
 ):
-    out = tmp_path / "new/out"
-    assert words in refused(capsys, "prepare", photos, kind, photos, flag, value, "--out", out)
+    out, given = tmp_path / "new/out", f"{photos}=sony" if kind == "--seen-by" else photos
+    assert words in refused(capsys, "prepare", photos, kind, given, flag, value, "--out", out)
     assert not out.parent.exists()
 
 

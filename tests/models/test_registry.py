@@ -115,7 +115,8 @@ def test_published_files_are_told_apart(tmp_path):
 def test_the_enhancer_loads_a_saved_baseline(name, tmp_path):
     make_network(name).save_pretrained(tmp_path / name)
     enhancer = PhotoEnhancer.from_pretrained(tmp_path / name)
-    assert enhancer.generator.config == {} and enhancer.source == f"folder {tmp_path / name}"
+    assert enhancer.generator.config == {"padding": "replicate"}
+    assert enhancer.source == f"folder {tmp_path / name}"
 
 
 def test_a_baseline_is_pushed_and_pulled_from_the_hub(tmp_path, monkeypatch):

@@ -16,7 +16,9 @@ from dslr_gan.training.options.presets import PRESETS
 if TYPE_CHECKING:
     from torch import Tensor
 
-ARCHITECTURES = ("default", "paper", "dped", "detail", "light", "swift", "srcnn", "vdsr")
+ARCHITECTURES = (
+    *("default", "paper", "full", "dped", "detail", "light", "swift", "srcnn", "vdsr"),
+)
 """The names of :data:`dslr_gan.models.registry.ARCHITECTURES`, which imports PyTorch."""
 OPTIMIZERS = ("adam", "soap")
 SCHEDULES = ("cosine", "linear", "constant")
@@ -53,6 +55,15 @@ class Pairs:
         "pair", "what --fold keeps together: the pairs of one scene, as photos.json in the folder "
         "of the pairs says (pair)",
         choices=("pair", "scene"),
+    )  # fmt: skip
+    photos: tuple[str, ...] = flag(
+        (), "folders with the whole photos that patches were cut from, as photos.json in the "
+        "folder of the pairs says; they are the patches' contexts, as when the model is used",
+        type=from_home, nargs="+", metavar="DIR", free=True,
+    )  # fmt: skip
+    leave_out_scenes: tuple[int, ...] = flag(
+        (), "numbers of scenes, as photos.json has them, not to train on", type=int, nargs="+",
+        metavar="N", free=True,
     )  # fmt: skip
     columns: tuple[str, str] = flag(
         ("phone", "dslr"), "columns of a dataset that hold the two pictures (default: phone dslr)",
