@@ -27,6 +27,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import huggingface_hub
 
+from dslr_gan.hub import asking
 from tests.support.xet_storage import EXPIRY_S, XetStorage, xet_hash
 
 # A dataset is kept under the name that its pages have: "datasets/owner/name".
@@ -214,8 +215,11 @@ def hub_environment(server: HubServer, home: str | Path) -> dict[str, str]:
 def take_for_the_hub(patch: Any, server: HubServer, home: Path) -> None:
     """Let this process take a server for the real Hub, with empty caches; ``patch`` ends it.
 
+    It hardly waits before it asks again.
+
     Only for code that reads huggingface_hub's constants when it runs, as dslr_gan.hub does.
     """
+    patch.setattr(asking, "WAITS_S", (0.01, 0.01, 0.01))
     for name, value in {
         "ENDPOINT": server.url,
         "HUGGINGFACE_CO_URL_TEMPLATE": server.url + "/{repo_id}/resolve/{revision}/{filename}",
@@ -267,6 +271,9 @@ def listener(hub: HubServer, routes: list[Route]) -> ThreadingHTTPServer:
         protocol_version = "HTTP/1.1"
 
         def respond(self) -> None:
+            if not hub._listeners:  # a connection of before the Hub went away
+                self.close_connection = True
+                return
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             address = urlsplit(self.path)
             query = parse_qs(address.query)
