@@ -17,6 +17,7 @@ import huggingface_hub as hf
 from httpx2 import (
     ConnectError,
     HTTPError,
+    InvalidURL,
     NetworkError,
     RemoteProtocolError,
     Response,
@@ -40,6 +41,8 @@ WAITS_S = (0.5, 1.0, 2.0)
 
 _SLOWEST = 1000
 """Bytes in a second: time in which so many arrive counts as none."""
+
+_GRACE_S = 0.5
 
 _BUSY = (408, 425, 429)
 _ERROR_LIMIT = 100_000
@@ -102,12 +105,14 @@ def within(deadline: Deadline, work: Callable[[], T]) -> T:
 
     Thread(target=run, name="dslr_gan.hub", daemon=True).start()
     try:
-        while not outcome.done():
-            deadline.check()
+        while not outcome.done() and deadline.remaining > 0:
             futures.wait([outcome], timeout=deadline.remaining)
-    except BaseException:
-        deadline.give_up()
-        raise
+    finally:
+        if not outcome.done():
+            deadline.give_up()
+            futures.wait([outcome], timeout=_GRACE_S)  # to put away what it was about to write
+    if not outcome.done():
+        raise NotInTimeError(deadline.seconds)
     return outcome.result()
 
 
@@ -132,15 +137,18 @@ class Tries:
         """Wait before the next try; raises the error where none is worth it."""
         pause = next(self._waits, None)
         hopeless = self._hurried and isinstance(error, ConnectError)
-        if pause is None or hopeless or not _is_passing(error):
-            raise error
-        response = getattr(error, "response", None)
-        if response is not None:
-            pause = max(pause, seconds_to_wait(response.headers) or 0)
-        if pause >= self._deadline.remaining:
-            raise error
-        self._deadline.wait(pause)
-        self._deadline.check()
+        if pause is not None and not hopeless and _is_passing(error):
+            response = getattr(error, "response", None)
+            if response is not None:
+                pause = max(pause, seconds_to_wait(response.headers) or 0)
+            if pause < self._deadline.remaining:
+                self._deadline.wait(pause)
+                self._deadline.check()
+                return
+        if isinstance(error, TimeoutException):
+            # Each try had half of the time that was left, so that hardly any is.
+            raise NotInTimeError(self._deadline.seconds) from error
+        raise error
 
 
 def _is_passing(error: Exception) -> bool:
@@ -163,11 +171,16 @@ class Asker:
 
     Raises:
         HubError: If the token cannot be one.
+        InvalidURL: If the Hub's address is none.
     """
 
     def __init__(
         self, deadline: Deadline, token: str | bool | None = None, hurried: bool = False
     ) -> None:
+        try:
+            urlsplit(hf.constants.ENDPOINT)
+        except ValueError as error:
+            raise InvalidURL(str(error)) from error
         self.deadline = deadline
         self.token = token
         self.hurried = hurried
