@@ -15,7 +15,9 @@ from dslr_gan.cli.common import (
     Commands,
     add_command,
     add_loading,
+    hub_options,
     model_option,
+    pairs_option,
     path_option,
     place_option,
 )
@@ -53,7 +55,7 @@ def add(commands: Commands) -> None:
         "--pairs",
         required=True,
         action="append",
-        type=model_option,
+        type=pairs_option,
         metavar="PAIRS",
         help="a folder with one sub-folder of phone photos and one called canon, same file names; "
         "DPED's, such as dped/iphone; what `prepare` wrote; or a Hub dataset owner/name; may be "
@@ -137,7 +139,7 @@ def _run(options: argparse.Namespace) -> int:
     vgg = None if options.vgg_weights is None else VGGFeatures.from_file(options.vgg_weights)
     enhancers = {
         name: PhotoEnhancer.from_pretrained(
-            name, revision=options.revision, tile=options.tile, device=options.device
+            name, **hub_options(options), tile=options.tile, device=options.device
         )
         for name in dict.fromkeys(name for models in names.values() for name in models.values())
     }

@@ -17,7 +17,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from dslr_gan.errors import InputError
-from dslr_gan.models.pretrained import Pretrained, read_weights
+from dslr_gan.models.pretrained import Pretrained
+from dslr_gan.models.saved import read_weights
 
 
 class SRCNN(Pretrained):

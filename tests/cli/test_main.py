@@ -232,7 +232,7 @@ def test_no_option_that_names_a_path_is_left_out():
     [
         (["enhance", "a.jpg", "--out", "https://example.com/o"], "a path on this machine"),
         (
-            ["enhance", "a.jpg", "--out", "o", "--model", "https://hf.co/me/m"],
+            ["enhance", "a.jpg", "--out", "o", "--model", "https://example.com/m"],
             "Hub id as owner/name",
         ),
         (["evaluate", "--pairs", "https://hf.co/datasets/me/p"], "Hub id as owner/name"),
