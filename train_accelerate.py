@@ -281,7 +281,7 @@ def set_up(settings: Settings) -> Run:
     card = RunCard(read_card_facts(output.card) if output.card else {})
     if settings.network.init_from:
         network = load_network(settings.network.init_from).train()
-        card.ancestor, network.facts, network.origin = network.facts, None, None
+        card.start_from(network)
     else:
         network = make_network(settings.network.architecture)
     data = open_training_data(settings, with_summary=network.uses_context)
@@ -333,7 +333,7 @@ def begin(run: Run) -> None:
     processes = f"processes: {accelerator.num_processes}, on {accelerator.device.type}"
     run.report(f"{state.samples_per_step} pairs per step ({processes})")
     run.checkpoints.begin(output.resume_from_checkpoint, state, run.report)
-    check_right_to_push(accelerator, output)
+    check_right_to_push(accelerator, run.settings.hub)
     run.logbook.start(state.step, {"commands": state.commands, "settings": run.settings.flat()})
     if state.step == 0:
         validate(run)
@@ -341,18 +341,18 @@ def begin(run: Run) -> None:
 
 def finish(run: Run) -> None:
     """Save the generator with its facts, and push it where asked."""
-    output, guard = run.settings.output, run.state.guard
+    output, guard, hub = run.settings.output, run.state.guard, run.settings.hub
     scores = run.scores or validate(run)
-    folder = output.output_dir / "generator"
+    folder, best = output.output_dir / "generator", output.output_dir / "best"
+    better = guard.best_step not in (None, run.state.step) and best.is_dir()
     save_generator(run, folder, scores)
     if run.accelerator.is_main_process:
         logger.info("the generator is in %s", folder)
-        if guard.best_step not in (None, run.state.step):
-            best = output.output_dir / "best"
+        if better:
             logger.info("the one of step %s validated better: %s", guard.best_step, best)
         logger.info("how it went: %s", run.logbook.folder / "index.html")
-    if output.push_to_hub and output.hub_model_id:
-        run.report(f"pushed: {push_generator(run.accelerator, folder, output.hub_model_id)}")
+    if hub.push_to_hub:
+        run.report(push_generator(run.accelerator, best if better else folder, hub))
     run.accelerator.wait_for_everyone()
     run.accelerator.end_training()
 
@@ -360,8 +360,8 @@ def finish(run: Run) -> None:
 def save_generator(run: Run, folder: Path, scores: Scores) -> None:
     """Save the averaged generator with its card, on the main process."""
     if run.accelerator.is_main_process:
-        state, repository = run.state, run.settings.output.hub_model_id
-        state.ema.facts = run.card.facts(run.settings, state, run.data, scores, run.vgg)
+        state, repository = run.state, run.settings.hub.hub_model_id
+        run.card.describe(run.settings, state, run.data, scores, run.vgg, run.logbook.folder)
         state.ema.save_pretrained(folder, repo_id=repository)
     run.accelerator.wait_for_everyone()
 

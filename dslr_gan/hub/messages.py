@@ -5,6 +5,7 @@ Each cause has its own words and its own advice, so that a bad token is not call
 
 import errno
 import os
+import re
 import ssl
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -22,6 +23,9 @@ from dslr_gan.errors import DslrGanError, HubError, HubUnreachableError, reason
 
 # Xet storage raises bare RuntimeErrors and OSErrors; an answer that is no JSON is a ValueError.
 _RAISED = (HTTPError, OSError, errors.OfflineModeIsEnabled, RuntimeError, ValueError)
+
+# A signed address gives whoever has it access; only its host may be told.
+_ADDRESS = re.compile(r"(https?://[^\s/?#'\"]+)[^\s'\"]*")
 
 TRY_AGAIN = "check the network and try again"
 """The advice where nothing more is known than that the Hub did not answer."""
@@ -95,8 +99,10 @@ def token_source(token: str | bool | None) -> str | None:
 
 
 def _for_people(error: Exception, wanted: str, context: str, token: str | bool | None) -> HubError:
-    links = list(_chain(error))
+    links = list(causes(error))
     for link in links:
+        if isinstance(link, HubError):  # ours, which the client has put into one of its own
+            return type(link)(str(link), link.cause, link.advice)
         if isinstance(link, errors.HFValidationError):
             words = reason(link)
             return HubError(f"{wanted} is not a Hub id: {words}.", words)
@@ -112,17 +118,23 @@ def _for_people(error: Exception, wanted: str, context: str, token: str | bool |
                 return HubError(f"{context}the Hub has no {wanted}; {advice}.", words, advice)
     # The client's own words about a missing local copy advise about its options.
     told = [link for link in links if not _is_local_entry(link)]
-    words = reason(told[0]) if told else "the Hub did not answer"
+    words = _told(told[0]) if told else "the Hub did not answer"
     within = f" ({words})" if told else ""
     message = f"the Hub did not answer about {wanted}{within}."
     return HubUnreachableError(message, words, TRY_AGAIN)
+
+
+def _told(error: BaseException) -> str:
+    """The words of an error, without addresses beyond their host."""
+    text = getattr(error, "strerror", None) or str(error)
+    return reason(RuntimeError(_ADDRESS.sub(r"\1", text) or type(error).__name__))
 
 
 def _is_local_entry(error: BaseException) -> bool:
     return isinstance(error, errors.LocalEntryNotFoundError)
 
 
-def _chain(error: BaseException) -> Iterator[BaseException]:
+def causes(error: BaseException) -> Iterator[BaseException]:
     """An error and the errors that it was raised from."""
     link: BaseException | None = error
     while link is not None:
@@ -224,20 +236,21 @@ def _bad_token(source: str) -> _Cause:
 
 
 def _wait(headers: Mapping[str, str]) -> str:
+    seconds = seconds_to_wait(headers)
+    return "wait some minutes" if seconds is None else f"wait {seconds} seconds"
+
+
+def seconds_to_wait(headers: Mapping[str, str]) -> int | None:
     """How long a server asks to be left alone: by Retry-After, or by the Hub's RateLimit."""
     asked = headers.get("Retry-After", "").strip()
-    limits = utils.parse_ratelimit_headers(headers)
     if asked.isdecimal():
-        seconds = int(asked)
-    elif asked:
+        return int(asked)
+    if asked:
         try:
             until = parsedate_to_datetime(asked)
         except ValueError:
-            return "wait some minutes"
+            return None
         until = until if until.tzinfo else until.replace(tzinfo=UTC)
-        seconds = max(0, round((until - datetime.now(UTC)).total_seconds()))
-    elif limits is not None:
-        seconds = limits.reset_in_seconds
-    else:
-        return "wait some minutes"
-    return f"wait {seconds} seconds"
+        return max(0, round((until - datetime.now(UTC)).total_seconds()))
+    limits = utils.parse_ratelimit_headers(headers)
+    return None if limits is None else limits.reset_in_seconds

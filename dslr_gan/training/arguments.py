@@ -8,13 +8,15 @@ is resumed are said once, beside its name. Importing this module does not import
 import argparse
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import MISSING, Field, dataclass, field, fields
+from dataclasses import Field, dataclass, fields
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from dslr_gan.errors import DslrGanError, reason
+from dslr_gan.errors import DslrGanError
 from dslr_gan.files import from_home, path_from_home
+from dslr_gan.training.options.flag import flag as _flag
+from dslr_gan.training.options.hub import Hub
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -64,37 +66,6 @@ class PairsFlag(NamedTuple):
     """Folder or Hub id."""
     weight: float | None
     """Its share of the samples, ``None`` where none was given."""
-
-
-def _flag(
-    default: Any = MISSING,
-    help: str | None = None,
-    *,
-    least: float | None = None,
-    positive: bool = False,
-    free: bool = False,
-    **options: Any,
-) -> Any:
-    """A field that is a flag.
-
-    Args:
-        default: Without one the flag must be given; ``False`` makes a switch.
-        help: For ``--help``.
-        least: The smallest value that is taken; infinity and NaN are refused too.
-        positive: Whether it must be a finite number above 0.
-        free: Whether it may change between a checkpoint and the run that is resumed from it.
-        options: Further arguments of :meth:`argparse.ArgumentParser.add_argument`.
-    """
-    if default is MISSING:
-        options["required"] = True
-    elif default is False:
-        options["action"] = "store_true"
-    else:
-        options["default"] = default
-        if isinstance(default, int | float):
-            options["type"] = type(default)
-    limits = {"least": least, "positive": positive, "free": free}
-    return field(default=default, metadata=limits | {"options": {"help": help, **options}})
 
 
 def _fold(text: str) -> tuple[int, int]:
@@ -243,10 +214,6 @@ class Output:
         "limits, licence_name, licence_text, licence_link, commands that came before",
         type=path_from_home, metavar="FILE", free=True,
     )  # fmt: skip
-    push_to_hub: bool = _flag(False, "push the finished generator", free=True)
-    hub_model_id: str | None = _flag(
-        None, "where to push it to, and the name in its card", metavar="OWNER/NAME", free=True
-    )
 
 
 @dataclass(frozen=True)
@@ -258,6 +225,7 @@ class Settings:
     schedule: Schedule
     losses: LossWeights
     output: Output
+    hub: Hub
 
     def flat(self, *, free: bool = True) -> dict[str, Any]:
         """Values by the names of the flags, as checkpoints and ``run.json`` keep them.
@@ -279,6 +247,7 @@ _GROUPS: dict[str, tuple[Any, str, str | None]] = {
     "schedule": (Schedule, "optimisation", None),
     "losses": (LossWeights, "losses", "weights of the terms; 0 leaves a term out"),
     "output": (Output, "output", None),
+    "hub": (Hub, "the Hugging Face Hub", None),
 }
 """Group in the settings -> its dataclass, and its title and description in ``--help``."""
 
@@ -354,17 +323,8 @@ def check_settings(settings: Settings) -> None:
 
 def _check_names(settings: Settings) -> None:
     """Refuse folders and repositories that cannot be used."""
-    from huggingface_hub.errors import HFValidationError
-    from huggingface_hub.utils import validate_repo_id
-
     pairs, output = settings.pairs, settings.output
-    if output.push_to_hub and not output.hub_model_id:
-        raise DslrGanError("--push_to_hub needs --hub_model_id OWNER/NAME.")
-    if output.hub_model_id is not None:
-        try:
-            validate_repo_id(output.hub_model_id)
-        except HFValidationError as error:
-            raise DslrGanError(f"--hub_model_id: {reason(error)}.") from error
+    settings.hub.check()
     if pairs.fold is not None and pairs.validation_pairs is not None:
         raise DslrGanError("--fold says what to validate on; leave out --validation_pairs.")
     if output.output_dir.exists() and not output.output_dir.is_dir():
