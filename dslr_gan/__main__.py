@@ -1,4 +1,4 @@
-"""The command line: ``python -m dslr_gan enhance | evaluate | prepare | export | models``.
+"""The command line: ``python -m dslr_gan enhance | evaluate | prepare | export | push | models``.
 
 The console command ``dslr-gan``, which ``pip install`` adds, is the same. Without a command the
 help is shown.
@@ -18,6 +18,7 @@ from pathlib import Path
 from dslr_gan import __version__
 from dslr_gan.cli import enhance, evaluate, export, models, prepare
 from dslr_gan.cli.common import PROGRAM, complain, standard_output_full
+from dslr_gan.cli.hub import push
 from dslr_gan.cli.interrupts import STATUS, end_process, interruptible
 from dslr_gan.errors import DslrGanError, reason
 
@@ -112,7 +113,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"dslr_gan {__version__}")
     parser.set_defaults(run=None)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
-    for add in (enhance.add, evaluate.add, prepare.add, export.add, models.add):
+    for add in (enhance.add, evaluate.add, prepare.add, export.add, push.add, models.add):
         add(commands)
     return parser
 
