@@ -27,6 +27,7 @@ from benchmarks.memory import peak_megabytes
 from dslr_gan import PhotoEnhancer, evaluate
 from dslr_gan.evaluation.evaluate import open_rows
 from dslr_gan.evaluation.scores import METRICS, Scores
+from dslr_gan.evaluation.showcase import show_before_and_after
 from dslr_gan.models.baselines import SRCNN
 from dslr_gan.models.phones import PHONES
 from dslr_gan.models.registry import load_network
@@ -145,9 +146,11 @@ def main() -> None:
         network.facts,
         scores=card_scores(scores, options.called),
         speed=speed(options.phone, enhancer),
+        before_after=None,  # made anew below
         pictures=[Picture(file=file, shows=failure.shows) for file, failure in failures.items()],
     )
-    network.save_pretrained(folder)
+    show_before_and_after(network)
+    network.save_pretrained(folder, repo_id=options.phone)
 
 
 if __name__ == "__main__":

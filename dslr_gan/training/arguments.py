@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from dslr_gan.errors import DslrGanError
 from dslr_gan.files import from_home, path_from_home
 from dslr_gan.training.options.flag import flag as _flag
-from dslr_gan.training.options.hub import Hub
+from dslr_gan.training.options.hub import Hub, check_hub
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -247,7 +247,7 @@ _GROUPS: dict[str, tuple[Any, str, str | None]] = {
     "schedule": (Schedule, "optimisation", None),
     "losses": (LossWeights, "losses", "weights of the terms; 0 leaves a term out"),
     "output": (Output, "output", None),
-    "hub": (Hub, "the Hugging Face Hub", None),
+    "hub": (Hub, "Hugging Face Hub", None),
 }
 """Group in the settings -> its dataclass, and its title and description in ``--help``."""
 
@@ -324,7 +324,7 @@ def check_settings(settings: Settings) -> None:
 def _check_names(settings: Settings) -> None:
     """Refuse folders and repositories that cannot be used."""
     pairs, output = settings.pairs, settings.output
-    settings.hub.check()
+    check_hub(settings.hub)
     if pairs.fold is not None and pairs.validation_pairs is not None:
         raise DslrGanError("--fold says what to validate on; leave out --validation_pairs.")
     if output.output_dir.exists() and not output.output_dir.is_dir():

@@ -1,1 +1,1 @@
-"""Groups of the trainer's flags that have a file of their own, and what a flag is."""
+"""The trainer's flags by group, a typed, frozen dataclass each; none of them imports PyTorch."""

@@ -1,4 +1,4 @@
-"""What a flag of the trainer is: a field of a dataclass, with its help and its limits."""
+"""One flag: a field of a dataclass with its default, its help, its limits and its constancy."""
 
 from dataclasses import MISSING, field
 from typing import Any

@@ -1,9 +1,9 @@
-"""The flags for pushing the finished generator to the Hub."""
+"""The flags of the Hub: where the finished generator is pushed to."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from dslr_gan.errors import DslrGanError
+from dslr_gan.errors import DslrGanError, reason
 from dslr_gan.training.options.flag import flag
 
 if TYPE_CHECKING:
@@ -31,33 +31,6 @@ class Hub:
         None, "the Space that the card links to", metavar="OWNER/NAME", free=True
     )
 
-    def check(self) -> None:
-        """Refuse what cannot work; nothing is asked for.
-
-        Raises:
-            DslrGanError: With what to change.
-        """
-        # Not dslr_gan.hub's own check, which wants an owner: it would import the client first.
-        from huggingface_hub.errors import HFValidationError
-        from huggingface_hub.utils import validate_repo_id
-
-        from dslr_gan.errors import reason
-
-        if self.push_to_hub and not self.hub_model_id:
-            raise DslrGanError("--push_to_hub needs --hub_model_id OWNER/NAME.")
-        for name in ("hub_model_id", "hub_space"):
-            value = getattr(self, name)
-            if value is None:
-                continue
-            try:
-                validate_repo_id(value)
-            except HFValidationError as error:
-                raise DslrGanError(f"--{name}: {reason(error)}.") from error
-        if self.hub_pr and (self.hub_branch or self.hub_tag):
-            raise DslrGanError(
-                "--hub_pr proposes a commit to main; leave out --hub_branch and --hub_tag."
-            )
-
     def target(self) -> "Target":
         """The same for :func:`dslr_gan.hub.push`; only with a ``hub_model_id``."""
         from dslr_gan.hub import Target
@@ -70,4 +43,29 @@ class Hub:
             create_pr=self.hub_pr,
             tag=self.hub_tag,
             replace_card=self.hub_replace_card,
+        )
+
+
+def check_hub(hub: Hub) -> None:
+    """Refuse what cannot work, without asking the Hub.
+
+    Raises:
+        DslrGanError: With what to change.
+    """
+    from huggingface_hub.errors import HFValidationError
+    from huggingface_hub.utils import validate_repo_id
+
+    if hub.push_to_hub and not hub.hub_model_id:
+        raise DslrGanError("--push_to_hub needs --hub_model_id OWNER/NAME.")
+    for name in ("hub_model_id", "hub_space"):
+        value = getattr(hub, name)
+        if value is None:
+            continue
+        try:
+            validate_repo_id(value)
+        except HFValidationError as error:
+            raise DslrGanError(f"--{name}: {reason(error)}.") from error
+    if hub.hub_pr and (hub.hub_branch or hub.hub_tag):
+        raise DslrGanError(
+            "--hub_pr proposes a commit to main; leave out --hub_branch and --hub_tag."
         )
