@@ -323,18 +323,18 @@ def begin(run: Run) -> None:
 
 def finish(run: Run) -> None:
     """Save the generator with its facts, and push it where asked."""
-    output, hub, guard = run.settings.output, run.settings.hub, run.state.guard
+    output, guard, hub = run.settings.output, run.state.guard, run.settings.hub
     scores = run.scores or validate(run)
-    folder = output.output_dir / "generator"
+    folder, best = output.output_dir / "generator", output.output_dir / "best"
+    better = guard.best_step not in (None, run.state.step) and best.is_dir()
     save_generator(run, folder, scores)
     if run.accelerator.is_main_process:
         logger.info("the generator is in %s", folder)
-        if guard.best_step not in (None, run.state.step):
-            best = output.output_dir / "best"
+        if better:
             logger.info("the one of step %s validated better: %s", guard.best_step, best)
         logger.info("how it went: %s", run.logbook.folder / "index.html")
-    if hub.push_to_hub and hub.hub_model_id:
-        run.report(f"pushed: {push_generator(run.accelerator, folder, hub.hub_model_id)}")
+    if hub.push_to_hub:
+        run.report(push_generator(run.accelerator, best if better else folder, hub))
     run.accelerator.wait_for_everyone()
     run.accelerator.end_training()
 
@@ -348,7 +348,7 @@ def save_generator(run: Run, folder: Path, scores: Scores) -> None:
     failure: list[str | None] = [None]
     if run.accelerator.is_main_process:
         state, repository = run.state, run.settings.hub.hub_model_id
-        state.ema.facts = run.card.facts(run.settings, state, run.data, scores, run.vgg)
+        run.card.describe(run.settings, state, run.data, scores, run.vgg, run.logbook.folder)
         try:
             state.ema.save_pretrained(folder, repo_id=repository)
         except DslrGanError as error:

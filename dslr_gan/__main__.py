@@ -1,4 +1,4 @@
-"""The command line: ``python -m dslr_gan enhance | evaluate | prepare | export | models``.
+"""The command line: ``python -m dslr_gan enhance | evaluate | prepare | export | push | models``.
 
 The console command ``dslr-gan``, which ``pip install`` adds, is the same. Without a command the
 help is shown.
@@ -157,6 +157,7 @@ def make_parser() -> argparse.ArgumentParser:
     """Make the parser of all commands; ``run`` in what it parses is the command's function."""
     # Here, so that an interrupt while they are imported is one, too.
     from dslr_gan.cli import enhance, evaluate, export, models, prepare
+    from dslr_gan.cli.hub import push
 
     parser: argparse.ArgumentParser = _Parser(
         prog=PROGRAM,
@@ -166,7 +167,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"dslr_gan {__version__}")
     parser.set_defaults(run=None)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
-    for add in (enhance.add, evaluate.add, prepare.add, export.add, models.add):
+    for add in (enhance.add, evaluate.add, prepare.add, export.add, push.add, models.add):
         add(commands)
     return parser
 

@@ -163,6 +163,21 @@ class ModelFacts:
     pictures: list[Picture] | None = None
     """Pictures of what goes wrong."""
 
+    before_after: Picture | None = None
+    """A photo before and after, which the card begins with."""
+
+    training_pictures: list[Picture] | None = None
+    """Pictures of how the training went, such as its curves."""
+
+    base_model: str | None = None
+    """Hub id of the network that the training started from."""
+
+    @property
+    def all_pictures(self) -> list[Picture]:
+        """Every picture that the card shows."""
+        first = [self.before_after] if self.before_after is not None else []
+        return [*first, *(self.pictures or []), *(self.training_pictures or [])]
+
     def __post_init__(self) -> None:
         if self.licence_name is not None and not _LICENCE_NAME.fullmatch(self.licence_name):
             raise ValueError(

@@ -29,6 +29,7 @@ from benchmarks.memory import peak_megabytes
 from dslr_gan import PhotoEnhancer
 from dslr_gan.evaluation.phones import open_phones
 from dslr_gan.evaluation.scores import METRICS, MetricScores, Scores
+from dslr_gan.evaluation.showcase import show_before_and_after
 from dslr_gan.evaluation.table import PhoneScores
 from dslr_gan.models.baselines import SRCNN
 from dslr_gan.models.phones import PHONES
@@ -167,9 +168,11 @@ def main() -> None:
         network.facts,
         scores=card_scores(scores, options.called),
         speed=speed(options.phone, enhancer),
+        before_after=None,  # made anew below
         pictures=[Picture(file=file, shows=failure.shows) for file, failure in failures.items()],
     )
-    network.save_pretrained(folder)
+    show_before_and_after(network)
+    network.save_pretrained(folder, repo_id=options.phone)
 
 
 if __name__ == "__main__":

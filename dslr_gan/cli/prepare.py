@@ -203,12 +203,13 @@ def _check_meant(options: argparse.Namespace, kind: str) -> None:
 
 
 def _run_aligned(options: argparse.Namespace) -> int:
-    from dslr_gan.hub import check_push, check_repo_id
-    from dslr_gan.prepare.dataset import push_dataset
+    from dslr_gan.hub import Target, check_push, check_repo_id
     from dslr_gan.prepare.matching import pairs_by_name, pairs_by_table
     from dslr_gan.prepare.one_pair import CutSettings
     from dslr_gan.prepare.pipeline import prepare_photos, work_folder
+    from dslr_gan.prepare.publishing import push_dataset
 
+    target = Target(repo_id=options.push_to_hub or "", repo_type="dataset", private=options.private)
     if options.push_to_hub is not None:  # before the work, not after it
         check_repo_id(options.push_to_hub, "me/my-pairs")
     patch = 100 if options.patch is None else options.patch
@@ -223,7 +224,7 @@ def _run_aligned(options: argparse.Namespace) -> int:
     else:
         pairs = pairs_by_table(options.csv, options.phone, options.dslr)
     if options.push_to_hub is not None:
-        check_push(options.push_to_hub, repo_type="dataset", private=options.private)
+        check_push(target)
     try:
         with progress_bar(len(pairs), "pair") as progress:
             prepared = prepare_photos(
@@ -246,8 +247,10 @@ def _run_aligned(options: argparse.Namespace) -> int:
         raise
     _summarize(prepared, options.out)
     if options.push_to_hub is not None:
-        address = push_dataset(options.out, options.push_to_hub, private=options.private)
-        sys.stdout.write(f"pushed to {address}\n")
+        pushed = push_dataset(options.out, target)
+        sys.stdout.write(f"pushed to {pushed.repository}\n")
+        for note in pushed.notes:
+            complain(note)
     return 1 if any(outcome.unreadable for outcome in prepared.outcomes) else 0
 
 

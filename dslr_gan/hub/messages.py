@@ -37,6 +37,9 @@ _RAISED = (HTTPError, InvalidURL, OSError, errors.OfflineModeIsEnabled, RuntimeE
 # A signed address gives whoever has it access; only its host may be told.
 _ADDRESS = re.compile(r"(https?://[^\s/?#'\"]+)[^\s'\"]*")
 
+# A signed address gives whoever has it access; only its host may be told.
+_ADDRESS = re.compile(r"(https?://[^\s/?#'\"]+)[^\s'\"]*")
+
 TRY_AGAIN = "check the network and try again"
 """The advice where nothing more is known than that the Hub did not answer."""
 
@@ -128,8 +131,10 @@ def token_source(token: str | bool | None) -> str | None:
 
 
 def _for_people(error: Exception, wanted: str, context: str, token: str | bool | None) -> HubError:
-    links = list(_chain(error))
+    links = list(causes(error))
     for link in links:
+        if isinstance(link, HubError):  # ours, which the client has put into one of its own
+            return type(link)(str(link), link.cause, link.advice)
         if isinstance(link, errors.HFValidationError):
             words = reason(link)
             return HubError(f"{wanted} is not a Hub id: {words}.", words)
@@ -161,7 +166,7 @@ def _is_local_entry(error: BaseException) -> bool:
     return isinstance(error, errors.LocalEntryNotFoundError)
 
 
-def _chain(error: BaseException) -> Iterator[BaseException]:
+def causes(error: BaseException) -> Iterator[BaseException]:
     """An error and the errors that it was raised from."""
     link: BaseException | None = error
     while link is not None:
@@ -306,7 +311,6 @@ def bad_token(token: str | bool | None) -> HubError:
 def seconds_to_wait(headers: Mapping[str, str]) -> int | None:
     """How long a server asks to be left alone: by Retry-After, or by the Hub's RateLimit."""
     asked = headers.get("Retry-After", "").strip()
-    limits = utils.parse_ratelimit_headers(headers)
     if asked.isdecimal():
         return int(asked[:9])
     if asked:
@@ -316,6 +320,7 @@ def seconds_to_wait(headers: Mapping[str, str]) -> int | None:
             return None
         until = until if until.tzinfo else until.replace(tzinfo=UTC)
         return max(0, round((until - datetime.now(UTC)).total_seconds()))
+    limits = utils.parse_ratelimit_headers(headers)
     # Every answer names its limits; only used-up ones are a reason to wait.
     return limits.reset_in_seconds if limits is not None and limits.remaining == 0 else None
 

@@ -9,8 +9,8 @@ renamed weights without a word, falls back to pickles and passes the Hub's error
 
 import dataclasses
 import json
-import tempfile
-from collections.abc import Callable, Mapping
+import logging
+from collections.abc import Callable, Container, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from types import MappingProxyType
@@ -23,21 +23,36 @@ from torch import Tensor
 
 from dslr_gan.errors import DslrGanError, InputError, reason
 from dslr_gan.files import written_whole
-from dslr_gan.hub import CONFIG, FACTS, TIMEOUT_S, WEIGHTS, Origin, fetch, push
+from dslr_gan.hub import (
+    CARD,
+    CONFIG,
+    FACTS,
+    TIMEOUT_S,
+    WEIGHTS,
+    Origin,
+    Target,
+    fetch,
+    fetch_pictures,
+    push,
+    read_beside,
+    read_pictures,
+)
 from dslr_gan.models.base import Network
 from dslr_gan.models.saved import (
     SavedConfig,
     check_shapes,
     read_config,
     read_facts_of,
-    read_pictures,
     read_weights,
     shapes_of,
     sizes_of,
 )
-from hub_card import ModelFacts, render, unknown_facts
+from hub_card import LICENCE, ModelFacts, Picture, licence_file, render, summary, unknown_facts
 
-CARD = "README.md"
+logger = logging.getLogger(__name__)
+
+ATTACHMENTS = ("run.json",)
+"""What else a saved network may have beside it: the arguments, versions and machine of its run."""
 
 
 class HubOptions(TypedDict, total=False):
@@ -61,7 +76,9 @@ class Pretrained(Network):
     facts: ModelFacts | None = None
     """What is known of the training; ``None`` makes a card that says *unknown*."""
     pictures: Mapping[str, bytes] = MappingProxyType({})
-    """Files of the pictures that the facts name. None are fetched from the Hub."""
+    """Files of the pictures that the facts name. Those on the Hub are fetched for saving."""
+    attachments: Mapping[str, bytes] = MappingProxyType({})
+    """Other files of :data:`ATTACHMENTS`."""
     origin: Origin | None = None
     """Where the weights came from; ``None`` for a network made here."""
     stored_as: torch.dtype = torch.float32
@@ -126,6 +143,7 @@ class Pretrained(Network):
             network.stored_as = torch.float16
         network.facts = read_facts_of(origin, cls.__name__)
         network.pictures = read_pictures(origin.folder, network.facts)
+        network.attachments = read_beside(origin.folder, ATTACHMENTS)
         network.origin = origin
         return network.eval()
 
@@ -151,6 +169,39 @@ class Pretrained(Network):
                 )
         self.load_state_dict(cast)
 
+    def saved_files(
+        self, *, repo_id: str | None = None, space: str | None = None
+    ) -> dict[str, bytes]:
+        """The files of the saved network by their names.
+
+        Pictures that the facts name and that are on the Hub are fetched. The card leaves out those
+        that are missing.
+
+        Args:
+            repo_id: What the card loads in its examples: a Hub id, or a bundled model's name.
+            space: Hub id of the Space that the card links to.
+
+        Raises:
+            DslrGanError: If a weight is not finite, or too large for float16 where that is asked
+                for.
+        """
+        weights = self._weights_to_save()
+        facts = self.facts or unknown_facts(type(self).__name__)
+        pictures = {**fetch_pictures(self.origin, facts, self.pictures), **self.pictures}
+        facts = _with_pictures(facts, pictures)
+        config = {"architecture": type(self).__name__, **self.config}
+        texts = {
+            CONFIG: json.dumps(config, indent=2) + "\n",
+            FACTS: facts.to_json(),
+            CARD: str(render(facts, repo_id, space=space)),
+            LICENCE: licence_file(facts),
+        }
+        metadata = {"architecture": type(self).__name__, "format": "pt", "library": "dslr_gan"}
+        files = {name: text.encode() for name, text in texts.items() if text is not None}
+        files |= {picture.file: pictures[picture.file] for picture in facts.all_pictures}
+        files |= self.attachments
+        return files | {WEIGHTS: _with_metadata(save(weights), metadata)}
+
     def save_pretrained(self, save_directory: str | Path, *, repo_id: str | None = None) -> None:
         """Write weights, settings, facts and card into a folder, each file whole.
 
@@ -159,36 +210,19 @@ class Pretrained(Network):
 
         Args:
             save_directory: Is made where it does not exist; the files in it are replaced.
-            repo_id: Hub id that the card names in its example.
+            repo_id: What the card loads in its examples: a Hub id, or a bundled model's name.
 
         Raises:
             DslrGanError: If the folder cannot be written to, or a weight is not finite, or too
                 large for float16 where that is asked for.
         """
         folder = Path(save_directory)
-        weights = self._weights_to_save()
-        facts = self.facts or unknown_facts(type(self).__name__)
-        if facts.pictures:
-            here = [picture for picture in facts.pictures if picture.file in self.pictures]
-            facts = dataclasses.replace(facts, pictures=here)
-        config = {"architecture": type(self).__name__, **self.config}
-        texts = {
-            CONFIG: json.dumps(config, indent=2) + "\n",
-            FACTS: facts.to_json(),
-            CARD: str(render(facts, repo_id)),
-        }
         try:
+            files = self.saved_files(repo_id=repo_id)
             # All are renamed into place together: never new settings beside old weights.
             with ExitStack() as whole:
-                for picture in facts.pictures or []:
-                    path = whole.enter_context(written_whole(folder / picture.file))
-                    path.write_bytes(self.pictures[picture.file])
-                for name, text in texts.items():
-                    path = whole.enter_context(written_whole(folder / name))
-                    path.write_text(text, encoding="utf-8")
-                path = whole.enter_context(written_whole(folder / WEIGHTS))
-                # save_file would make it private, whatever the umask says.
-                path.write_bytes(save(weights, metadata={"format": "pt"}))
+                for name, content in files.items():
+                    whole.enter_context(written_whole(folder / name)).write_bytes(content)
         except (OSError, SafetensorError) as error:
             raise DslrGanError(
                 f"cannot write the network to {folder} ({reason(error)}); name another folder."
@@ -209,42 +243,62 @@ class Pretrained(Network):
         self,
         repo_id: str,
         *,
-        commit_message: str = "Upload the network",
+        commit_message: str | None = None,
+        commit_description: str | None = None,
         private: bool | None = None,
         token: str | None = None,
         branch: str | None = None,
         create_pr: bool | None = None,
+        tag: str | None = None,
+        replace_card: bool = False,
+        space: str | None = None,
+        advice: str = "",
     ) -> str:
         """Put the network with its card on the Hub, in one commit.
 
         Args:
             repo_id: Hub id ``owner/name``; made where it does not exist.
-            commit_message: The commit's first line.
+            commit_message: The commit's first line; by default the steps and the scores.
+            commit_description: Its other lines.
             private: Whether a new repository is private; ``None`` leaves it to the owner's default.
+                ``True`` refuses one that is public already.
             token: Access token; ``None`` takes the one of ``hf auth login`` or ``HF_TOKEN``.
             branch: Branch to commit to, made where it does not exist; ``None`` for ``main``.
             create_pr: Whether to propose the commit as a pull request to ``main`` instead.
+            tag: Tag for the commit; one that exists is refused.
+            replace_card: Whether to replace a card that somebody has written or changed there; it
+                is kept otherwise, and a warning is logged.
+            space: Hub id of the Space that the card links to.
+            advice: What else an error message says.
 
         Returns:
             The address of the commit, or of the pull request.
 
         Raises:
             HubError: If the Hub cannot be reached or refuses.
-            InputError: If a pull request is given a branch.
-            DslrGanError: As :meth:`save_pretrained`.
+            InputError: If a pull request is given a branch or a tag.
+            DslrGanError: As :meth:`saved_files`.
         """
-        with tempfile.TemporaryDirectory() as folder:
-            # First, so that a network that cannot be saved leaves no empty repository behind.
-            self.save_pretrained(folder, repo_id=repo_id)
-            return push(
-                folder,
-                repo_id,
-                commit_message=commit_message,
-                private=private,
-                token=token,
-                branch=branch,
-                create_pr=create_pr,
-            ).commit
+        target = Target(
+            repo_id=repo_id,
+            private=private,
+            branch=branch,
+            create_pr=bool(create_pr),
+            tag=tag,
+            replace_card=replace_card,
+            token=token,
+        )
+        target.check()
+        pushed = push(
+            self.saved_files(repo_id=repo_id, space=space),
+            target,
+            message=commit_message or summary(self.facts or unknown_facts(type(self).__name__)),
+            description=commit_description,
+            advice=advice,
+        )
+        for note in pushed.notes:
+            logger.warning("%s", note)
+        return pushed.commit
 
 
 def load_saved(
@@ -281,3 +335,26 @@ def load_saved(
         raise InputError(
             f"{origin.place(WEIGHTS)} cannot be loaded ({reason(error)}); take another network."
         ) from error
+
+
+def _with_metadata(content: bytes, metadata: Mapping[str, str]) -> bytes:
+    """A safetensors file with metadata, the same bytes each time; the library shuffles them."""
+    end = 8 + int.from_bytes(content[:8], "little")
+    header = json.dumps({"__metadata__": metadata, **json.loads(content[8:end])}).encode()
+    header += b" " * (-len(header) % 8)
+    return len(header).to_bytes(8, "little") + header + content[end:]
+
+
+def _with_pictures(facts: ModelFacts, here: Container[str]) -> ModelFacts:
+    """Facts without the pictures that are missing."""
+    first = facts.before_after
+
+    def kept(pictures: list[Picture] | None) -> list[Picture] | None:
+        return None if pictures is None else [each for each in pictures if each.file in here]
+
+    return dataclasses.replace(
+        facts,
+        before_after=first if first is not None and first.file in here else None,
+        pictures=kept(facts.pictures),
+        training_pictures=kept(facts.training_pictures),
+    )

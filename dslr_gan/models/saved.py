@@ -32,9 +32,6 @@ _HEADER_ROOM = 1_000_000
 _FLOATS = {"F16": 2, "BF16": 2, "F32": 4, "F64": 8}
 """The types that weights may be stored in, and their bytes."""
 
-_PICTURE_LIMIT = 20_000_000
-_PICTURE_STARTS = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n")
-
 
 class SavedConfig(NamedTuple):
     """The contents of a saved network's ``config.json``."""
@@ -209,28 +206,6 @@ def read_facts_of(origin: Origin, title: str) -> ModelFacts | None:
         more = f"; and {len(problems) - 3} more" if len(problems) > 3 else ""
         logger.warning("%s: %s%s", place, "; ".join(problems[:3]), more)
     return facts
-
-
-def read_pictures(folder: Path, facts: ModelFacts | None) -> dict[str, bytes]:
-    """The pictures that the facts name, as far as they are in the folder.
-
-    They go wherever the network is pushed to. So a link that leads out of the folder is not
-    followed, and what is no picture is left out.
-    """
-    pictures = {}
-    for name in {picture.file for picture in facts.pictures or []} if facts else ():
-        file = folder / name
-        try:
-            is_inside = file.resolve().parent == folder.resolve()
-            if not (file.is_file() and is_inside and file.stat().st_size <= _PICTURE_LIMIT):
-                continue
-            content = file.read_bytes()
-        except OSError as error:
-            logger.warning("%s is left out (%s)", file, reason(error))
-            continue
-        if content.startswith(_PICTURE_STARTS):
-            pictures[name] = content
-    return pictures
 
 
 def _some(names: AbstractSet[str]) -> str:

@@ -1,7 +1,6 @@
 """Starting on the devices that the launcher promised, and pushing what came out of it."""
 
 import os
-import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,8 +16,10 @@ from accelerate.utils import (
 )
 
 from dslr_gan.enhance.memory import lacks_memory
-from dslr_gan.errors import DslrGanError, HubError, reason
-from dslr_gan.hub import check_push, push
+from dslr_gan.errors import DslrGanError, reason
+from dslr_gan.evaluation.showcase import show_before_and_after
+from dslr_gan.hub import check_push
+from dslr_gan.models.registry import load_network
 from dslr_gan.training.arguments import Settings
 from dslr_gan.training.keeping.signals import HOW_TO_GO_ON
 from dslr_gan.training.options.hub import Hub
@@ -115,33 +116,44 @@ def check_right_to_push(accelerator: Accelerator, hub: Hub) -> None:
     Raises:
         HubError: On every process, with what to do.
     """
-    repo_id = hub.hub_model_id
-    if hub.push_to_hub and repo_id:
+    if hub.push_to_hub:
         advice = " Or leave out --push_to_hub, and push when the training is done."
-        _on_main(accelerator, lambda: check_push(repo_id, advice=advice))
+        _on_main(accelerator, lambda: check_push(hub.target(), advice=advice))
 
 
-def push_generator(accelerator: Accelerator, folder: Path, repo_id: str) -> str:
-    """Put the finished generator on the Hub, from the main process.
+def push_generator(accelerator: Accelerator, folder: Path, hub: Hub) -> str:
+    """Put a saved generator on the Hub, from the main process.
 
     Args:
         accelerator: Knows the processes.
         folder: Where it was saved.
-        repo_id: Hub id ``owner/name``.
+        hub: Where to, and how.
 
     Returns:
-        The address of the commit.
+        What was pushed, and the address of the commit.
 
     Raises:
-        HubError: On every process, if the Hub cannot be reached or refuses; it names the command
-            that pushes again.
+        DslrGanError: On every process, if the Hub cannot be reached or refuses; it names the
+            command that pushes again.
     """
-    command = shlex.join(["hf", "upload", repo_id, str(folder)])
-    advice = f" The generator is whole in {folder}; `{command}` pushes it."
-    message = "Upload the network"
-    return _on_main(
-        accelerator, lambda: push(folder, repo_id, commit_message=message, advice=advice).commit
-    )
+
+    def push() -> str:
+        target = hub.target()
+        network = load_network(folder)
+        show_before_and_after(network)
+        address = network.push_to_hub(
+            target.repo_id,
+            private=target.private,
+            branch=target.branch,
+            create_pr=target.create_pr,
+            tag=target.tag,
+            replace_card=target.replace_card,
+            space=hub.hub_space,
+            advice=f" The generator is whole in {folder}; `{target.command(folder)}` pushes it.",
+        )
+        return f"pushed: {folder} as {address}"
+
+    return _on_main(accelerator, push)
 
 
 def _on_main(accelerator: Accelerator, action: Callable[[], Any]) -> Any:
@@ -150,9 +162,9 @@ def _on_main(accelerator: Accelerator, action: Callable[[], Any]) -> Any:
     if accelerator.is_main_process:
         try:
             outcome = [action()]
-        except HubError as error:
+        except DslrGanError as error:
             outcome = [error]
     (result,) = broadcast_object_list(outcome)
-    if isinstance(result, HubError):
+    if isinstance(result, DslrGanError):
         raise result
     return result

@@ -102,7 +102,7 @@ def set_up(settings: Settings) -> Run:
     card = RunCard(read_card_facts(output.card) if output.card else {})
     if settings.network.init_from:
         network = load_network(settings.network.init_from).train()
-        card.ancestor, network.facts, network.origin = network.facts, None, None
+        card.start_from(network)
     else:
         network = make_network(settings.network.architecture)
     data = open_training_data(settings, with_summary=network.uses_context)

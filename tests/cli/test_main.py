@@ -14,7 +14,7 @@ from dslr_gan import __main__, __version__
 from dslr_gan.__main__ import make_parser
 from tests.support.command_line import ROOT, refused, run
 
-COMMANDS = ("enhance", "evaluate", "prepare", "export", "models")
+COMMANDS = ("enhance", "evaluate", "prepare", "export", "push", "models")
 
 
 @pytest.fixture(scope="module")

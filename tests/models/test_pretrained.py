@@ -1,6 +1,7 @@
 """Networks saved, pushed and loaded again: nothing lost, nothing let through."""
 
 import dataclasses
+import io
 import json
 import pickle
 import re
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
@@ -138,7 +140,7 @@ def test_the_facts_travel_and_the_card_says_them(tmp_path):
     generator.save_pretrained(tmp_path, repo_id="me/tiny")
     card = (tmp_path / "README.md").read_text()
     assert card.startswith("---\n")
-    for fact in ("# Tiny generator", "iPhone 3GS", "30000", "| texture | 0.3 |", "249 pairs"):
+    for fact in ("# Tiny generator", "iPhone 3GS", "30000", "0.3 texture", "249 pairs"):
         assert fact in card
     assert 'from_pretrained("me/tiny")' in card
     assert "license_name: research-only" in card
@@ -148,16 +150,56 @@ def test_the_facts_travel_and_the_card_says_them(tmp_path):
     assert (tmp_path / "again/README.md").read_text() == card
 
 
+def picture_file(kind):
+    file = io.BytesIO()
+    Image.new("RGB", (8, 8), "white").save(file, kind)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    "planted", ["link to a key", "link to a picture", "text", "a PNG", "folder"]
+)
+def test_only_regular_files_that_are_pictures_leave_with_a_network(planted, tmp_path, caplog):
+    """A folder may be a stranger's: a link in it leads anywhere."""
+    generator = tiny()
+    pictures = [Picture(file="sky.jpg", shows="A sky."), Picture(file="wall.jpg", shows="A wall.")]
+    generator.facts = dataclasses.replace(FACTS, pictures=pictures)
+    generator.pictures = {"wall.jpg": picture_file("JPEG")}
+    generator.save_pretrained(tmp_path / "out")
+    (tmp_path / "key").write_text("-----BEGIN OPENSSH PRIVATE KEY-----")
+    (tmp_path / "mine.jpg").write_bytes(picture_file("JPEG"))
+    (tmp_path / "out/facts.json").write_text(generator.facts.to_json())
+    sky = tmp_path / "out/sky.jpg"
+    match planted:
+        case "link to a key":
+            sky.symlink_to(tmp_path / "key")
+        case "link to a picture":
+            sky.symlink_to(tmp_path / "mine.jpg")
+        case "text":
+            sky.write_text("-----BEGIN OPENSSH PRIVATE KEY-----")
+        case "a PNG":
+            sky.write_bytes(picture_file("PNG"))
+        case "folder":
+            sky.mkdir()
+    (tmp_path / "out/run.json").symlink_to(tmp_path / "key")
+    files = Generator.from_pretrained(tmp_path / "out").saved_files(repo_id="me/x")
+    assert sorted(files) == sorted(["LICENSE", *FILES, "wall.jpg"])
+    assert not any(b"OPENSSH" in each for each in files.values())
+    assert b"sky.jpg" not in files["README.md"]
+    assert ("sky.jpg" in caplog.text) is (planted in ("text", "a PNG"))
+
+
 def test_pictures_go_where_the_network_goes_and_no_card_shows_one_that_is_lost(tmp_path):
     generator = tiny()
     shown = [Picture(file=f"{name}.jpg", shows=f"The {name} is white.") for name in ("sky", "wall")]
     generator.facts = dataclasses.replace(FACTS, pictures=shown)
-    generator.pictures = {"sky.jpg": SKY, "other.jpg": b"named by no fact"}
+    sky = picture_file("JPEG")
+    generator.pictures = {"sky.jpg": sky, "other.jpg": b"named by no fact"}
     generator.save_pretrained(tmp_path / "first")
     again = Generator.from_pretrained(tmp_path / "first")
     again.save_pretrained(tmp_path / "second")
     for folder in (tmp_path / "first", tmp_path / "second"):
-        assert (folder / "sky.jpg").read_bytes() == SKY
+        assert (folder / "sky.jpg").read_bytes() == sky
         assert sorted(file.suffix for file in folder.iterdir()).count(".jpg") == 1
         card = (folder / "README.md").read_text()
         assert "![The sky is white.](sky.jpg)" in card and "wall" not in card
@@ -466,7 +508,7 @@ def test_push_and_pull(hub, client, repository, folder):
     commit = hub.repositories[repository].branches["main"]
     assert address == f"{hub.url}/{repository}/commit/{commit}"
     stored = hub.repositories[repository].files("main")
-    assert sorted(stored) == [".gitattributes", *FILES]
+    assert sorted(stored) == [".gitattributes", "LICENSE", *FILES]
     assert stored["model.safetensors"].content == (folder / "model.safetensors").read_bytes()
     card = stored["README.md"].content.decode()
     assert f'from_pretrained("{repository}")' in card and "iPhone 3GS" in card

@@ -62,8 +62,10 @@ class HubClient:
 
 def push(folder: str, repository: str, **options: Any) -> str:
     """Push the network of a folder; gives the commit's address."""
+    from dslr_gan.hub import sending
     from dslr_gan.models.registry import load_network
 
+    sending.WAITS_S = (0.01, 0.01)
     return load_network(folder).push_to_hub(repository, **options)
 
 

@@ -360,15 +360,24 @@ def test_a_push_that_fails_after_all_leaves_all_and_names_the_command(
     result = train_here([*flags(pairs, out), *PUSH])
     assert result.returncode == 1 and "Traceback" not in result.stderr
     last = result.stderr.strip().splitlines()[-1]
-    assert f"is whole in {out / 'generator'}; `hf upload me/x {out / 'generator'}` pushes" in last
+    command = f"python -m dslr_gan push {out / 'generator'} --repo me/x"
+    assert f"is whole in {out / 'generator'}; `{command}` pushes" in last
     assert Generator.from_pretrained(out / "generator").facts.steps == 2
     assert (out / "checkpoint-2").is_dir()
     hub.role = "write"
     monkeypatch.setattr(launching, "check_push", check_push)
     again = train_here([*flags(pairs, out), *PUSH, "--resume_from_checkpoint", "latest"])
     assert again.returncode == 0 and "pushed: " in again.stderr
-    stored = hub.repositories["me/x"].files("main")["model.safetensors"].content
-    assert stored == (out / "generator/model.safetensors").read_bytes()
+    found = hub.repositories["me/x"]
+    stored = {name: file.content for name, file in found.files("main").items()}
+    pushed = out / ("best" if f"pushed: {out / 'best'}" in again.stderr else "generator")
+    for name in ("model.safetensors", "curves.png", "samples.png", "run.json"):
+        assert stored[name] == (pushed / name).read_bytes()
+    assert "before-after.jpg" in stored and b"![Losses and" in stored["README.md"]
+    facts = Generator.from_pretrained(pushed).facts
+    message = found.messages[found.branches["main"]]
+    assert message.startswith(f"dslr_gan out: step {facts.steps}, PSNR ")
+    assert "MS-SSIM 0." in message and "on 3 pairs" in message
 
 
 def set_up_run(pairs, out, *more):

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from dslr_gan.errors import DslrGanError, HubError
+from dslr_gan.models.registry import make_network
 from dslr_gan.training import launching
 from dslr_gan.training.arguments import parse_arguments
 from dslr_gan.training.launching import (
@@ -131,27 +132,34 @@ PUSHES = ("--push_to_hub", "--hub_model_id", "me/x")
 
 def test_the_right_to_push_is_asked_for_by_those_who_push(monkeypatch):
     asked = []
-    monkeypatch.setattr(launching, "check_push", lambda repo_id, advice: asked.append(repo_id))
+    monkeypatch.setattr(launching, "check_push", lambda target, advice: asked.append(target))
     check_right_to_push(ALONE, settings().hub)
     check_right_to_push(ALONE, settings("--hub_model_id", "me/x").hub)
     other = SimpleNamespace(is_main_process=False, num_processes=1)
     check_right_to_push(other, settings(*PUSHES).hub)
     assert asked == []
     check_right_to_push(ALONE, settings(*PUSHES).hub)
-    assert asked == ["me/x"]
+    assert [target.repo_id for target in asked] == ["me/x"]
 
 
 def test_a_push_that_fails_names_the_command_that_pushes_again(monkeypatch, tmp_path):
     folder = tmp_path / "my run/generator"
-    folder.mkdir(parents=True)
-    (folder / "config.json").write_text("{}")
+    network = make_network("srcnn")
+    network.save_pretrained(folder)
+    hub_flags = settings(*PUSHES, "--hub_private", "--hub_tag", "v1").hub
     with HubServer() as hub:
         take_for_the_hub(monkeypatch, hub, tmp_path)
         hub.role = "read"
         with pytest.raises(HubError, match="the Hub does not take me/x") as caught:
-            push_generator(ALONE, folder, "me/x")
-        assert f"is whole in {folder}; `hf upload me/x '{folder}'` pushes it." in str(caught.value)
+            push_generator(ALONE, folder, hub_flags)
+        command = f"python -m dslr_gan push '{folder}' --repo me/x --private --tag v1"
+        assert f"is whole in {folder}; `{command}` pushes it." in str(caught.value)
         hub.role = "write"
-        address = push_generator(ALONE, folder, "me/x")
-        assert address.startswith(f"{hub.url}/me/x/commit/")
-        assert hub.repositories["me/x"].files("main")["config.json"].content == b"{}"
+        words = push_generator(ALONE, folder, hub_flags)
+        assert words.startswith(f"pushed: {folder} as {hub.url}/me/x/commit/")
+        found = hub.repositories["me/x"]
+        assert found.private and found.tags["v1"] == found.branches["main"]
+        files = found.files("v1")
+        assert files["before-after.jpg"].content.startswith(b"\xff\xd8")
+        weights = (folder / "model.safetensors").read_bytes()
+        assert files["model.safetensors"].content == weights
