@@ -4,7 +4,8 @@ import re
 import secrets
 import shutil
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,26 @@ def fresh_folder() -> Path:
     folder = results / secrets.token_hex(16)
     folder.mkdir(parents=True)
     return folder
+
+
+@contextmanager
+def removed_at_errors() -> Iterator[Path]:
+    """Give a fresh folder that is gone again if anything goes wrong."""
+    folder = fresh_folder()
+    try:
+        yield folder
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+
+
+def remove_upload(file: Path) -> None:
+    """Remove an uploaded file, and the folder that Gradio made for it; examples stay."""
+    folder = Path(get_upload_folder()).resolve()
+    if file.resolve().is_relative_to(folder):
+        with suppress(OSError):
+            file.unlink()
+            file.parent.rmdir()
 
 
 def message_of(error: DslrGanError) -> str:
