@@ -158,12 +158,12 @@ def stop_on_page(request: gr.Request) -> None:
 
 def download(wanted: Any) -> Answer:
     """Give the result as a file with exactly the amounts that the page shows."""
-    return _file(lambda: downloads.download(*_result(wanted), **_amounts(wanted)))
+    return _file(lambda: downloads.download(*_result(wanted), *_amounts(wanted)))
 
 
 def share_picture(wanted: Any) -> Answer:
     """Give one JPEG with the photo before and after."""
-    return _file(lambda: downloads.share_picture(*_result(wanted), **_amounts(wanted)))
+    return _file(lambda: downloads.share_picture(*_result(wanted), *_amounts(wanted)))
 
 
 def layers(wanted: Any) -> Answer:
@@ -290,8 +290,9 @@ def _share(wanted: Answer, name: str, whole: float = 1) -> float:
     return float(value)
 
 
-def _amounts(wanted: Answer) -> dict[str, float]:
-    return {name: _share(wanted, name) for name in ("strength", "colour", "detail")}
+def _amounts(wanted: Answer) -> tuple[float, float, float]:
+    """Give strength, colour and detail."""
+    return _share(wanted, "strength"), _share(wanted, "colour"), _share(wanted, "detail")
 
 
 def _answers(answer: Answer, work: Iterator[Answer], advice: str) -> Iterator[Answer]:

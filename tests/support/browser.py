@@ -63,7 +63,7 @@ def opened(browser: Browser, address: str, viewport: dict[str, int], **options: 
     page = context.new_page()
     page.set_default_timeout(PATIENCE)
     page.goto(address)
-    expect(page.locator(".dg[data-state=done]").first).to_be_visible(timeout=PATIENCE)
+    expect(page.locator("#viewer .dg[data-state=done]")).to_be_attached(timeout=PATIENCE)
     return page
 
 

@@ -10,12 +10,12 @@ function begin(photo) {
 }
 
 const ofThePhoto = ["photo", "size", "original", "local", "phones", "dslr", "maps", "layers", "tables"];
+let localUrl = ""; // of the person's own file, while it is shown
 let before = null; // all that belongs to the photo that was there before
 
 async function open(file) {
   if (!file) return;
   const job = begin({ name: file.name || "photo.jpg", upload: null });
-  trigger("stop", {});
   now.busy = true;
   caption(`Sending ${now.photo.name} …`, { kind: "working" });
   render();
@@ -27,6 +27,8 @@ async function open(file) {
     () => {
       if (job !== now.job) return;
       forgetResults();
+      URL.revokeObjectURL(localUrl);
+      localUrl = local;
       now.original = local;
       now.size = { width: probe.naturalWidth, height: probe.naturalHeight };
       // Other kinds may move, or be shown otherwise than they are read.
@@ -46,12 +48,15 @@ async function open(file) {
     const isLarge = file.size > settings.max_bytes;
     fail(
       isLarge
-        ? `${now.photo.name} has ${(file.size / 1e6).toFixed(0)} MB; the page takes up to ${settings.max_bytes / 1e6} MB.`
+        ? tooLarge(file)
         : `${now.photo.name} did not arrive: the connection broke off.`,
       isLarge ? "open" : "retry",
     );
   }
 }
+
+const tooLarge = (file) =>
+  `${file.name} has ${(file.size / 1e6).toFixed(0)} MB; the page takes up to ${settings.max_bytes / 1e6} MB.`;
 
 function forgetResults() {
   before = null;
@@ -110,6 +115,7 @@ async function enhanced(answer) {
   if (now.busy) caption(answer.says, { kind: "working", progress: answer.share, canStop: true });
   else caption(answer.says);
   render();
+  if (!now.busy && now.dslr) measureReference(now.dslr.reference);
 }
 
 /** Take a picture only once it is there: until then the old one stays. */
@@ -229,36 +235,54 @@ async function openReference(file) {
   const job = now.job;
   caption(`Sending ${file.name} …`, { kind: "working" });
   try {
-    const tokens = {};
-    for (const name of finished()) tokens[name] = await own(name);
     const sent = await upload(file);
     if (job !== now.job) return;
-    now.busy = true;
-    render();
-    trigger("compare", {
-      job,
-      tokens,
-      reference: { path: sent.path, meta: { _type: "gradio.FileData" } },
-    });
-  } catch (error) {
-    caption(`${file.name} did not arrive: ${error.message}`, { kind: "error", advice: "reference" });
+    measureReference({ path: sent.path, meta: { _type: "gradio.FileData" } });
+  } catch {
+    const isLarge = file.size > settings.max_bytes;
+    fail(isLarge ? tooLarge(file) : `${file.name} did not arrive: the connection broke off.`, "reference");
   }
 }
 
+/** Measure results against a DSLR photo: a new one, or the one that is there. */
+async function measureReference(reference) {
+  const isNew = reference !== now.dslr?.reference;
+  const names = finished().filter((name) => isNew || !now.dslr.enhanced[name]);
+  if (!names.length) return;
+  const job = now.job;
+  try {
+    const tokens = {};
+    for (const name of names) tokens[name] = await own(name);
+    if (job !== now.job) return;
+    now.busy = true;
+    asked = reference;
+    render();
+    trigger("compare", { job, tokens, reference });
+  } catch (error) {
+    fail(error.message, "reference");
+  }
+}
+
+let asked = null; // the DSLR photo that is being aligned
+
 function compared(answer) {
-  if (answer.state === "error") return fail(answer.message, answer.advice);
+  if (answer.state === "error") return fail(answer.message, "reference");
   now.busy = answer.state !== "done";
   if (now.busy) {
     caption(answer.says, { kind: "working", progress: answer.share, canStop: true });
     return;
   }
   const { width, height } = now.size;
+  const isNew = now.dslr?.reference !== asked;
   now.dslr = {
     ...answer.found,
+    reference: asked,
+    enhanced: { ...(isNew ? {} : now.dslr.enhanced), ...answer.found.enhanced },
     picture: fileUrl(answer.found.picture),
     polygon: answer.found.polygon.map(([x, y]) => [x * width, y * height]),
   };
   now.maps = {};
-  setView("dslr");
+  if (isNew) now.view = "dslr";
   caption("Aligned. The outline shows what both photos show; the table compares over it.");
+  setView(now.view);
 }

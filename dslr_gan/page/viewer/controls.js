@@ -10,12 +10,13 @@ function choosePhone(name) {
   now.choice = name;
   now.isChosen = true;
   remember();
-  if (now.dslr && finished().some((one) => !now.dslr.enhanced[one])) now.dslr = null;
   if (now.busy || finished().length < chosen().length) {
-    now.job++;
-    trigger("stop", {});
+    now.job++; // what runs ends when the next of this session begins
     run();
-  } else render();
+  } else {
+    render();
+    if (now.dslr) measureReference(now.dslr.reference);
+  }
 }
 
 for (const phone of [...settings.phones, { name: "both", title: "Both" }]) {
@@ -159,7 +160,6 @@ for (const example of settings.examples) {
   button.innerHTML = `<img alt="Example: ${example.title}" src="${example.thumbnail}">`;
   button.addEventListener("click", () => {
     begin({ name: example.title, example: example.name });
-    trigger("stop", {});
     forgetResults();
     now.original = example.thumbnail;
     now.size = example.size;

@@ -11,7 +11,7 @@ let open = 0;
 function show(answer) {
   const isWorking = !["done", "error"].includes(answer.state);
   find(".dg-caption").dataset.kind = answer.state === "error" ? "error" : isWorking ? "working" : "info";
-  find(".dg-words").textContent = answer.says;
+  find(".dg-words").textContent = answer.message || answer.says;
   find(".dg-progress").hidden = !isWorking || answer.share == null;
   find(".dg-progress").value = answer.share ?? 0;
   find(".dg-stop").hidden = !isWorking;

@@ -185,6 +185,7 @@ function gainTable() {
     if (!table) continue;
     const at = (key) => valueAt(table[key], now.dslr.strengths, now.strength);
     const gain = (key) => {
+      if (at(key) === null || now.dslr.phone[key] === null) return "–";
       const value = at(key) - now.dslr.phone[key];
       const sign = value < 0 ? "−" : "+";
       return `<span data-gain="${value < 0 ? "loss" : "gain"}">${sign}${Math.abs(value).toFixed(digits[key])}</span>`;
