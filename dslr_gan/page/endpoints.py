@@ -17,7 +17,7 @@ from dslr_gan.metrics.similarity import WINDOW, photo_ssim
 from dslr_gan.models.phones import PHONES, camera_hint
 from dslr_gan.page.guard import guard
 from dslr_gan.page.phone_models import enhancer_for
-from dslr_gan.page.uploads import message_of, uploaded
+from dslr_gan.page.uploads import message_of, own_upload_folder, uploaded
 from dslr_gan.page.work import many, photo_run
 from dslr_gan.page.work import reference as references
 from dslr_gan.page.work.admission import LINE, MAX_WAITING
@@ -196,7 +196,8 @@ def _endpoint(function: Callable[..., Any], inputs: list[Any], outputs: list[Any
 
 
 def launch_options() -> dict[str, Any]:
-    """What ``Blocks.launch`` is told, so that the page is safe with strangers."""
+    """What ``Blocks.launch`` is told, so that the page is safe with strangers; to be called first."""
+    own_upload_folder()
     return {
         "max_file_size": f"{MAX_FILE_MB}mb",
         "max_threads": MAX_THREADS,

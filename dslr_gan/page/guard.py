@@ -6,19 +6,30 @@ many lines. Such a request gets an answer of one sentence here, and the log a li
 
 import json
 import logging
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import gradio.queueing
+import gradio.routes
 from gradio.utils import get_upload_folder
 from starlette.middleware import Middleware
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from dslr_gan.errors import reason
 from dslr_gan.page.uploads import EXAMPLE_FOLDER
 
 MAX_BODY = 1_000_000
 """Bytes of a request that is no upload: names and numbers."""
+
+ENDPOINTS = {
+    "enhance": ("photo", "phone", "strength", "reference"),
+    "compare": ("photo", "reference", "phone", "strength"),
+    "enhance_many": ("photos", "phone", "strength"),
+}
+"""What programs call, and the values that each takes."""
 
 logger = logging.getLogger(__name__)
 
@@ -46,16 +57,53 @@ class Guard:
         try:
             _check_path(path)
             if scope["method"] == "POST" and _is_call(path):
-                receive = _again(await _checked_body(receive))
-        except Refused as reason:
-            logger.warning("refused %s: %s", path[:80], reason)
-            await JSONResponse({"detail": str(reason)}, 422)(scope, receive, send)
+                receive = _again(await _checked_body(receive, path))
+        except Refused as why:
+            logger.warning("refused %s: %s", path[:80], why)
+            await JSONResponse({"detail": str(why)}, 422)(scope, receive, send)
             return
-        await self._app(scope, receive, send)
+        await self._answer(scope, receive, send, path)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send, path: str) -> None:
+        """Let Gradio answer; what it does not foresee is a line in the log and a short answer."""
+        started = False
+
+        async def sending(message: Message) -> None:
+            nonlocal started
+            started = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, sending)
+        except Exception as error:
+            logger.warning("refused %s: %s", path[:80], _line(error))
+            if not started:
+                answer = {"detail": "The page does not understand this request."}
+                await JSONResponse(answer, 400)(scope, receive, send)
+            else:
+                await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+class _Line:
+    """Stands in for the module ``traceback`` where Gradio prints one of whatever a client sends."""
+
+    @staticmethod
+    def print_exc() -> None:
+        logger.warning("refused: %s", _line(sys.exception()))
+
+
+def _line(error: BaseException | None) -> str:
+    return f"{type(error).__name__}: {reason(error)}" if error else "for an unknown reason"
 
 
 def guard() -> list[Middleware]:
-    """The middleware for ``launch(app_kwargs={"middleware": ...})``."""
+    """The middleware for ``launch(app_kwargs={"middleware": ...})``.
+
+    What fails in a call before it comes to us, such as a number in a photo's place, is then a line
+    in the log, too.
+    """
+    for module in (gradio.queueing, gradio.routes):
+        vars(module)["traceback"] = _Line
     return [Middleware(Guard)]
 
 
@@ -70,7 +118,7 @@ def _is_call(path: str) -> bool:
     return "/upload" not in path and "/mcp" not in path
 
 
-async def _checked_body(receive: Receive) -> bytes:
+async def _checked_body(receive: Receive, path: str) -> bytes:
     body, more = b"", True
     while more:
         message = await receive()
@@ -86,9 +134,36 @@ async def _checked_body(receive: Receive) -> bytes:
         value = json.loads(body)
     except (ValueError, RecursionError) as error:
         raise Refused("The request is no JSON.") from error
-    for path in _files(value):
-        _check_file(path)
+    for file in _files(value):
+        _check_file(file)
+    _, found, name = path.partition("/call/")
+    if found:
+        _check_call(name, value)
     return body
+
+
+def _check_call(name: str, value: Any) -> None:
+    """Refuse a call of a program whose values are not what its endpoint takes."""
+    if name not in ENDPOINTS:
+        known = ", ".join(f"/{known}" for known in ENDPOINTS)
+        raise Refused(f"There is no endpoint /{name[:40]}; there are {known}.")
+    kinds = ENDPOINTS[name]
+    data = value.get("data") if isinstance(value, dict) else None
+    if not isinstance(data, list) or len(data) < len(kinds):
+        raise Refused(f"/{name} takes {len(kinds)} values: {', '.join(kinds)}.")
+    for kind, given in zip(kinds, data, strict=False):
+        if given is None or kind not in ("photo", "photos", "reference"):
+            continue
+        many = kind == "photos"
+        files = given if many else [given]
+        if not isinstance(files, list) or not all(
+            isinstance(file, dict) and "meta" in file for file in files
+        ):
+            raise Refused(
+                f"The {kind} of /{name}: upload first, and give "
+                '{"path": ..., "meta": {"_type": "gradio.FileData"}}'
+                f"{', in a list' if many else ''}."
+            )
 
 
 def _files(value: Any) -> Iterator[Any]:
