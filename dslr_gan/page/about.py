@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from huggingface_hub.constants import ENDPOINT
 from jinja2 import Environment, StrictUndefined
 
 from dslr_gan.models.phones import PHONES, Phone
@@ -34,6 +35,7 @@ def _model(phone: Phone, source: str) -> dict[str, Any]:
         "title": f"The {phone.title} model",
         "facts": facts,
         "source": source,
+        "card": f"{ENDPOINT}/{phone.repository}" if phone.repository else None,
         "sources": [*(facts.data or []), *(facts.teachers or [])],
         "tables": _tables(facts.scores or []),
     }

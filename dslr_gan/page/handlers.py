@@ -214,8 +214,7 @@ RPC: list[Callable[[Any], Answer]] = [
 def _take(answer: Answer, step: Answer, phones: list[str]) -> None:
     """Bring an answer up to date with one step of the work."""
     state, phone = step["state"], step.get("phone")
-    title = PHONES[phone].title if phone else ""
-    which = f"{title}, " if len(phones) > 1 else ""
+    which = f" ({PHONES[phone].title})" if phone and len(phones) > 1 else ""
     if state == "waiting":
         answer.update(says=_waiting(step), share=None)
     elif state == "original":
@@ -224,13 +223,13 @@ def _take(answer: Answer, step: Answer, phones: list[str]) -> None:
         )
     elif state == "preview":
         answer["phones"] |= {phone: {"after": step["after"]}}
-        answer.update(says=f"{which}a quick picture; every pixel follows …")
+        answer.update(says=f"A quick picture{which}; every pixel follows …")
     elif state == "enhancing":
         share = step["done"] / step["tiles"] if step["tiles"] else 0
         left = step.get("seconds_left")
         rest = f", about {math.ceil(left)} s left" if left and left > 2 else ""
         answer.update(
-            says=f"{which}full resolution: tile {step['done']} of {step['tiles']}{rest}",
+            says=f"Full resolution{which}: tile {step['done']} of {step['tiles']}{rest}",
             share=share,
         )
     elif state == "done":

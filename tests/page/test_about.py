@@ -7,6 +7,12 @@ from dslr_gan.page.about import about
 from tests.support.paths import ROOT
 
 
+def test_a_repository_on_the_hub_is_linked(monkeypatch):
+    assert "card on the Hub" not in about({})
+    monkeypatch.setenv("DSLR_GAN_SONY_REPO", "me/dslr-gan-sony")
+    assert '/me/dslr-gan-sony"' in about({})
+
+
 def test_the_facts_of_both_cards_are_there():
     text = about({"iphone": "Hub repository <b>me/x</b>", "sony": "this repository"})
     assert "Hub repository &lt;b&gt;me/x&lt;/b&gt;" in text and "this repository" in text

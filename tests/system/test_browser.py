@@ -294,6 +294,8 @@ def test_a_dslr_photo_of_another_framing_is_aligned_and_the_gain_is_shown(page, 
     full = page.inner_text(".dg-gain")
     set_strength(page, 0)
     assert "0.00" in page.inner_text(".dg-gain") and page.inner_text(".dg-gain") != full
+    page.check(".dg-phones input[value=sony]", force=True)  # the DSLR photo stays
+    expect(page.locator(".dg-quality")).to_contain_text("Sony 0 %", timeout=PATIENCE)
     page.check(".dg-views input[value=map]", force=True)
     expect(page.locator(".dg-over")).to_have_attribute("src", re.compile("file="))
     page.set_input_files(".dg-reference-file", _another_scene(tmp_path))

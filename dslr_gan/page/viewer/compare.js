@@ -14,7 +14,7 @@ function makeCompare(stage, moved) {
     pane.className = "dg-pane";
     pane.innerHTML =
       '<div class="dg-picture"><img class="dg-original" draggable="false">' +
-      '<img class="dg-layer" draggable="false"><img class="dg-enhanced" draggable="false"><img class="dg-over" draggable="false">' +
+      '<img class="dg-layer" draggable="false"><img class="dg-enhanced" draggable="false"><div class="dg-within"><img class="dg-over" draggable="false"></div>' +
       '<svg class="dg-overlap" preserveAspectRatio="none" aria-hidden="true"><polygon/></svg></div>' +
       '<div class="dg-line" aria-hidden="true"></div>' +
       '<span class="dg-tag dg-left"></span><span class="dg-tag dg-right"></span>' +
@@ -67,6 +67,10 @@ function makeCompare(stage, moved) {
       const divider = part(".dg-divider");
       divider.hidden = part(".dg-line").hidden = !one.cut;
       divider.setAttribute("aria-label", `Divider between ${one.left} and ${one.right}`);
+      // Where the other photo shows nothing, the picture below stays.
+      part(".dg-within").style.clipPath = overlap
+        ? `polygon(${overlap.map(([x, y]) => `${(100 * x) / size.width}% ${(100 * y) / size.height}%`)})`
+        : "";
       const outline = part(".dg-overlap");
       outline.hidden = !overlap;
       if (overlap) {

@@ -96,6 +96,8 @@ find(".dg-advice").addEventListener("click", (event) => {
   else if (action === "reference") find(".dg-reference-file").click();
   else {
     now.job++;
+    // The server may no longer keep what it made, so all of it is made again.
+    for (const name of chosen()) delete now.phones[name]?.result;
     run();
   }
 });
@@ -180,7 +182,8 @@ function firstSight() {
   if (!first) return caption("Open a photo, or take one of the examples.");
   now.photo = { name: first.name, example: first.example };
   now.size = first.size;
-  now.original = fileUrl(first.before);
+  now.original = settings.examples.find((one) => one.name === first.example).thumbnail; // until it is there
+  swap(first.before, (url) => (now.original = url), now.job).then(() => now.job || render());
   for (const [name, found] of Object.entries(first.phones))
     now.phones[name] = { ...found, after: fileUrl(found.after), result: null };
   caption(`An example (${first.title}): drag the divider. Your own photo is enhanced as soon as you open it.`);

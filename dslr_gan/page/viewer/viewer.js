@@ -73,7 +73,7 @@ function showPanes() {
     };
     if (now.view === "dslr" && now.dslr)
       return { ...pane, left: pane.right, right: "DSLR", over: now.dslr.picture, cut: "over" };
-    if (now.view === "map") return { ...pane, over: now.maps[mapKey(name)]?.url, right: mapWords(name) };
+    if (now.view === "map") return { ...pane, over: now.maps[mapKey(name)]?.url, right: mapWords() };
     if (now.view === "side") return { ...pane, left: "", cut: "" };
     return pane;
   });
@@ -81,10 +81,7 @@ function showPanes() {
   compare.show(panes, now.size, now.dslr?.polygon);
 }
 
-function mapWords(name) {
-  const against = now.dslr ? "DSLR" : "original";
-  return `${titles[name]} against ${against}: SSIM here`;
-}
+const mapWords = () => `Pink: differs from the ${now.dslr ? "DSLR" : "original"}`;
 
 function showStrength() {
   find(".dg-strength-range").value = Math.round(100 * now.strength);
