@@ -94,6 +94,15 @@ def add(commands: Commands) -> None:
         metavar="S",
         help="from 0, the photo as it is, to 1, all that the model does (default: 1)",
     )
+    for name, part in (("colour", "low"), ("detail", "high")):
+        command.add_argument(
+            f"--{name}",
+            type=float,
+            default=1.0,
+            metavar="A",
+            help=f"how much of the {part} frequencies of the model's change is taken, from 0 to 1; "
+            "--strength scales both (default: 1)",
+        )
     command.add_argument("--format", metavar="F", help="such as png or jpg, instead of the photo's")
     command.add_argument(
         "--no-history",
@@ -188,8 +197,9 @@ def _run(options: argparse.Namespace) -> int:
 
 def _check(options: argparse.Namespace) -> None:
     """Refuse numbers out of range, and a report that could replace a photo."""
-    if not 0 <= options.strength <= 1:
-        raise DslrGanError(f"--strength must lie between 0 and 1, got {options.strength}.")
+    for name in ("strength", "colour", "detail"):
+        if not 0 <= (amount := getattr(options, name)) <= 1:
+            raise DslrGanError(f"--{name} must lie between 0 and 1, got {amount}.")
     if options.workers is not None and options.workers < 1:
         raise DslrGanError(f"--workers must be at least 1, got {options.workers}.")
     if options.max_megapixels is not None and not options.max_megapixels > 0:
@@ -284,6 +294,8 @@ class _Run:
         enhancing = Enhancing(
             models,
             strength=self.options.strength,
+            colour=self.options.colour,
+            detail=self.options.detail,
             format=self.options.format,
             overwrite=self.options.overwrite,
             max_megapixels=self.options.max_megapixels or MAX_MEGAPIXELS,
@@ -322,7 +334,9 @@ class _Run:
             interrupted=interrupted,
             planned=self.total,
             seconds=time.perf_counter() - self.started,
-            strength=self.options.strength,
+            amounts={
+                name: getattr(self.options, name) for name in ("strength", "colour", "detail")
+            },
             format=self.options.format,
         )
 

@@ -45,6 +45,8 @@ def enhance_stream(options: argparse.Namespace) -> int:
         enhancing = Enhancing(
             models,
             strength=options.strength,
+            colour=options.colour,
+            detail=options.detail,
             format=options.format,
             max_megapixels=options.max_megapixels or MAX_MEGAPIXELS,
             history=options.history,

@@ -141,6 +141,8 @@ class Enhancing:
 
     models: Models
     strength: float = 1.0
+    colour: float = 1.0
+    detail: float = 1.0
     format: str | None = None
     """Such as ``"png"``; None keeps the photo's."""
     overwrite: bool = False
@@ -189,6 +191,8 @@ class Enhancing:
             job.source,
             job.destination,
             strength=self.strength,
+            colour=self.colour,
+            detail=self.detail,
             format=self.format,
             overwrite=self.overwrite,
             max_megapixels=self.max_megapixels,
@@ -206,9 +210,12 @@ class Enhancing:
     @property
     def _settings(self) -> str:
         kept = self.format or "kept"
-        # Left out where it is on, as in the records of earlier versions.
+        # Left out where they are as ever, as in the records of earlier versions.
+        parted = f" colour {self.colour:g} detail {self.detail:g}"
+        parted = "" if (self.colour, self.detail) == (1, 1) else parted
         history = "" if self.history else " without history"
-        return f"{self.models.fingerprint} strength {self.strength:g} format {kept}{history}"
+        amounts = f"strength {self.strength:g}{parted}"
+        return f"{self.models.fingerprint} {amounts} format {kept}{history}"
 
     def _done_before(self, job: Job) -> str | None:
         """The state of a result that exists already; None where there is work to do."""

@@ -141,6 +141,19 @@ def test_raw_files_in_a_folder_are_told_apart(photos, model, tmp_path, capsys):
     )
 
 
+def test_colour_and_detail_are_taken_and_reported(photos, model, tmp_path):
+    arguments = ["enhance", photos / "cat.png", "--model", model, "--report", tmp_path / "all.json"]
+    for name in ("colour", "detail"):
+        assert run(*arguments, "--out", tmp_path / name, f"--{name}", "0") == 0
+        assert json.loads((tmp_path / "all.json").read_text())[name] == 0
+        result = open_photo(tmp_path / name / "cat.png")
+        expected = PhotoEnhancer.from_pretrained(model).enhance(
+            open_photo(photos / "cat.png"), **{name: 0}
+        )
+        assert np.array_equal(result, expected)
+        assert f"strength 1; colour {int(name == 'detail')}".encode() in result.info["xmp"]
+
+
 def test_strength_nothing_returns_the_photo(photos, model, tmp_path):
     source = photos / "cat.png"
     arguments = ["enhance", source, "--out", tmp_path / "out", "--model", model, "--strength", "0"]
@@ -318,6 +331,8 @@ def test_no_photo_is_lost_where_names_are_the_same(photos, model, tmp_path):
     [
         (["--strength", "1.5"], "between 0 and 1"),
         (["--strength", "-0.1"], "between 0 and 1"),
+        (["--colour", "2"], "--colour must lie between 0 and 1, got 2.0"),
+        (["--detail", "nan"], "--detail must lie between 0 and 1"),
         (["--strength", "nan"], "between 0 and 1"),
         (["--workers", "0"], "at least 1"),
         (["--max-megapixels", "0"], "above 0"),

@@ -276,6 +276,7 @@ def test_finished_work_is_not_done_again(model, photo, tmp_path):
     assert other.state == "failed" and "--overwrite" in other.error
     assert run(strength=0.5, overwrite=True).state == "enhanced"
     assert run(strength=0.5, overwrite=True).state == "finished"
+    assert run(strength=0.5, detail=0.5, overwrite=True).state == "enhanced"
     (out / ".dslr_gan.jsonl").unlink()
     assert run().state == "by date"
 

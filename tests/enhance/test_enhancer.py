@@ -16,12 +16,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import ExifTags, Image, ImageCms
 from safetensors.torch import save_file
+from scipy.ndimage import gaussian_filter
 from skimage import data
 from skimage.color import deltaE_ciede2000, rgb2lab
 
 import dslr_gan.enhance.enhancer
 import dslr_gan.models.registry
 from dslr_gan.enhance.enhancer import PhotoEnhancer
+from dslr_gan.enhance.precision import NetworkRunner
 from dslr_gan.errors import DslrGanError
 from dslr_gan.models.generator import Generator
 from dslr_gan.models.phones import Phone
@@ -110,7 +112,7 @@ def test_without_the_reach_of_its_coarse_branch_a_tile_would_be_seen(monkeypatch
 
 @pytest.mark.parametrize("name", ["context", "both"])
 def test_without_the_photo_s_context_a_tile_would_be_seen(name, monkeypatch):
-    monkeypatch.setattr(PhotoEnhancer, "_context", lambda *_: None)
+    monkeypatch.setattr(NetworkRunner, "context", lambda *_: None)
     with pytest.raises(AssertionError, match="maximum"):
         check_tiles(loud(SETTINGS[name]), picture(97, 131), 45)
 
@@ -282,10 +284,48 @@ def test_strength_leads_from_the_photo_to_the_network_s():
     assert np.abs(half - none).mean() > 2
 
 
-@pytest.mark.parametrize("strength", [-0.01, 1.01, float("nan")])
-def test_other_strengths_are_refused(strength):
-    with pytest.raises(DslrGanError, match="strength must lie between 0 and 1, got"):
-        PhotoEnhancer(tiny()).enhance(photo(), strength)
+@pytest.mark.parametrize("amount", [-0.01, 1.01, float("nan"), "much"])
+@pytest.mark.parametrize("name", ["strength", "colour", "detail"])
+def test_other_amounts_are_refused(name, amount):
+    with pytest.raises(DslrGanError, match=f"{name} must lie between 0 and 1, got"):
+        PhotoEnhancer(tiny()).enhance(photo(), **{name: amount})
+
+
+def test_half_the_strength_is_half_of_what_full_strength_shows():
+    enhancer = PhotoEnhancer(tiny(0.6))  # much of it is brighter than white
+    none, half, full = (
+        np.asarray(enhancer.enhance(photo(), strength)).astype(int) for strength in (0, 0.5, 1)
+    )
+    assert (full == 255).mean() > 0.2
+    assert np.abs(half - (none + full) / 2).max() <= 0.5
+
+
+def test_colour_and_detail_part_the_change():
+    enhancer = PhotoEnhancer(loud(SETTINGS["folded by 2"]), tile=45)
+    none, full, neither, colour, detail = (
+        np.asarray(enhancer.enhance(photo(97, 131), **amounts)).astype(float)
+        for amounts in (
+            {"strength": 0}, {}, {"colour": 0, "detail": 0}, {"detail": 0}, {"colour": 0},
+        )
+    )  # fmt: skip
+    assert np.array_equal(none, neither)
+    inside = (np.minimum(colour, detail) > 0) & (np.maximum(colour, detail) < 255)
+    assert np.abs(colour + detail - none - full)[inside].max() <= 1.5
+    smooth, rough = (np.abs(gaussian_filter(part - none, (3, 3, 0))) for part in (colour, detail))
+    assert rough.mean() < smooth.mean() / 8
+    smooth, both = (np.abs(np.diff(part - none, n=2, axis=1)) for part in (colour, full))
+    assert smooth.mean() < both.mean() / 2
+
+
+@pytest.mark.parametrize("amounts", [{"detail": 0}, {"colour": 0.3, "strength": 0.5}])
+def test_colour_and_detail_know_no_tiles(amounts):
+    of_tiles, of_the_whole = (
+        np.asarray(
+            PhotoEnhancer(loud(SETTINGS["both"]), tile).enhance(photo(150, 131), **amounts)
+        ).astype(int)
+        for tile in (45, 512)
+    )
+    assert np.abs(of_tiles - of_the_whole).max() <= 1
 
 
 def test_progress_counts_the_tiles():
