@@ -19,6 +19,7 @@ from dslr_gan.photo import (
     open_photo_in_parts,
 )
 from dslr_gan.photo.metadata import HISTORY, orientation_of
+from dslr_gan.photo.reading import as_path
 
 
 @dataclass(frozen=True)
@@ -49,8 +50,8 @@ class Result:
 
 def enhance_file(
     enhancer: PhotoEnhancer | Callable[[Camera], PhotoEnhancer],
-    source: str | os.PathLike[str],
-    destination: str | os.PathLike[str],
+    source: str | bytes | os.PathLike[str],
+    destination: str | bytes | os.PathLike[str],
     *,
     strength: float = 1.0,
     colour: float = 1.0,
@@ -101,7 +102,7 @@ def enhance_file(
     """
     started = time.perf_counter()
     amounts = Amounts(strength, colour, detail)
-    source, destination = Path(source), Path(destination)
+    source, destination = as_path(source), as_path(destination)
     with open_photo_in_parts(source, max_megapixels=max_megapixels) as photo:
         camera = camera_of(photo)
         chosen = enhancer if isinstance(enhancer, PhotoEnhancer) else enhancer(camera)

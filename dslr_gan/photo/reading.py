@@ -10,11 +10,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+import numpy as np
 from PIL import Image, ImageFile, UnidentifiedImageError
 
 from dslr_gan.errors import DslrGanError, reason, shown
 from dslr_gan.photo.beside.colours import name_colours
 from dslr_gan.photo.beside.facts import CARRIED, Carried, Found
+from dslr_gan.photo.beside.png import lacks_rows
 from dslr_gan.photo.beside.scan import plain_copy, scan, scan_opened
 from dslr_gan.photo.beside.xmp import joined
 from dslr_gan.photo.decoding.bmp import Bmp, decode_bmp, picture_of, rare_bmp
@@ -289,6 +291,8 @@ def _load(photo: ImageFile.ImageFile, stream: BinaryIO, in_file: bool) -> Image.
     elif deep is None:
         photo.load()
     result = photo if deep is None else deep
+    if photo.format == "PNG" and _may_lack_rows(result, stream):
+        raise OSError("rows of pixels are missing")
     if result.mode in ("P", "PA") and result.palette is None:
         raise OSError("its palette is missing")
     if frames > 1:
@@ -309,6 +313,18 @@ def _load(photo: ImageFile.ImageFile, stream: BinaryIO, in_file: bool) -> Image.
         if not whole:
             add_note(result.info, "Some of its EXIF is damaged and was left out.")
     return result
+
+
+def _may_lack_rows(photo: Image.Image, stream: BinaryIO) -> bool:
+    """Whether pixels of a PNG are missing, which is looked into where they seem to be."""
+    # Rows that are not there come out of 0. Of an interlaced one the last pass is every other row.
+    rows = [
+        photo.crop((0, y, photo.width, y + 1))
+        for y in range(max(0, photo.height - 2), photo.height)
+    ]
+    if all(np.asarray(row).any() for row in rows):
+        return False
+    return lacks_rows(stream, stream.seek(0, os.SEEK_END))
 
 
 def _shallower(bits: int) -> str:

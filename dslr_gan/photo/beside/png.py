@@ -31,6 +31,11 @@ _MANY = 1 << 20
 _TEXTS = (b"tEXt", b"zTXt", b"iTXt")
 _COLOURS = {b"gAMA": 4, b"cHRM": 32, b"cICP": 4, b"sRGB": 1}
 """Chunks that name colours, and how long they are."""
+_PASSES = (
+    *((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4)),
+    *((0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2)),
+)
+"""First column and row, and steps between them, of each pass of an interlaced PNG."""
 _READ = frozenset((*_TEXTS, *_COLOURS, b"iCCP", b"eXIf", b"tRNS", b"pHYs"))
 
 
@@ -198,6 +203,28 @@ def _unpacked(packed: bytes) -> bytes | None:
     except zlib.error:
         return None
     return text if unpacker.eof and not unpacker.unconsumed_tail else None
+
+
+def lacks_rows(stream: BinaryIO, end: int) -> bool:
+    """Whether the packed pixels of a PNG end before its last row, which no decoder complains of."""
+    stream.seek(16)
+    width, height, bits, colour, _, _, interlaced = struct.unpack(">IIBBBBB", stream.read(13))
+    pixel = bits * {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}.get(colour, 1)
+    passes = _PASSES if interlaced else ((0, 0, 1, 1),)
+    needed = 0
+    for left, top, across, down in passes:
+        columns, rows = -(-(width - left) // across), -(-(height - top) // down)
+        if columns > 0 and rows > 0:
+            needed += rows * (1 + -(-columns * pixel // 8))
+    unpacker, found = zlib.decompressobj(), 0
+    for place in _places(stream, end):
+        if place.name == b"IDAT":
+            stream.seek(place.start)
+            packed = stream.read(place.size)
+            while packed and found < needed and not unpacker.eof:
+                found += len(unpacker.decompress(packed, 1 << 20))
+                packed = unpacker.unconsumed_tail
+    return found + len(unpacker.flush()) < needed
 
 
 def plain_png(stream: BinaryIO, end: int) -> bytes:

@@ -24,8 +24,7 @@ def pixels_of(data: bytes) -> np.ndarray:
 @pytest.mark.parametrize("header", [12, 16, 20, 40, 52, 56, 64, 108, 124])
 @pytest.mark.parametrize("top_down", [False, True])
 def test_headers_of_every_size(header, top_down):
-    if top_down and header == 12:
-        pytest.skip("its height has no sign")
+    top_down = top_down and header > 12  # whose height has no sign
     data = bmp(ROWS, 24, header=header, top_down=top_down)
     assert np.array_equal(pixels_of(data), np.asarray(scene()))
 
