@@ -116,6 +116,12 @@ def rows_of_scenes(rows: Rows, places: Places, scenes: set[int]) -> list[int]:
     return [row for row, name in enumerate(pair_names(rows)) if places.scenes.get(name) in scenes]
 
 
+def scene_number(photo: str) -> int | None:
+    """The number that a photo's name ends in, suffix apart: its scene. None where it has none."""
+    number = _NUMBER.search(Path(photo).stem)
+    return int(number[1]) if number else None
+
+
 def _entry(entry: Any) -> tuple[Place | None, int | None]:
     if _is_count(entry):
         return None, entry
@@ -126,8 +132,7 @@ def _entry(entry: Any) -> tuple[Place | None, int | None]:
         return None, None
     if not (_is_count(left) and _is_count(top)):
         return None, None
-    number = _NUMBER.search(Path(photo).stem)
-    return Place(photo, left, top), int(number[1]) if number else None
+    return Place(photo, left, top), scene_number(photo)
 
 
 def _is_count(value: Any) -> TypeGuard[int]:

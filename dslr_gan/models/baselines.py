@@ -10,7 +10,7 @@ around pictures of another. Trained here, both therefore repeat the last row and
 
 from itertools import pairwise
 from pathlib import Path
-from typing import Self, cast
+from typing import Literal, Self, cast
 
 import torch
 from torch import Tensor, nn
@@ -19,6 +19,8 @@ from torch.nn import functional as F
 from dslr_gan.errors import InputError
 from dslr_gan.models.pretrained import Pretrained
 from dslr_gan.models.saved import read_weights
+
+Padding = Literal["zeros", "replicate"]
 
 
 class SRCNN(Pretrained):
@@ -35,7 +37,7 @@ class SRCNN(Pretrained):
         InputError: If it is something else.
     """
 
-    def __init__(self, padding: str = "zeros") -> None:
+    def __init__(self, padding: Padding = "zeros") -> None:
         super().__init__()
         self.config = {"padding": padding}
         _check_padding(padding)
@@ -103,7 +105,7 @@ class VDSR(Pretrained):
     LAYERS = 20
     CHANNELS = 64
 
-    def __init__(self, padding: str = "zeros") -> None:
+    def __init__(self, padding: Padding = "zeros") -> None:
         super().__init__()
         self.config = {"padding": padding}
         _check_padding(padding)
@@ -143,6 +145,6 @@ class VDSR(Pretrained):
         return image + self.last_layer(features)
 
 
-def _check_padding(padding: str) -> None:
+def _check_padding(padding: Padding) -> None:
     if padding not in ("zeros", "replicate"):
         raise InputError(f'padding must be "zeros" or "replicate", got {padding!r}.')

@@ -8,7 +8,6 @@ the second has nothing of the misalignment that is left.
 """
 
 import dataclasses
-import re
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -18,6 +17,7 @@ from PIL import Image
 from skimage.filters import gaussian
 from skimage.transform import warp
 
+from dslr_gan.data.places import scene_number
 from dslr_gan.errors import DslrGanError
 from dslr_gan.photo import PHOTO_SUFFIXES, eight_bits, photo_pixels
 from dslr_gan.prepare.alignment import align, luma, mapped
@@ -46,8 +46,6 @@ MARGIN = 14
 
 PLAIN = 3 / 255
 """Where the structure of a patch deviates by less there is nothing to misalign, as in a sky."""
-
-_NUMBER = re.compile(r"(\d+)$")
 
 Enhance = Callable[[Image.Image], Image.Image]
 
@@ -100,7 +98,7 @@ def prepare_seen(
         enhanced = _enhanced(student, pixels)
         views = []
         for other, files in zip(others, scenes, strict=True):
-            file = files.get(_scene(name))
+            file = files.get(scene_number(name))
             if file is None:
                 continue
             seen = read_pixels(file)
@@ -177,18 +175,13 @@ def _enhanced(enhance: Enhance, pixels: np.ndarray) -> np.ndarray:
     return eight_bits(photo_pixels(enhance(Image.fromarray(pixels))).pixels)
 
 
-def _scene(name: str) -> int | None:
-    found = _NUMBER.search(name)
-    return int(found[1]) if found else None
-
-
 def _by_scene(folder: Path) -> dict[int | None, Path]:
     """The photos directly inside a folder by the numbers that their names end in."""
     if not folder.is_dir():
         raise DslrGanError(f"there is no folder {folder}; name the one with the photos.")
     found: dict[int | None, Path] = {}
     for file in sorted(folder.iterdir()):
-        scene = _scene(file.stem)
+        scene = scene_number(file.name)
         if scene is None or file.suffix.lower().lstrip(".") not in PHOTO_SUFFIXES:
             continue
         if scene in found:

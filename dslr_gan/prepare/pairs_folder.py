@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image
 
 from dslr_gan.data.folder import TARGETS
-from dslr_gan.data.places import PLACES_FILE
+from dslr_gan.data.places import PLACES_FILE, scene_number
 from dslr_gan.data.provenance import SOURCE_FILE, Provenance, provenance_json
 from dslr_gan.errors import DslrGanError, reason
 from dslr_gan.files import folder_written_whole, written_whole
@@ -35,8 +35,9 @@ class MadePair(NamedTuple):
     """``(H, W, 3)`` uint8."""
     target: np.ndarray
     """The same shape."""
-    corner: tuple[int, int] | None
-    """Row and column of its upper left pixel in the photo; ``None`` where it is no cut-out."""
+    corner: tuple[int, int] | None = None
+    """Row and column of its upper left pixel in the photo, where the target fits the photo as a
+    whole; ``None`` where the target is of this piece alone, which then is its own context."""
 
 
 def write_pairs(
@@ -69,8 +70,10 @@ def write_pairs(
     with _whole_folder(out) as unfinished:
         (unfinished / PHONE).mkdir()
         (unfinished / TARGETS).mkdir()
-        count, places = 0, {}
+        count = 0
+        places: dict[str, object] = {}
         for position, file in enumerate(photos):
+            scene = scene_number(file.name)
             for pair in patches(position, read_pixels(file), file.stem):
                 _save(unfinished / PHONE / f"{pair.name}.png", pair.phone)
                 _save(unfinished / TARGETS / f"{pair.name}.png", pair.target)
@@ -78,6 +81,8 @@ def write_pairs(
                 if pair.corner is not None:
                     top, left = pair.corner
                     places[pair.name] = {"photo": file.name, "left": left, "top": top}
+                elif scene is not None:
+                    places[pair.name] = scene
             if progress is not None:
                 progress(position + 1, len(photos))
         if count == 0:

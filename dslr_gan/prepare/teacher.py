@@ -3,7 +3,6 @@
 import dataclasses
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -26,16 +25,6 @@ BLEND_PIXELS = 0.15
 
 BLEND_COLOUR = 0.4
 """Share of that enhancement's mean colour in the target's mean colour."""
-
-
-class _Crop(NamedTuple):
-    """A part of a photo."""
-
-    place: str
-    """What its name says of its place; empty for the whole photo."""
-    pixels: np.ndarray
-    corner: tuple[int, int] | None
-    """Row and column in the photo; ``None`` where it was scaled."""
 
 
 def prepare_teacher(
@@ -85,8 +74,8 @@ def prepare_teacher(
 
     def patches(position: int, pixels: np.ndarray, name: str) -> Iterator[MadePair]:
         rng = np.random.default_rng([seed, position])
-        for place, piece, corner in _crops(pixels, crop, per_photo, vary, rng):
-            yield MadePair(f"{name}{place}", piece, _enhanced(network, piece), corner)
+        for place, piece in _crops(pixels, crop, per_photo, vary, rng):
+            yield MadePair(f"{name}{place}", piece, _enhanced(network, piece))
 
     kind = "crops of varied scale and exposure" if vary else "crops"
     shown = "whole photos" if crop is None else f"{crop}x{crop} {kind}, each enhanced alone"
@@ -96,10 +85,10 @@ def prepare_teacher(
 
 def _crops(
     pixels: np.ndarray, side: int | None, count: int | None, vary: bool, rng: np.random.Generator
-) -> Iterator[_Crop]:
-    """Crops of a photo; no side takes all of it."""
+) -> Iterator[tuple[str, np.ndarray]]:
+    """Crops of a photo with the part of a name that tells them apart; no side takes all of it."""
     if side is None:
-        return iter([_Crop("", pixels, (0, 0))])
+        return iter([("", pixels)])
     if vary:
         return _varied_crops(pixels, side, count or 0, rng)
     return _grid_crops(pixels, side, count, rng)
@@ -107,24 +96,23 @@ def _crops(
 
 def _grid_crops(
     pixels: np.ndarray, side: int, count: int | None, rng: np.random.Generator
-) -> Iterator[_Crop]:
-    """Crops of a grid; some of them, or all."""
+) -> Iterator[tuple[str, np.ndarray]]:
+    """Crops of a grid, with what their names say of their place; some of them, or all."""
     corners = grid_corners(pixels.shape, side)
     if count is not None and count < len(corners):
         chosen = rng.permutation(len(corners))
         corners = [corners[index] for index in sorted(chosen[:count])]
     for top, left in corners:
-        piece = pixels[top : top + side, left : left + side]
-        yield _Crop(f"_{top}_{left}", piece, (top, left))
+        yield f"_{top}_{left}", pixels[top : top + side, left : left + side]
 
 
 def _varied_crops(
     pixels: np.ndarray, side: int, count: int, rng: np.random.Generator
-) -> Iterator[_Crop]:
+) -> Iterator[tuple[str, np.ndarray]]:
     """So many crops of varied scale and light, numbered; none of a photo that is too small."""
     if min(pixels.shape[:2]) >= side:
         for number in range(count):
-            yield _Crop(f"_{number}", varied(pixels, side, rng), None)
+            yield f"_{number}", varied(pixels, side, rng)
 
 
 def varied(pixels: np.ndarray, side: int, rng: np.random.Generator) -> np.ndarray:
@@ -202,7 +190,7 @@ def prepare_grid(
             piece, wanted = pixels[window], target[window]
             if second is not None:
                 wanted = blend(wanted, _enhanced(second, piece))
-            yield MadePair(f"{name}_{top}_{left}", piece, wanted, (top, left))
+            yield MadePair(f"{name}_{top}_{left}", piece, wanted)
 
     teachers = []
     if teacher is not None:
