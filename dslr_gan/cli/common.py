@@ -5,11 +5,12 @@ once.
 """
 
 import argparse
+import math
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from dslr_gan.errors import reason
 from dslr_gan.files import from_home, is_address
@@ -22,8 +23,12 @@ PROGRAM = "dslr-gan" if Path(sys.argv[0]).stem == "dslr-gan" else "python -m dsl
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 KNOWN_MODELS = (
-    f"{', '.join(PHONES)}, a Hub id owner/name, a folder, or a published safetensors file"
+    f"{', '.join(PHONES)}, a Hub id owner/name or owner/name@revision, a folder, or a published "
+    "safetensors file"
 )
+
+HUB_TIMEOUT_S = 60.0
+"""Seconds that the Hub has without ``--hub-timeout``."""
 
 
 EXAMPLE = "example:"
@@ -60,16 +65,56 @@ def add_command(
 
 
 def add_loading(command: argparse.ArgumentParser) -> None:
-    """Add the options that every command which loads a model has."""
-    command.add_argument(
-        "--revision", metavar="R", help="branch, tag or commit of the model's Hub repository"
-    )
+    """Add the options that every command which runs a model has."""
+    add_hub(command)
     command.add_argument(
         "--tile", type=int, default=768, metavar="N", help="tile side; smaller takes less memory"
     )
     command.add_argument(
         "--device", metavar="D", help="cpu, cuda or cuda:1; the GPU if there is one"
     )
+
+
+def add_hub(command: argparse.ArgumentParser) -> None:
+    """Add the options on what is loaded from the Hub; :func:`hub_options` reads them."""
+    command.add_argument(
+        "--revision", metavar="R", help="branch, tag or commit of the model's Hub repository"
+    )
+    command.add_argument(
+        "--hub-timeout",
+        type=seconds,
+        default=HUB_TIMEOUT_S,
+        metavar="S",
+        help="seconds that the Hub has to answer; a file that comes slowly may take longer "
+        f"(default: {HUB_TIMEOUT_S:g})",
+    )
+    command.add_argument(
+        "--strict-source",
+        action="store_true",
+        help="fail where a local copy or the bundled weights would stand in for what was asked of "
+        "the Hub",
+    )
+
+
+def hub_options(options: argparse.Namespace) -> dict[str, Any]:
+    """The arguments of ``PhotoEnhancer.from_pretrained`` that :func:`add_hub` gives."""
+    return {
+        "revision": options.revision,
+        "timeout": options.hub_timeout,
+        "strict_source": options.strict_source,
+    }
+
+
+def seconds(text: str) -> float:
+    """The type of an option that is a length of time.
+
+    Raises:
+        argparse.ArgumentTypeError: If it is not above 0.
+    """
+    number = float(text)  # argparse tells what is no number
+    if not 0 < number < math.inf:
+        raise argparse.ArgumentTypeError(f"{text} is not a number of seconds above 0")
+    return number
 
 
 def path_option(text: str) -> Path:
@@ -90,6 +135,20 @@ def place_option(text: str) -> str:
 
 def model_option(text: str) -> str:
     """The type of an option that names a model.
+
+    Raises:
+        argparse.ArgumentTypeError: If it is an address, unless that of a page of the Hub.
+    """
+    if is_address(text):
+        from dslr_gan.hub import is_hub_address
+
+        if is_hub_address(text):
+            return text
+    return pairs_option(text)
+
+
+def pairs_option(text: str) -> str:
+    """The type of an option that names pairs of pictures.
 
     Raises:
         argparse.ArgumentTypeError: If it is an address.

@@ -15,6 +15,7 @@ from dslr_gan.cli.common import (
     add_command,
     add_loading,
     complain,
+    hub_options,
     model_option,
     path_option,
     place_option,
@@ -255,7 +256,7 @@ class _Run:
                 device = f"cuda:{self.share.local_rank % torch.cuda.device_count()}"
         return Models(
             self.options.model,
-            revision=self.options.revision,
+            **hub_options(self.options),
             tile=self.options.tile,
             device=device,
             precision=self.options.precision,

@@ -14,7 +14,9 @@ from dslr_gan.cli.common import (
     Commands,
     add_command,
     add_loading,
+    hub_options,
     model_option,
+    pairs_option,
     path_option,
 )
 from dslr_gan.cli.progress import STDERR
@@ -50,7 +52,7 @@ def add(commands: Commands) -> None:
     command.add_argument(
         "--pairs",
         required=True,
-        type=model_option,
+        type=pairs_option,
         metavar="PAIRS",
         help="a folder with one sub-folder of phone photos and one called canon, same file names; "
         "DPED's, such as dped/iphone; what `prepare` wrote; or a Hub dataset owner/name",
@@ -105,7 +107,7 @@ def _run(options: argparse.Namespace) -> int:
     vgg = None if options.vgg_weights is None else VGGFeatures.from_file(options.vgg_weights)
     enhancers = {
         label: PhotoEnhancer.from_pretrained(
-            name, revision=options.revision, tile=options.tile, device=options.device
+            name, **hub_options(options), tile=options.tile, device=options.device
         )
         for label, name in names.items()
     }

@@ -14,6 +14,7 @@ from dslr_gan.enhance.memory import keep_freed_memory, memory_error_message
 from dslr_gan.enhance.precision import ForwardTile, NetworkRunner
 from dslr_gan.enhance.tiling import Tile, plan_tiles, split_tile
 from dslr_gan.errors import DslrGanError
+from dslr_gan.hub import TIMEOUT_S
 from dslr_gan.models.context import summarize_in_parts
 from dslr_gan.models.pretrained import Pretrained
 from dslr_gan.models.registry import load
@@ -82,6 +83,9 @@ class PhotoEnhancer:
         generator.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.generator = generator.eval()
         self.source = "weights handed over in memory"
+        """Where the weights came from, in words for people."""
+        self.fallback: str | None = None
+        """Why something stood in for what was asked of the Hub; None where nothing did."""
         self._runner = NetworkRunner(self.generator, self.device, precision, compile)
 
     @property
@@ -99,6 +103,8 @@ class PhotoEnhancer:
         cache_dir: str | Path | None = None,
         local_files_only: bool = False,
         revision: str | None = None,
+        timeout: float = TIMEOUT_S,
+        strict_source: bool = False,
         tile: int = TILE,
         device: str | torch.device | None = None,
         precision: str = "fp32",
@@ -109,11 +115,13 @@ class PhotoEnhancer:
         ``"iphone"`` and ``"sony"`` ask the Hub when their repository is configured
         (``DSLR_GAN_IPHONE_REPO``, ``DSLR_GAN_SONY_REPO``); when that fails, its local copy is
         taken, then the bundled weights, with a warning in the log. A Hub id or a revision that
-        was asked for is never replaced by something else. ``source`` says what was taken.
+        was asked for is never replaced by something else. ``source`` says what was taken, and
+        ``fallback`` why it was.
 
         Args:
-            name: ``"iphone"``, ``"sony"``, a Hub id ``owner/name``, a folder that a network of
-                any class was saved to, or the safetensors file of a published DPED generator or
+            name: ``"iphone"``, ``"sony"``, a Hub id ``owner/name``, one with a revision
+                ``owner/name@revision``, the address of a repository's page, a folder that a network
+                of any class was saved to, or the safetensors file of a published DPED generator or
                 SRCNN.
             force_download: Whether to download anew what is in the cache.
             token: Access token; ``None`` takes the one of ``hf auth login`` or ``HF_TOKEN``,
@@ -121,6 +129,9 @@ class PhotoEnhancer:
             cache_dir: Where fetched files are kept; ``None`` for huggingface_hub's usual place.
             local_files_only: Whether to take the local copy without asking the Hub.
             revision: Branch, tag or commit on the Hub.
+            timeout: Seconds that the Hub has; while a file comes, be it slowly, they do not pass.
+            strict_source: Whether to raise an error where something would stand in for what was
+                asked of the Hub: the bundled weights, or a local copy while it does not answer.
             tile: See the class.
             device: See the class.
             precision: See the class.
@@ -132,16 +143,18 @@ class PhotoEnhancer:
         Raises:
             DslrGanError: If nothing can be loaded under that name.
         """
-        generator, source = load(
+        loaded = load(
             name,
             force_download=force_download,
             token=token,
             cache_dir=cache_dir,
             local_files_only=local_files_only,
             revision=revision,
+            timeout=timeout,
+            strict_source=strict_source,
         )
-        enhancer = cls(generator, tile, device, precision, compile)
-        enhancer.source = source
+        enhancer = cls(loaded.network, tile, device, precision, compile)
+        enhancer.source, enhancer.fallback = loaded.source, loaded.fallback
         return enhancer
 
     def enhance(

@@ -72,10 +72,9 @@ def fetch_pictures(
     Returns:
         The content of each file by its name. What cannot be fetched is left out with a warning.
     """
-    repository = repository_of(origin)
-    if repository is None or origin is None or origin.commit is None:
+    if origin is None or origin.repository is None or origin.commit is None:
         return {}
-    found = {}
+    repository, found = origin.repository, {}
     for picture in facts.all_pictures:
         if picture.file in here:
             continue
@@ -90,15 +89,6 @@ def fetch_pictures(
         if _is_picture(content, picture.file, repository):
             found[picture.file] = content
     return found
-
-
-def repository_of(origin: Origin | None) -> str | None:
-    """The Hub id that an origin is of; None for a folder that is not the cache's."""
-    if origin is None or origin.commit is None:
-        return None
-    # The client keeps what it fetched in models--OWNER--NAME/snapshots/COMMIT.
-    kind, _, name = origin.folder.parents[1].name.partition("--")
-    return name.replace("--", "/", 1) if kind == "models" else None
 
 
 def _is_picture(content: bytes, name: str, where: str) -> bool:

@@ -13,7 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from dslr_gan.models.pretrained import Pretrained, read_weights
+from dslr_gan.models.pretrained import Pretrained
+from dslr_gan.models.saved import read_weights
 
 
 class SRCNN(Pretrained):

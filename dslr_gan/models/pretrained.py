@@ -8,18 +8,17 @@ renamed weights without a word, falls back to pickles and passes the Hub's error
 """
 
 import dataclasses
-import inspect
 import json
 import logging
-from collections.abc import Container, Mapping
+from collections.abc import Callable, Container, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, NamedTuple, Self
+from typing import Any, Self, TypedDict, Unpack
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save
+from safetensors.torch import save
 from torch import Tensor
 
 from dslr_gan.errors import DslrGanError, InputError, reason
@@ -28,6 +27,7 @@ from dslr_gan.hub import (
     CARD,
     CONFIG,
     FACTS,
+    TIMEOUT_S,
     WEIGHTS,
     Origin,
     Target,
@@ -38,6 +38,15 @@ from dslr_gan.hub import (
     read_pictures,
 )
 from dslr_gan.models.base import Network
+from dslr_gan.models.saved import (
+    SavedConfig,
+    check_shapes,
+    read_config,
+    read_facts_of,
+    read_weights,
+    shapes_of,
+    sizes_of,
+)
 from hub_card import LICENCE, ModelFacts, Picture, licence_file, render, summary, unknown_facts
 
 logger = logging.getLogger(__name__)
@@ -46,14 +55,15 @@ ATTACHMENTS = ("run.json",)
 """What else a saved network may have beside it: the arguments, versions and machine of its run."""
 
 
-class SavedConfig(NamedTuple):
-    """The contents of a saved network's ``config.json``."""
+class HubOptions(TypedDict, total=False):
+    """How something is fetched from the Hub, as :func:`dslr_gan.hub.fetch` takes it."""
 
-    file: Path
-    architecture: str
-    """The name of the network's class, whether or not there is such a class."""
-    settings: dict[str, Any]
-    """Keyword arguments of the class."""
+    force_download: bool
+    token: str | bool | None
+    cache_dir: str | Path | None
+    local_files_only: bool
+    revision: str | None
+    timeout: float
 
 
 class Pretrained(Network):
@@ -85,17 +95,20 @@ class Pretrained(Network):
         cache_dir: str | Path | None = None,
         local_files_only: bool = False,
         revision: str | None = None,
+        timeout: float = TIMEOUT_S,
     ) -> Self:
         """Load a network from a folder or from the Hub.
 
         Args:
-            name: A folder written by :meth:`save_pretrained`, or a Hub id ``owner/name``.
+            name: A folder written by :meth:`save_pretrained`, a Hub id ``owner/name``, one with a
+                revision ``owner/name@revision``, or the address of a repository's page.
             force_download: Whether to download anew what is in the cache.
             token: Access token; ``None`` takes the one of ``hf auth login`` or ``HF_TOKEN``,
                 ``False`` none.
             cache_dir: Where fetched files are kept; ``None`` for huggingface_hub's usual place.
             local_files_only: Whether to take the local copy without asking the Hub.
             revision: Branch, tag or commit; only with a Hub id.
+            timeout: Seconds that the Hub has; while a file comes, be it slowly, they do not pass.
 
         Returns:
             The network on the CPU, in evaluation mode, with ``facts`` and ``origin`` set.
@@ -105,41 +118,33 @@ class Pretrained(Network):
             InputError: If there is no such folder, or its files are incomplete, damaged,
                 of another class, or have missing, surplus, misshapen or non-finite weights.
         """
-        origin = fetch(
+        network = load_saved(
             name,
+            lambda config: cls,
             force_download=force_download,
             token=token,
             cache_dir=cache_dir,
             local_files_only=local_files_only,
             revision=revision,
+            timeout=timeout,
         )
-        network = cls.from_config(read_config(origin.folder))
-        network.origin = origin
+        assert isinstance(network, cls)
         return network
 
     @classmethod
-    def from_config(cls, config: SavedConfig) -> Self:
-        """Load a network from the files beside a ``config.json`` that has been read.
-
-        Args:
-            config: From :func:`read_config`.
-
-        Returns:
-            The network on the CPU, in evaluation mode, with ``facts`` set.
-
-        Raises:
-            InputError: As :meth:`from_pretrained`.
-        """
-        _check_config(config, cls)
-        folder = config.file.parent
+    def _from_files(cls, config: SavedConfig, origin: Origin) -> Self:
+        """Load a network from files whose settings have been read."""
+        shapes = shapes_of(config, cls)
+        place, file = origin.place(WEIGHTS), origin.folder / WEIGHTS
+        weights = read_weights(file, place, shapes)
         network = cls(**config.settings)
-        weights = read_weights(folder / WEIGHTS)
-        network.load_strictly(weights, str(folder / WEIGHTS))
+        network.load_strictly(weights, place)
         if all(value.dtype == torch.float16 for value in weights.values()):
             network.stored_as = torch.float16
-        network.facts = _read_facts(folder / FACTS)
-        network.pictures = read_pictures(folder, network.facts)
-        network.attachments = read_beside(folder, ATTACHMENTS)
+        network.facts = read_facts_of(origin, cls.__name__)
+        network.pictures = read_pictures(origin.folder, network.facts)
+        network.attachments = read_beside(origin.folder, ATTACHMENTS)
+        network.origin = origin
         return network.eval()
 
     def load_strictly(self, weights: Mapping[str, Tensor], name: str) -> None:
@@ -154,26 +159,15 @@ class Pretrained(Network):
                 is then unchanged.
         """
         own = self.state_dict()
-        for problem, names in (
-            ("lacks", own.keys() - weights.keys()),
-            ("has the surplus", weights.keys() - own.keys()),
-        ):
-            if names:
-                raise InputError(
-                    f"{name} {problem} weights {_some(names)}; it was not saved from this "
-                    f"{type(self).__name__}, or its {CONFIG} is another's."
-                )
-        for key, value in weights.items():
-            if value.shape != own[key].shape:
-                raise InputError(
-                    f"{name}: weight {key} has shape {tuple(value.shape)}, but the network has "
-                    f"{tuple(own[key].shape)}; its {CONFIG} is another's."
-                )
+        check_shapes(weights, {key: value.shape for key, value in own.items()}, name)
+        cast = {key: value.to(own[key].dtype) for key, value in weights.items()}
+        for key, value in cast.items():
             if not torch.isfinite(value).all():
                 raise InputError(
-                    f"{name}: weight {key} holds NaN or infinity; take an earlier checkpoint."
+                    f"{name}: weight {key} holds NaN, infinity, or a number too large for float32; "
+                    "take an earlier checkpoint."
                 )
-        self.load_state_dict(dict(weights))
+        self.load_state_dict(cast)
 
     def saved_files(
         self, *, repo_id: str | None = None, space: str | None = None
@@ -307,78 +301,39 @@ class Pretrained(Network):
         return pushed.commit
 
 
-def read_config(folder: Path) -> SavedConfig:
-    """Read which network a folder has, and its settings.
+def load_saved(
+    name: str | Path,
+    choose: Callable[[SavedConfig], type[Pretrained]],
+    **options: Unpack[HubOptions],
+) -> Pretrained:
+    """Load a network from a folder or from the Hub.
 
     Args:
-        folder: Has ``config.json``.
+        name: See :meth:`Pretrained.from_pretrained`.
+        choose: Gives the class for the settings, or raises an InputError.
+        options: See :meth:`Pretrained.from_pretrained`.
 
     Returns:
-        The contents of the file.
+        The network on the CPU, in evaluation mode, with ``facts`` and ``origin`` set.
 
     Raises:
-        InputError: If the file is missing, damaged, or names no class.
+        HubError: As :meth:`Pretrained.from_pretrained`.
+        InputError: As :meth:`Pretrained.from_pretrained`.
     """
-    file = folder / CONFIG
-    if not file.is_file():
-        raise InputError(
-            f"there is no {file}; a saved network has {CONFIG} and {WEIGHTS} side by side."
-        )
+
+    def sizes(origin: Origin) -> range:
+        """What the weights that these settings ask for may weigh, before they are fetched."""
+        config = read_config(origin)
+        return sizes_of(shapes_of(config, choose(config)))
+
+    origin = fetch(name, most=sizes, **options)
+    config = read_config(origin)
     try:
-        config = json.loads(file.read_text(encoding="utf-8"))
-    except (ValueError, OSError) as error:
-        raise InputError(f"{file} is not JSON ({reason(error)}); save it again.") from error
-    settings = dict(config) if isinstance(config, dict) else {}
-    architecture = settings.pop("architecture", None)
-    if not isinstance(architecture, str):
-        raise InputError(f"{file} does not say which network it describes; name another folder.")
-    return SavedConfig(file, architecture, settings)
-
-
-def read_weights(file: Path) -> dict[str, Tensor]:
-    """Read a safetensors file.
-
-    Args:
-        file: The file.
-
-    Returns:
-        Its tensors by name, on the CPU.
-
-    Raises:
-        InputError: If it is missing, damaged, or not safetensors.
-    """
-    if not file.is_file():
+        return choose(config)._from_files(config, origin)
+    except (RuntimeError, TypeError, ArithmeticError, MemoryError) as error:
+        # Files of strangers: no check foresees all.
         raise InputError(
-            f"there is no {file}; weights are read from safetensors files only, never a pickle."
-        )
-    try:
-        return load_file(file)
-    except (SafetensorError, OSError, ValueError) as error:
-        raise InputError(
-            f"{file} is no whole safetensors file ({reason(error)}); fetch or save it again."
-        ) from error
-
-
-def _check_config(config: SavedConfig, network: type[Pretrained]) -> None:
-    if config.architecture != network.__name__:
-        raise InputError(
-            f"{config.file} does not describe a {network.__name__}; name another folder."
-        )
-    surplus = config.settings.keys() - inspect.signature(network).parameters.keys()
-    if surplus:
-        raise InputError(
-            f"{config.file} has settings that this version does not know: {_some(surplus)}; update."
-        )
-
-
-def _read_facts(file: Path) -> ModelFacts | None:
-    if not file.is_file():
-        return None
-    try:
-        return ModelFacts.from_json(file.read_text(encoding="utf-8"))
-    except (ValueError, OSError) as error:
-        raise InputError(
-            f"{file} does not hold the facts of a network ({reason(error)}); remove it."
+            f"{origin.place(WEIGHTS)} cannot be loaded ({reason(error)}); take another network."
         ) from error
 
 
@@ -403,8 +358,3 @@ def _with_pictures(facts: ModelFacts, here: Container[str]) -> ModelFacts:
         pictures=kept(facts.pictures),
         training_pictures=kept(facts.training_pictures),
     )
-
-
-def _some(names: set[str]) -> str:
-    first = ", ".join(sorted(names)[:3])
-    return first if len(names) <= 3 else f"{first} and {len(names) - 3} more"

@@ -1,6 +1,5 @@
 """What the page and its endpoint do with an upload."""
 
-import functools
 import logging
 import threading
 from dataclasses import dataclass
@@ -11,12 +10,12 @@ import gradio as gr
 from jinja2 import Environment
 from PIL import Image
 
-from dslr_gan.enhance.enhancer import PhotoEnhancer
 from dslr_gan.enhance.photo_file import enhance_file
 from dslr_gan.errors import DslrGanError
 from dslr_gan.metrics.similarity import WINDOW, photo_ssim
 from dslr_gan.models.phones import PHONES, camera_hint
 from dslr_gan.page.cancelled import is_cancelled
+from dslr_gan.page.phone_models import enhancer_for
 from dslr_gan.page.uploads import fresh_folder, message_of, uploaded
 from dslr_gan.photo import eight_bits, open_photo, photo_pixels
 
@@ -44,27 +43,8 @@ class Enhanced:
     """The JSON object that the endpoint returns."""
 
 
-@functools.cache
-def _load(phone: str) -> PhotoEnhancer:
-    return PhotoEnhancer.from_pretrained(phone)
-
-
-_loading = threading.Lock()
-
 _computing = threading.Lock()
 """Gradio lets one call in at a time, but a cancelled one runs on unseen until its tile's end."""
-
-
-def enhancer_for(phone: Any) -> PhotoEnhancer:
-    """Give the enhancer of a phone, loaded at the first call and kept.
-
-    Raises:
-        DslrGanError: If the phone is not in the catalogue or its weights cannot be loaded.
-    """
-    if phone not in tuple(PHONES):
-        raise DslrGanError(f"The phone {phone!r} is not known; choose {' or '.join(PHONES)}.")
-    with _loading:
-        return _load(phone)
 
 
 def enhance_upload(

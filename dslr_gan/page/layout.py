@@ -7,6 +7,7 @@ import gradio as gr
 
 from dslr_gan.models.phones import PHONES
 from dslr_gan.page.handlers import check_on_page, enhance, enhance_on_page
+from dslr_gan.page.phone_models import start_loading
 from dslr_gan.page.uploads import EXAMPLE_FOLDER, EXAMPLES, KEEP_SECONDS
 
 MAX_FILE_SIZE = "100mb"
@@ -146,6 +147,7 @@ def _add_endpoint(inputs: list[Any]) -> None:
 
 def launch() -> None:
     """Serve the page until it is stopped."""
+    start_loading()
     page = build().queue(max_size=MAX_WAITING)
     page.launch(
         theme=THEME,

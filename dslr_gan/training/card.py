@@ -11,7 +11,6 @@ from typing import Any
 from dslr_gan.data.provenance import Provenance
 from dslr_gan.errors import DslrGanError, reason
 from dslr_gan.evaluation.evaluate import MetricScores, Scores
-from dslr_gan.hub import repository_of
 from dslr_gan.metrics.vgg import VGGFeatures
 from dslr_gan.models.pretrained import ATTACHMENTS, Pretrained
 from dslr_gan.training.arguments import Settings
@@ -40,8 +39,7 @@ class RunCard:
     def start_from(self, network: Pretrained) -> None:
         """Note what a run starts from; what is known of it is then here, not in the network."""
         self.ancestor, origin = network.facts, network.origin
-        if origin is not None and origin.commit is not None:
-            self.base_model = repository_of(origin)
+        self.base_model = origin.repository if origin is not None else None
         network.facts, network.origin, network.pictures = None, None, {}
 
     def describe(

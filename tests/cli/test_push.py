@@ -69,7 +69,7 @@ def test_what_fails_names_the_command_and_loses_nothing(hub, model, capsys):
     assert error.startswith("dslr_gan: the Hub does not take me/x (")
     assert f"`python -m dslr_gan push {model} --repo me/x --tag v1` pushes it again" in error
     assert {file.name: file.read_bytes() for file in model.iterdir()} == before
-    hub.faults.clear()
+    hub.refusals.clear()
     assert main(["push", str(model), "--repo", "me/x", "--tag", "v1"]) == 0
     assert stored(hub, "me/x", "v1")["model.safetensors"] == before["model.safetensors"]
 

@@ -6,6 +6,7 @@ import io
 import logging
 import subprocess
 import sys
+from datetime import date
 from pathlib import Path
 
 import numpy as np
@@ -534,7 +535,9 @@ def test_a_repository_that_fails_gives_way_to_the_bundled_weights(bundled, monke
     with caplog.at_level(logging.WARNING, logger="dslr_gan"):
         enhancer = PhotoEnhancer.from_pretrained("iphone")
     assert bias(enhancer) == 1
-    assert enhancer.source == "bundled iphone weights, because me/model could not be loaded"
+    why = "me/model is out of reach"
+    source = f"bundled iphone weights, because me/model could not be loaded ({why})"
+    assert (enhancer.source, enhancer.fallback) == (source, why)
     assert caplog.messages == ["me/model is out of reach; using the bundled iphone weights"]
     # What was asked for by its own name is never replaced.
     with pytest.raises(DslrGanError, match="me/model is out of reach"):
@@ -544,18 +547,22 @@ def test_a_repository_that_fails_gives_way_to_the_bundled_weights(bundled, monke
     assert PhotoEnhancer.from_pretrained("sony").source == "bundled sony weights"
 
 
+OUTAGE = "the Hub is out of order: 503 Service Unavailable"
+
+
 def test_a_configured_repository_over_http(bundled, tmp_path):
     tiny(5).save_pretrained(tmp_path / "pushed")
 
     with HubServer() as hub, HubClient(hub, tmp_path / "home") as client:
 
-        def load(name="iphone", repository="me/model", revision=None):
+        def load(name="iphone", repository="me/model", revision=None, strict=False):
             return client.ask(
                 "enhancer",
                 name=name,
                 bundled=str(bundled / "iphone"),
                 repository=repository,
                 revision=revision,
+                strict=strict,
             )
 
         for file in ("config.json", "model.safetensors"):
@@ -567,14 +574,24 @@ def test_a_configured_repository_over_http(bundled, tmp_path):
 
         hub.fail_with(503)
         copy = {
-            "source": f"{here} (local copy, the Hub did not answer)",
+            "source": f"{here} (local copy of {date.today().isoformat()}, {OUTAGE})",
             "bias": 5,
-            "log": ["the Hub did not answer; using the local copy of me/model"],
+            "log": [
+                f"{OUTAGE} (check the network and try again); using the local copy of me/model, "
+                f"commit {commit[:8]} of {date.today().isoformat()}"
+            ],
         }
         assert load() == load(revision="v1") == load("me/model") == copy
+        assert load(revision=commit)["bias"] == load(f"me/model@{commit}", strict=True)["bias"] == 5
+        for asked in ({}, {"revision": "v1"}, {"repository": "me/model@v1"}):
+            with pytest.raises(DslrGanError, match=f"{OUTAGE}, and the local .* --strict-source"):
+                load(**asked, strict=True)
 
         away = load(repository="me/other")
-        assert away["source"] == "bundled iphone weights, because me/other could not be loaded"
+        source = "bundled iphone weights, because me/other could not be loaded"
+        assert away["source"] == f"{source} ({OUTAGE})"
+        with pytest.raises(DslrGanError, match="me/other could not be fetched from the Hub"):
+            load(repository="me/other", strict=True)
         assert away["bias"] == 1
         (line,) = away["log"]
         assert line.startswith("me/other could not be fetched from the Hub")
@@ -582,7 +599,8 @@ def test_a_configured_repository_over_http(bundled, tmp_path):
 
         hub.fail_with(None)
         absent = load(repository="me/other")
-        assert absent["source"] == away["source"]
+        absence = "there is no such repository, or it is not open to you"
+        assert absent["source"] == f"{source} ({absence})"
         assert absent["log"][0].startswith("the Hub has no me/other; ")
         for asked in ({"name": "me/other"}, {"repository": "me/other", "revision": "v1"}):
             with pytest.raises(DslrGanError, match="the Hub has no .*me/other"):

@@ -1,42 +1,13 @@
 """What the page does with an upload, without a server."""
 
-import threading
-from collections import Counter
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from dslr_gan.models.phones import PHONES
 from dslr_gan.page import handlers
 from dslr_gan.photo import open_photo
 from tests.support.app_server import coffee, save_phone_photo
-
-
-def test_a_model_is_loaded_once(monkeypatch):
-    loads = Counter()
-
-    class Slow:
-        @staticmethod
-        def from_pretrained(name):
-            loads[name] += 1
-            threading.Event().wait(0.05)
-            return name
-
-    monkeypatch.setattr(handlers, "PhotoEnhancer", Slow)
-    handlers._load.cache_clear()
-    try:
-        threads = [
-            threading.Thread(target=handlers.enhancer_for, args=(phone,))
-            for phone in (*PHONES, *PHONES, *PHONES)
-        ]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-    finally:
-        handlers._load.cache_clear()
-    assert loads == {"iphone": 1, "sony": 1}
 
 
 def test_a_large_photo_is_shown_smaller(tmp_path):

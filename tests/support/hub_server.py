@@ -11,6 +11,7 @@ writes them there. Byte ranges go by way of the storage host in both modes.
 """
 
 import base64
+import contextlib
 import functools
 import hashlib
 import json
@@ -27,6 +28,8 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import huggingface_hub
 
+from dslr_gan.hub import asking
+from tests.support.hub_faults import Faults
 from tests.support.xet_storage import EXPIRY_S, XetStorage, xet_hash
 
 # A dataset is kept under the name that its pages have: "datasets/owner/name".
@@ -140,6 +143,7 @@ class HubServer:
         token: The only token that it knows; any other is refused, whatever is asked.
         role: What the token may do: ``"write"`` or ``"read"``.
         gated: Repositories whose files are not given out.
+        faults: What goes wrong with single requests.
         read_only: Repositories that the token may not write to, or not make.
         requests: What was answered so far, by both origins.
         repositories: By id.
@@ -156,12 +160,12 @@ class HubServer:
         self.gated: set[str] = set()
         self.read_only: set[str] = set()
         self.outage: Answer | None = None
-        self.faults: list[Fault] = []
+        self.refusals: list[Fault] = []
         self.hanging = ""
-        self.gone = threading.Event()
         self.xet_elsewhere: str | None = None
         self.agents: set[str] = set()
         self.lock = threading.Lock()
+        self.faults = Faults()
         self._listeners = [listener(self, HUB_ROUTES), listener(self, STORAGE_ROUTES)]
         self.url, self.storage_url = (
             f"http://127.0.0.1:{each.server_port}" for each in self._listeners
@@ -178,7 +182,7 @@ class HubServer:
 
     def stop(self) -> None:
         """Go away: from now on connections are refused. Once is enough, twice does no harm."""
-        self.gone.set()
+        self.faults.ended.set()
         while self._listeners:
             each = self._listeners.pop()
             each.shutdown()
@@ -207,7 +211,7 @@ class HubServer:
         message = {"X-Error-Message": "The Hub is out of order"}
         message |= {name.replace("_", "-"): value for name, value in headers.items()}
         refusal = Answer({"error": "The Hub is out of order"}, message, status)
-        self.faults.append(Fault(pattern, refusal, times))
+        self.refusals.append(Fault(pattern, refusal, times))
 
     def hang_at(self, pattern: str) -> None:
         """Never answer such requests; an empty pattern ends that."""
@@ -218,11 +222,11 @@ class HubServer:
         if not self.hanging or not re.fullmatch(self.hanging, f"{request.method} {request.path}"):
             return False
         self.requests.append(Logged(request.method, request.path, None, 0, 0))
-        self.gone.wait()
+        self.faults.ended.wait()
         return True
 
     def fault_of(self, request: "Request") -> "Answer | None":
-        for fault in self.faults:
+        for fault in self.refusals:
             if fault.times != 0 and re.fullmatch(fault.pattern, f"{request.method} {request.path}"):
                 if fault.times is not None:
                     fault.times -= 1
@@ -262,8 +266,11 @@ def hub_environment(server: HubServer, home: str | Path) -> dict[str, str]:
 def take_for_the_hub(patch: Any, server: HubServer, home: Path) -> None:
     """Let this process take a server for the real Hub, with empty caches; ``patch`` ends it.
 
+    It hardly waits before it asks again.
+
     Only for code that reads huggingface_hub's constants when it runs, as dslr_gan.hub does.
     """
+    patch.setattr(asking, "WAITS_S", (0.01, 0.01, 0.01))
     for name, value in {
         "ENDPOINT": server.url,
         "HUGGINGFACE_CO_URL_TEMPLATE": server.url + "/{repo_id}/resolve/{revision}/{filename}",
@@ -315,6 +322,9 @@ def listener(hub: HubServer, routes: list[Route]) -> ThreadingHTTPServer:
         protocol_version = "HTTP/1.1"
 
         def respond(self) -> None:
+            if not hub._listeners:  # a connection of before the Hub went away
+                self.close_connection = True
+                return
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             address = urlsplit(self.path)
             query = parse_qs(address.query)
@@ -322,14 +332,20 @@ def listener(hub: HubServer, routes: list[Route]) -> ThreadingHTTPServer:
             if hub.hangs_at(request):
                 self.close_connection = True
                 return
+            fault = hub.faults.next(address.path)
             with hub.lock:
                 hub.agents.add(self.headers.get("User-Agent", ""))
                 content, headers, status = answer(hub, request, routes)
+                if isinstance(fault, Answer):
+                    content, headers, status = fault
                 if not isinstance(content, bytes):
                     content = json.dumps(content).encode()
                 sent = b"" if self.command == "HEAD" else content
                 wanted = self.headers.get("Range")
                 hub.requests.append(Logged(self.command, request.path, wanted, status, len(sent)))
+            if fault is not None and not isinstance(fault, Answer):
+                fault(self, status, headers, sent)
+                return
             self.send_response(status)
             for name, value in {**headers, "Content-Length": str(len(content))}.items():
                 self.send_header(name, value)
@@ -338,10 +354,16 @@ def listener(hub: HubServer, routes: list[Route]) -> ThreadingHTTPServer:
 
         do_GET = do_HEAD = do_POST = do_PUT = respond
 
+        def handle(self) -> None:
+            with contextlib.suppress(ConnectionError):  # a client that has given up
+                super().handle()
+
         def log_message(self, *_: object) -> None:
             pass
 
-    return ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.hub = hub
+    return server
 
 
 def answer(hub: HubServer, request: Request, routes: list[Route]) -> Answer:
