@@ -74,8 +74,7 @@ def fetch_pictures(
     """
     if origin is None or origin.repository is None or origin.commit is None:
         return {}
-    repository = origin.repository
-    found = {}
+    repository, found = origin.repository, {}
     for picture in facts.all_pictures:
         if picture.file in here:
             continue

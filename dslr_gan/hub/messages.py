@@ -37,9 +37,6 @@ _RAISED = (HTTPError, InvalidURL, OSError, errors.OfflineModeIsEnabled, RuntimeE
 # A signed address gives whoever has it access; only its host may be told.
 _ADDRESS = re.compile(r"(https?://[^\s/?#'\"]+)[^\s'\"]*")
 
-# A signed address gives whoever has it access; only its host may be told.
-_ADDRESS = re.compile(r"(https?://[^\s/?#'\"]+)[^\s'\"]*")
-
 TRY_AGAIN = "check the network and try again"
 """The advice where nothing more is known than that the Hub did not answer."""
 
@@ -311,6 +308,7 @@ def bad_token(token: str | bool | None) -> HubError:
 def seconds_to_wait(headers: Mapping[str, str]) -> int | None:
     """How long a server asks to be left alone: by Retry-After, or by the Hub's RateLimit."""
     asked = headers.get("Retry-After", "").strip()
+    limits = utils.parse_ratelimit_headers(headers)
     if asked.isdecimal():
         return int(asked[:9])
     if asked:
@@ -320,7 +318,6 @@ def seconds_to_wait(headers: Mapping[str, str]) -> int | None:
             return None
         until = until if until.tzinfo else until.replace(tzinfo=UTC)
         return max(0, round((until - datetime.now(UTC)).total_seconds()))
-    limits = utils.parse_ratelimit_headers(headers)
     # Every answer names its limits; only used-up ones are a reason to wait.
     return limits.reset_in_seconds if limits is not None and limits.remaining == 0 else None
 

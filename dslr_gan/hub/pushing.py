@@ -10,8 +10,9 @@ import huggingface_hub as hf
 from huggingface_hub import errors, utils
 
 from dslr_gan.errors import HubError, InputError
+from dslr_gan.hub.asking import TIMEOUT_S
 from dslr_gan.hub.messages import TOKENS_PAGE, token_source
-from dslr_gan.hub.sending import TIMEOUT_S, headers, make_api, read_small_file, send
+from dslr_gan.hub.sending import headers, make_api, read_small_file, send
 from hub_card import is_untouched
 
 CHECK_S = 20.0

@@ -19,14 +19,12 @@ from huggingface_hub.utils._xet import abort_xet_session
 
 from dslr_gan import __version__
 from dslr_gan.errors import HubError, HubUnreachableError
+from dslr_gan.hub.asking import TIMEOUT_S
 from dslr_gan.hub.messages import TRY_AGAIN, causes, hub_errors, seconds_to_wait
 
 logger = logging.getLogger(__name__)
 
 Given = TypeVar("Given")
-
-TIMEOUT_S = 60.0
-"""How long pushing may take, besides the time for the bytes."""
 
 READ_S = 10.0
 """How long reading a small file may take."""
@@ -158,7 +156,7 @@ def _storage_errors(action: Callable[[], Given], wanted: str) -> Given:
 
 
 def _too_late(wanted: str, seconds: float) -> HubUnreachableError:
-    words = f"the Hub did not answer within {seconds:.0f} s"
+    words = f"the Hub did not answer within {seconds:.0f} seconds"
     return HubUnreachableError(f"{wanted}: {words}.", words, TRY_AGAIN)
 
 

@@ -39,7 +39,7 @@ class RunCard:
     def start_from(self, network: Pretrained) -> None:
         """Note what a run starts from; what is known of it is then here, not in the network."""
         self.ancestor, origin = network.facts, network.origin
-        self.base_model = None if origin is None else origin.repository
+        self.base_model = origin.repository if origin is not None else None
         network.facts, network.origin, network.pictures = None, None, {}
 
     def describe(

@@ -82,7 +82,6 @@ def test_what_fails_names_the_command_and_loses_nothing(hub, model, capsys):
         (["iphone", "--repo", "me/x", "--pr", "--tag", "v1"], "cannot be tagged before"),
         (["iphone", "--repo", "me/x", "--pr", "--branch", "b"], "a pull request goes to main"),
         (["iphone", "--repo", "me/x", "--sony", "a/b"], "--sony has no meaning with iphone"),
-        (["iphone", "--repo", "me/x", "--hub-timeout", "0"], "--hub-timeout must be above 0"),
         (["space", "--repo", "me/x", "--iphone", "a b", "--dry-run"], "a b is not a repository"),
         (["space", "--repo", "me/x", "--space", "a/b"], "--space has no meaning with space"),
     ],

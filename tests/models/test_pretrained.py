@@ -46,7 +46,14 @@ NAMES = [
 TINY = {"channels": 4, "blocks": 1}
 FILES = ["README.md", "config.json", "facts.json", "model.safetensors"]
 
-SKY = b"\xff\xd8\xff\xe0 the beginning of a JPEG"
+
+def picture_file(kind):
+    file = io.BytesIO()
+    Image.new("RGB", (8, 8), "white").save(file, kind)
+    return file.getvalue()
+
+
+SKY = picture_file("JPEG")
 
 FACTS = dataclasses.replace(
     unknown_facts("Tiny generator"),
@@ -150,12 +157,6 @@ def test_the_facts_travel_and_the_card_says_them(tmp_path):
     assert (tmp_path / "again/README.md").read_text() == card
 
 
-def picture_file(kind):
-    file = io.BytesIO()
-    Image.new("RGB", (8, 8), "white").save(file, kind)
-    return file.getvalue()
-
-
 @pytest.mark.parametrize(
     "planted", ["link to a key", "link to a picture", "text", "a PNG", "folder"]
 )
@@ -193,13 +194,12 @@ def test_pictures_go_where_the_network_goes_and_no_card_shows_one_that_is_lost(t
     generator = tiny()
     shown = [Picture(file=f"{name}.jpg", shows=f"The {name} is white.") for name in ("sky", "wall")]
     generator.facts = dataclasses.replace(FACTS, pictures=shown)
-    sky = picture_file("JPEG")
-    generator.pictures = {"sky.jpg": sky, "other.jpg": b"named by no fact"}
+    generator.pictures = {"sky.jpg": SKY, "other.jpg": b"named by no fact"}
     generator.save_pretrained(tmp_path / "first")
     again = Generator.from_pretrained(tmp_path / "first")
     again.save_pretrained(tmp_path / "second")
     for folder in (tmp_path / "first", tmp_path / "second"):
-        assert (folder / "sky.jpg").read_bytes() == sky
+        assert (folder / "sky.jpg").read_bytes() == SKY
         assert sorted(file.suffix for file in folder.iterdir()).count(".jpg") == 1
         card = (folder / "README.md").read_text()
         assert "![The sky is white.](sky.jpg)" in card and "wall" not in card

@@ -162,7 +162,6 @@ class HubServer:
         self.outage: Answer | None = None
         self.refusals: list[Fault] = []
         self.hanging = ""
-        self.gone = threading.Event()
         self.xet_elsewhere: str | None = None
         self.agents: set[str] = set()
         self.lock = threading.Lock()
@@ -184,7 +183,6 @@ class HubServer:
     def stop(self) -> None:
         """Go away: from now on connections are refused. Once is enough, twice does no harm."""
         self.faults.ended.set()
-        self.gone.set()
         while self._listeners:
             each = self._listeners.pop()
             each.shutdown()
@@ -224,7 +222,7 @@ class HubServer:
         if not self.hanging or not re.fullmatch(self.hanging, f"{request.method} {request.path}"):
             return False
         self.requests.append(Logged(request.method, request.path, None, 0, 0))
-        self.gone.wait()
+        self.faults.ended.wait()
         return True
 
     def fault_of(self, request: "Request") -> "Answer | None":
@@ -331,10 +329,10 @@ def listener(hub: HubServer, routes: list[Route]) -> ThreadingHTTPServer:
             address = urlsplit(self.path)
             query = parse_qs(address.query)
             request = Request(self.command, address.path, self.headers, body, query)
-            fault = hub.faults.next(address.path)
             if hub.hangs_at(request):
                 self.close_connection = True
                 return
+            fault = hub.faults.next(address.path)
             with hub.lock:
                 hub.agents.add(self.headers.get("User-Agent", ""))
                 content, headers, status = answer(hub, request, routes)

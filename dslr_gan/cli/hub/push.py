@@ -7,7 +7,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from dslr_gan.cli.common import PROGRAM, Commands, add_command, complain, place_option, say
+from dslr_gan.cli.common import (
+    HUB_TIMEOUT_S,
+    PROGRAM,
+    Commands,
+    add_command,
+    complain,
+    place_option,
+    say,
+    seconds,
+)
 from dslr_gan.errors import InputError
 from dslr_gan.models.phones import PHONES
 
@@ -72,10 +81,10 @@ def add(commands: Commands) -> None:
     )
     command.add_argument(
         "--hub-timeout",
-        type=float,
-        default=60.0,
+        type=seconds,
+        default=HUB_TIMEOUT_S,
         metavar="S",
-        help="seconds for it all, besides one for each 250 kB (60)",
+        help=f"seconds for it all, besides one for each 250 kB (default: {HUB_TIMEOUT_S:g})",
     )
     command.add_argument(
         "--space", metavar="OWNER/NAME", help="with a model: the Space that its card links to"
@@ -92,8 +101,6 @@ def add(commands: Commands) -> None:
 def _run(options: argparse.Namespace) -> int:
     from dslr_gan.hub import check_push, check_repo_id, push, set_variables
 
-    if not 0 < options.hub_timeout < float("inf"):
-        raise InputError(f"--hub-timeout must be above 0, got {options.hub_timeout}.")
     check_repo_id(options.repo, "me/dslr-gan")
     kind = _kind(options.what)
     _check_meant(options, kind)
