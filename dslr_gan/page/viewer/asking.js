@@ -15,7 +15,7 @@ let before = null; // all that belongs to the photo that was there before
 
 async function open(file) {
   if (!file) return;
-  const job = begin({ name: file.name || "photo.jpg", upload: null });
+  const job = begin({ name: file.name || "photo.jpg", upload: null, file });
   now.busy = true;
   caption(`Sending ${now.photo.name} …`, { kind: "working" });
   render();

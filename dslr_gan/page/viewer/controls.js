@@ -86,17 +86,19 @@ find(".dg-stop").addEventListener("click", () => {
   now.job++;
   trigger("stop", {});
   now.busy = false;
-  const isQuick = chosen().some((name) => now.phones[name]);
-  caption(isQuick ? "Stopped. What you see is the quick picture." : "Stopped.", { advice: now.photo?.upload ? "retry" : null });
+  const isWhole = finished().length === chosen().length;
+  const isQuick = !isWhole && chosen().some((name) => now.phones[name]);
+  caption(isQuick ? "Stopped. What you see is the quick picture." : "Stopped.", { advice: isWhole ? null : "resume" });
   render();
 });
 find(".dg-advice").addEventListener("click", (event) => {
   const action = event.target.dataset.action;
   if (action === "open") find(".dg-file").click();
   else if (action === "reference") find(".dg-reference-file").click();
+  // The server may no longer keep the photo or what it made of it, so all of it is done again.
+  else if (action === "retry" && now.photo?.file) open(now.photo.file);
   else {
     now.job++;
-    // The server may no longer keep what it made, so all of it is made again.
     for (const name of chosen()) delete now.phones[name]?.result;
     run();
   }
