@@ -328,8 +328,14 @@ def test_errors_take_the_captions_place_and_lose_nothing(page, photo, tmp_path):
     assert "Traceback" not in page.content()
     page.wait_for_timeout(500)
     expect(page.locator(".dg-caption[data-kind=error]")).to_be_visible()  # it does not fade
-    enhanced(page, photo)
+    page.context.set_offline(True)
+    page.click(".dg-download")
+    expect(page.locator(".dg-caption[data-kind=error]")).to_contain_text("does not answer")
+    page.context.set_offline(False)
+    page.click(".dg-advice:has-text('Try again')")
     expect(page.locator(".dg-caption[data-kind=error]")).to_have_count(0)
+    finished(page)
+    assert save(page).name == "walk_iphone_100.jpg"
 
 
 @pytest.mark.slow
@@ -350,14 +356,15 @@ def test_paste_camera_and_example_are_ways_in(page, photo):
     page.evaluate(
         """bytes => {
           const data = new DataTransfer();
-          data.items.add(new File([new Uint8Array(bytes)], "pasted.jpg", {type: "image/jpeg"}));
+          for (const name of ["pasted.jpg", "other.jpg"])
+            data.items.add(new File([new Uint8Array(bytes)], name, {type: "image/jpeg"}));
           document.dispatchEvent(new ClipboardEvent("paste", {clipboardData: data, bubbles: true}));
         }""",
         list(photo.read_bytes()),
     )
     expect(page.locator(".dg[data-state=working]")).to_be_visible()
     finished(page)
-    assert "320×240" in said(page)
+    assert "320×240" in said(page) and "Many photos takes several" in said(page)
     page.click(".dg-camera")
     page.wait_for_function("document.querySelector('.dg-camera-dialog video').videoWidth > 0")
     page.click(".dg-shoot")

@@ -114,6 +114,8 @@ function caption(words, { kind = "info", progress = null, canStop = false, advic
   const place = find(".dg-caption");
   place.dataset.kind = kind;
   if (find(".dg-words").textContent !== words) find(".dg-words").textContent = words;
+  // A screen reader is told of each step, and not of each tile.
+  find(".dg-words").setAttribute("aria-live", progress === null ? "polite" : "off");
   const bar = find(".dg-progress");
   bar.hidden = progress === null;
   if (progress !== null) bar.value = progress;
