@@ -15,7 +15,7 @@ from dslr_gan.metrics.similarity import K1, K2, SCALE_WEIGHTS, SIGMA, WINDOW
 
 STRENGTHS = tuple(round(step / 20, 2) for step in range(21))
 
-PLACES = 20_000
+PLACES = 80_000
 """Windows that are looked at on each scale, evenly spread, where there are more."""
 
 C1, C2 = (K1 * 255) ** 2, (K2 * 255) ** 2
@@ -24,8 +24,8 @@ C1, C2 = (K1 * 255) ** 2, (K2 * 255) ** 2
 ROUNDING = 1 / 12
 """Variance that rounding to whole levels adds to a blend."""
 
-_CHUNK = 10_000
-"""Windows that are taken out at once: some 100 MB."""
+_CHUNK = 2**18
+"""Pixels of the rows of windows that are summed at once."""
 
 
 def similarity_over_strength(
@@ -97,7 +97,7 @@ def local_ssim(first: np.ndarray, second: np.ndarray, stride: int) -> np.ndarray
     rows = range(0, height - WINDOW + 1, stride)
     columns = range(0, width - WINDOW + 1, stride)
     lines = []
-    for chunk in _chunks(rows, len(columns)):
+    for chunk in _chunks(rows, width):
         terms = _Terms([first, second], chunk, columns, WINDOW)
         lines.append((terms.luminance(1.0) * terms.contrast(1.0)).mean(axis=2))
     return np.concatenate(lines)
@@ -118,9 +118,20 @@ def _strips(height: int, width: int) -> list[slice]:
     return [slice(top, min(top + step, height)) for top in range(0, height, step)]
 
 
-def _chunks(rows: range, columns: int) -> list[range]:
-    """Rows of windows a few at a time: of the pixels in them there are 121 times as many."""
-    step = max(1, _CHUNK // columns)
+def _wholly(covered: np.ndarray, rows: range, columns: range, size: int) -> np.ndarray:
+    """Which windows lie wholly in what is covered: ``(rows, columns)`` bool."""
+    down = np.ones((len(rows), covered.shape[1]), bool)
+    for tap in range(size):
+        down &= covered[rows[0] + tap : rows[-1] + tap + 1 : rows.step]
+    across = np.ones((len(rows), len(columns)), bool)
+    for tap in range(size):
+        across &= down[:, columns[0] + tap : columns[-1] + tap + 1 : columns.step]
+    return across
+
+
+def _chunks(rows: range, width: int) -> list[range]:
+    """Rows of windows a few at a time, so that their sums stay small."""
+    step = max(1, _CHUNK // width)
     return [rows[first : first + step] for first in range(0, len(rows), step)]
 
 
@@ -131,21 +142,23 @@ def _means(
     height, width = parts[0].shape[:2]
     size = min(WINDOW, height, width)
     places = (height - size + 1) * (width - size + 1)
-    stride = max(1, round((places / PLACES) ** 0.5))
+    # An odd one meets all places of the blocks of 8 that JPEGs are made of.
+    stride = 2 * max(0, round(((places / PLACES) ** 0.5 - 1) / 2)) + 1
     rows, columns = (range(0, side - size + 1, stride) for side in (height, width))
     sums, count = np.zeros((2, len(STRENGTHS))), 0
-    for chunk in _chunks(rows, len(columns)):
+    for chunk in _chunks(rows, width):
         inside: Any = slice(None)
         if covered is not None:
-            inside = _windows(covered, chunk, columns, size).all(axis=(2, 3))
+            inside = _wholly(covered, chunk, columns, size)
             if not inside.any():
                 continue
-        terms = _Terms(parts, chunk, columns, size, inside, rounding)
+        terms = _Terms(parts, chunk, columns, size, rounding)
         for number, strength in enumerate(STRENGTHS):
             contrast = terms.contrast(strength)
-            sums[0, number] += (terms.luminance(strength) * contrast).sum(dtype=np.float64)
-            sums[1, number] += contrast.sum(dtype=np.float64)
-        count += terms.mean_x.size
+            similarity = terms.luminance(strength) * contrast
+            sums[0, number] += similarity[inside].sum(dtype=np.float64)
+            sums[1, number] += contrast[inside].sum(dtype=np.float64)
+        count += terms.mean_x[inside].size
     means = sums / max(count, 1)
     return means[0], means[1]
 
@@ -159,30 +172,21 @@ class _Terms:
         rows: range,
         columns: range,
         size: int,
-        inside: Any = slice(None),
         rounding: float = ROUNDING,
     ) -> None:
-        def taken(part: np.ndarray) -> np.ndarray:
-            # The pixels of a window in a row, by channel: a mean is then a product of matrices.
-            windows = _windows(part, rows, columns, size)[inside]
-            return windows.reshape(*windows.shape[:-2], size**2).astype(np.float32)
-
         self._rounding = rounding
-        window = _gaussian(size)
-        x = taken(parts[0])
-        change = taken(parts[1]) - x
-        self.mean_x, self.mean_change = x @ window, change @ window
-        self._var_x = (x * x) @ window - self.mean_x**2
-        self._covar = (x * change) @ window - self.mean_x * self.mean_change
-        self._var_change = (change * change) @ window - self.mean_change**2
+        mean = _window_means(parts, rows, columns, _gaussian(size))
+        self.mean_x, self.mean_change = mean[:2]
+        self._var_x = mean[2] - mean[0] ** 2
+        self._covar = mean[3] - mean[0] * mean[1]
+        self._var_change = mean[4] - mean[1] ** 2
         self._mean_t, self._var_t = self.mean_x, self._var_x
         self._covar_x, self._covar_change = self._var_x, self._covar
         if len(parts) > 2:
-            target = taken(parts[2])
-            self._mean_t = target @ window
-            self._var_t = (target * target) @ window - self._mean_t**2
-            self._covar_x = (x * target) @ window - self.mean_x * self._mean_t
-            self._covar_change = (change * target) @ window - self.mean_change * self._mean_t
+            self._mean_t = mean[5]
+            self._var_t = mean[6] - mean[5] ** 2
+            self._covar_x = mean[7] - mean[0] * mean[5]
+            self._covar_change = mean[8] - mean[1] * mean[5]
 
     def luminance(self, strength: float) -> np.ndarray:
         """The term of the means, for one strength."""
@@ -198,15 +202,46 @@ class _Terms:
         return (2 * covariance + C2) / (variance + self._var_t + C2)
 
 
-def _windows(part: np.ndarray, rows: range, columns: range, size: int) -> np.ndarray:
-    """A view of windows: ``(rows, columns, channels, size, size)``, without channels of a plane."""
-    strip = part[rows[0] : rows[-1] + size]
-    views = np.lib.stride_tricks.sliding_window_view(strip, (size, size), axis=(0, 1))
-    return views[:: rows.step, :: columns.step]
+def _window_means(
+    parts: list[np.ndarray], rows: range, columns: range, window: np.ndarray
+) -> list[np.ndarray]:
+    """Weighted means over windows: of x, d, x x, x d, d d, and t, t t, x t, d t if there is a t.
+
+    Args:
+        parts: x, x + d and perhaps t: ``(H, W, C)``.
+        rows: First rows of the windows.
+        columns: First columns.
+        window: Weights along either axis.
+
+    Returns:
+        ``(rows, columns, C)`` float32 each.
+    """
+    sums: list[np.ndarray] = []
+    for tap, weight in enumerate(window):
+        lines = slice(rows[0] + tap, rows[-1] + tap + 1, rows.step)
+        x, y, *target = (part[lines].astype(np.float32) for part in parts)
+        d = y - x
+        products = [x, d, x * x, x * d, d * d]
+        if target:
+            products += [target[0], target[0] * target[0], x * target[0], d * target[0]]
+        sums = _added(sums, products, weight)
+    means: list[np.ndarray] = []
+    for tap, weight in enumerate(window):
+        places = slice(columns[0] + tap, columns[-1] + tap + 1, columns.step)
+        means = _added(means, [part[:, places] for part in sums], weight)
+    return means
+
+
+def _added(sums: list[np.ndarray], parts: list[np.ndarray], weight: np.float32) -> list[np.ndarray]:
+    """Add weighted parts to the sums, which there are none of at first."""
+    if not sums:
+        return [part * weight for part in parts]
+    for total, part in zip(sums, parts, strict=True):
+        total += part * weight
+    return sums
 
 
 def _gaussian(size: int) -> np.ndarray:
     offsets = np.arange(size) - (size - 1) / 2
     weights = np.exp(-np.square(offsets) / (2 * (SIGMA * size / WINDOW) ** 2))
-    weights /= weights.sum()
-    return np.outer(weights, weights).ravel().astype(np.float32)
+    return (weights / weights.sum()).astype(np.float32)

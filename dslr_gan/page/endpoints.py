@@ -196,7 +196,7 @@ def _endpoint(function: Callable[..., Any], inputs: list[Any], outputs: list[Any
 
 
 def launch_options() -> dict[str, Any]:
-    """What ``Blocks.launch`` is told to be safe with strangers; to be called first."""
+    """What ``Blocks.launch`` is told, to be safe with strangers; call it before anything else."""
     own_upload_folder()
     return {
         "max_file_size": f"{MAX_FILE_MB}mb",

@@ -17,9 +17,6 @@ from dslr_gan.page.viewer import gallery, source, thumbnail, viewer
 from dslr_gan.page.work.look import MAX_FILE_MB
 from dslr_gan.page.work.scores import DEFINITION
 
-FILES = "gradio_api/file="
-"""Where a browser gets files of the upload folder, relative to the page."""
-
 THEME = gr.themes.Base(
     primary_hue="teal",
     neutral_hue="zinc",
@@ -91,7 +88,6 @@ def _photo_tab(first: dict[str, Any] | None) -> None:
         "phones": [{"name": phone.name, "title": phone.title} for phone in PHONES.values()],
         "examples": [_example(name) for name in EXAMPLES],
         "first": first,
-        "files": FILES,
         "max_bytes": MAX_FILE_MB * 1_000_000,
         "definition": DEFINITION,
     }
@@ -136,7 +132,7 @@ def _many_tab() -> None:
                 0, 100, value=100, step=5, label="Strength (%)", elem_id="many-strength"
             )
             button = gr.Button("Enhance them all", variant="primary", elem_id="many-start")
-    results = gallery({"files": FILES})
+    results = gallery()
     button.click(
         handlers.enhance_many_on_page,
         [files, phone, strength],

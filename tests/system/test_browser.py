@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 import numpy as np
 import pytest
 from PIL import ExifTags, Image
+from pillow_heif import register_heif_opener
 from playwright.sync_api import Page, expect
 
 from tests.support.app_server import MAKER, coffee, difference, save_phone_photo
@@ -61,6 +62,7 @@ def test_first_sight_is_a_finished_example_and_nobody_else_is_asked(browser, add
     expect(page.locator("#viewer .dg[data-state=done]")).to_be_visible(timeout=PATIENCE)
     first = page.input_value(".dg-divider")
     expect(page.locator(".dg-divider")).not_to_have_value(first)  # it moves by itself
+    expect(page.locator(".dg-original")).to_have_attribute("src", re.compile("file="))
     assert difference(picture(page, "original"), picture(page, "enhanced")) > 1
     assert 0 < ssim_of_the_change(page) < 1
     assert {urlsplit(url).netloc for url in asked if url.startswith("http")} == {
@@ -117,6 +119,8 @@ def test_strength_follows_without_the_network(page, photo):
     assert file.name == "walk_iphone_40.jpg"
     blended = 0.6 * np.asarray(before, float) + 0.4 * np.asarray(after, float)
     assert np.abs(np.asarray(Image.open(file), float) - blended).mean() < 2
+    with Image.open(save(page, ".dg-share")) as shared:
+        assert shared.format == "JPEG" and shared.width == 320 and shared.height > 2 * 240
     set_strength(page, 0)
     assert ssim_of_the_change(page) == 1
 
@@ -324,8 +328,14 @@ def test_errors_take_the_captions_place_and_lose_nothing(page, photo, tmp_path):
     assert "Traceback" not in page.content()
     page.wait_for_timeout(500)
     expect(page.locator(".dg-caption[data-kind=error]")).to_be_visible()  # it does not fade
-    enhanced(page, photo)
+    page.context.set_offline(True)
+    page.click(".dg-download")
+    expect(page.locator(".dg-caption[data-kind=error]")).to_contain_text("does not answer")
+    page.context.set_offline(False)
+    page.click(".dg-advice:has-text('Try again')")
     expect(page.locator(".dg-caption[data-kind=error]")).to_have_count(0)
+    finished(page)
+    assert save(page).name == "walk_iphone_100.jpg"
 
 
 @pytest.mark.slow
@@ -335,6 +345,8 @@ def test_stop_ends_the_work_and_another_photo_follows(page, photo, tmp_path):
     page.click("#viewer .dg-stop")
     assert "Stopped" in said(page)
     assert page.is_disabled(".dg-download")
+    page.click(".dg-advice")  # go on after all
+    expect(page.locator("#viewer .dg-words").first).to_contain_text("tile", timeout=PATIENCE)
     enhanced(page, photo)
     assert "320×240" in said(page)
 
@@ -344,14 +356,15 @@ def test_paste_camera_and_example_are_ways_in(page, photo):
     page.evaluate(
         """bytes => {
           const data = new DataTransfer();
-          data.items.add(new File([new Uint8Array(bytes)], "pasted.jpg", {type: "image/jpeg"}));
+          for (const name of ["pasted.jpg", "other.jpg"])
+            data.items.add(new File([new Uint8Array(bytes)], name, {type: "image/jpeg"}));
           document.dispatchEvent(new ClipboardEvent("paste", {clipboardData: data, bubbles: true}));
         }""",
         list(photo.read_bytes()),
     )
     expect(page.locator(".dg[data-state=working]")).to_be_visible()
     finished(page)
-    assert "320×240" in said(page)
+    assert "320×240" in said(page) and "Many photos takes several" in said(page)
     page.click(".dg-camera")
     page.wait_for_function("document.querySelector('.dg-camera-dialog video').videoWidth > 0")
     page.click(".dg-shoot")
@@ -406,6 +419,31 @@ def test_two_sessions_do_not_see_each_other(open_page, photo, tmp_path):
     assert picture(other, "enhanced").size == (200, 160)
     assert save(one).name == "walk_iphone_100.jpg"
     assert save(other).name == "other_iphone_100.jpg"
+
+
+@pytest.mark.slow
+def test_who_waits_is_told_the_place_in_line(open_page, photo, tmp_path):
+    one, other = open_page(), open_page()
+    one.set_input_files(".dg-file", save_phone_photo(tmp_path / "large.jpg", 6000, 4000))
+    expect(one.locator("#viewer .dg-words").first).to_contain_text("tile", timeout=PATIENCE)
+    other.set_input_files(".dg-file", photo)
+    words = other.locator("#viewer .dg-words").first
+    expect(words).to_contain_text("1st in line, about", timeout=PATIENCE)
+    newcomer = open_page()
+    expect(newcomer.locator(".dg-line-length")).to_contain_text("2 people are before you")
+    one.click("#viewer .dg-stop")
+    finished(other)
+    assert "320×240" in said(other)
+
+
+@pytest.mark.slow
+def test_what_no_browser_shows_is_shown_by_the_server(page, tmp_path):
+    register_heif_opener()
+    coffee(160, 120).save(tmp_path / "walk.heic", quality=90)
+    enhanced(page, tmp_path / "walk.heic")
+    assert picture(page, "original").size == (160, 120)
+    assert difference(picture(page, "original"), coffee(160, 120)) < 4
+    assert save(page).name == "walk_iphone_100.heic"
 
 
 @pytest.mark.slow

@@ -21,7 +21,7 @@ def viewer(settings: dict[str, Any], answers: list[Callable[..., Any]]) -> gr.HT
     """Make the viewer.
 
     Args:
-        settings: What ``viewer.js`` reads once: ``phones``, ``examples``, ``first``, ``files``,
+        settings: What ``viewer.js`` reads once: ``phones``, ``examples``, ``first``,
             ``max_bytes``, ``definition``.
         answers: Functions that the browser calls by their names, each with one JSON object.
 
@@ -40,7 +40,7 @@ def viewer(settings: dict[str, Any], answers: list[Callable[..., Any]]) -> gr.HT
     )
 
 
-def gallery(settings: dict[str, Any]) -> gr.HTML:
+def gallery() -> gr.HTML:
     """Make the gallery of many photos; its value is the last answer, its event is ``stop``."""
     return gr.HTML(
         None,
@@ -48,7 +48,6 @@ def gallery(settings: dict[str, Any]) -> gr.HTML:
         js_on_load=source("compare.js", "gallery.js"),
         apply_default_css=False,
         elem_id="gallery",
-        settings=settings,
     )
 
 

@@ -13,9 +13,10 @@ const ofThePhoto = ["photo", "size", "original", "local", "phones", "dslr", "map
 let localUrl = ""; // of the person's own file, while it is shown
 let before = null; // all that belongs to the photo that was there before
 
-async function open(file) {
+/** Enhance a photo at once; of several files the first one. */
+async function open(file, others = 0) {
   if (!file) return;
-  const job = begin({ name: file.name || "photo.jpg", upload: null });
+  const job = begin({ name: file.name || "photo.jpg", upload: null, file, others });
   now.busy = true;
   caption(`Sending ${now.photo.name} …`, { kind: "working" });
   render();
@@ -55,6 +56,7 @@ async function open(file) {
   }
 }
 
+const NO_ANSWER = "The server does not answer; look at your connection, then try again.";
 const tooLarge = (file) =>
   `${file.name} has ${(file.size / 1e6).toFixed(0)} MB; the page takes up to ${settings.max_bytes / 1e6} MB.`;
 
@@ -113,7 +115,7 @@ async function enhanced(answer) {
   if (answer.state === "error") return fail(answer.message, answer.advice);
   now.busy = answer.state !== "done";
   if (now.busy) caption(answer.says, { kind: "working", progress: answer.share, canStop: true });
-  else caption(answer.says);
+  else caption(now.photo.others ? `${answer.says} The tab Many photos takes several at once.` : answer.says);
   render();
   if (!now.busy && now.dslr) measureReference(now.dslr.reference);
 }
@@ -129,7 +131,8 @@ async function swap(path, take, job) {
 }
 
 async function ask(what, details) {
-  const answer = await server[what]({ session: now.session, ...details });
+  const answer = await server[what]({ session: now.session, ...details }).catch(() => null);
+  if (!answer) throw new Error(NO_ANSWER);
   if (answer.error) throw new Error(answer.error);
   return answer;
 }

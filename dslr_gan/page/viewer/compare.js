@@ -1,6 +1,12 @@
 // Panes that lay pictures of one scene over each other: a divider, one zoom and one place for all.
 // A picture keeps its own pixels: zoom 1 is one pixel of the photo on one pixel of the screen.
 
+/** Where files of the server are got, also where the page lies below another address. */
+function filesAt() {
+  const { root = "", api_prefix = "/gradio_api" } = window.gradio_config ?? {};
+  return `${root}${api_prefix}/file=`;
+}
+
 function makeCompare(stage, moved) {
   const holder = stage.querySelector(".dg-panes");
   const panes = [];

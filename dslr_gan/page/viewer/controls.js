@@ -86,17 +86,19 @@ find(".dg-stop").addEventListener("click", () => {
   now.job++;
   trigger("stop", {});
   now.busy = false;
-  const isQuick = chosen().some((name) => now.phones[name]);
-  caption(isQuick ? "Stopped. What you see is the quick picture." : "Stopped.", { advice: now.photo?.upload ? "retry" : null });
+  const isWhole = finished().length === chosen().length;
+  const isQuick = !isWhole && chosen().some((name) => now.phones[name]);
+  caption(isQuick ? "Stopped. What you see is the quick picture." : "Stopped.", { advice: isWhole ? null : "resume" });
   render();
 });
 find(".dg-advice").addEventListener("click", (event) => {
   const action = event.target.dataset.action;
   if (action === "open") find(".dg-file").click();
   else if (action === "reference") find(".dg-reference-file").click();
+  // The server may no longer keep the photo or what it made of it, so all of it is done again.
+  else if (action === "retry" && now.photo?.file) open(now.photo.file);
   else {
     now.job++;
-    // The server may no longer keep what it made, so all of it is made again.
     for (const name of chosen()) delete now.phones[name]?.result;
     run();
   }
@@ -116,8 +118,8 @@ for (const [selector, opened] of [[".dg-file", open], [".dg-reference-file", ope
 
 const isVisible = () => root.offsetParent !== null;
 document.addEventListener("paste", (event) => {
-  const file = [...(event.clipboardData?.files || [])][0];
-  if (file && isVisible()) open(file);
+  const files = event.clipboardData?.files || [];
+  if (files.length && isVisible()) open(files[0], files.length - 1);
 });
 let dragging = 0;
 for (const kind of ["dragenter", "dragover", "dragleave", "drop"])
@@ -128,7 +130,8 @@ for (const kind of ["dragenter", "dragover", "dragleave", "drop"])
     root.classList.toggle("dg-dropping", dragging > 0);
     if (kind !== "drop") return;
     const isReference = event.target.closest?.(".dg-reference") && !find(".dg-reference-file").disabled;
-    (isReference ? openReference : open)(event.dataTransfer.files[0]);
+    const { files } = event.dataTransfer;
+    (isReference ? openReference : open)(files[0], files.length - 1);
   });
 
 document.addEventListener("keydown", (event) => {
@@ -257,13 +260,13 @@ watch("value", async () => {
   }
 });
 document.addEventListener("dg-failed", () => {
-  if (now.busy) fail("The server does not answer; look at your connection, then try again.", "retry");
+  if (now.busy) fail(NO_ANSWER, "retry");
 });
 
 /** How long somebody would wait is said before anything is sent. */
 async function sayTheLine() {
   if (document.hidden || now.busy || !isVisible()) return;
-  const state = await server.line({}).catch(() => ({}));
+  const state = await ask("line", {}).catch(() => ({}));
   const people = state.waiting + (state.running ? 1 : 0);
   find(".dg-line-length").textContent = state.waiting
     ? `${people} people are before you, about ${Math.ceil(state.seconds)} s`

@@ -2,7 +2,8 @@
 
 const root = element.querySelector(".dg");
 const find = (selector) => root.querySelector(selector);
-const fileUrl = (path) => `${props.settings.files}${path.split("/").map(encodeURIComponent).join("/")}`;
+const files = filesAt();
+const fileUrl = (path) => `${files}${path.split("/").map(encodeURIComponent).join("/")}`;
 const box = find(".dg-lightbox");
 const compare = makeCompare(box.querySelector(".dg-stage"), () => {});
 let items = [];

@@ -7,14 +7,15 @@ const all = (selector) => [...root.querySelectorAll(selector)];
 const settings = props.settings;
 const stage = find(".dg-stage");
 const percent = (share) => `${Math.round(100 * share)} %`;
+const files = filesAt();
 const fileUrl = (path) =>
   !path || /^(blob|data|https?):/.test(path)
     ? path
-    : `${settings.files}${path.split("/").map(encodeURIComponent).join("/")}`;
+    : `${files}${path.split("/").map(encodeURIComponent).join("/")}`;
 
 const now = {
   job: 0,
-  photo: null, // {name, upload | example, local}
+  photo: null, // {name, upload and file | example}
   choice: settings.phones[0].name, // a phone, or "both"
   isChosen: false, // by the person, and not by the photo's EXIF
   strength: 1,
@@ -113,6 +114,8 @@ function caption(words, { kind = "info", progress = null, canStop = false, advic
   const place = find(".dg-caption");
   place.dataset.kind = kind;
   if (find(".dg-words").textContent !== words) find(".dg-words").textContent = words;
+  // A screen reader is told of each step, and not of each tile.
+  find(".dg-words").setAttribute("aria-live", progress === null ? "polite" : "off");
   const bar = find(".dg-progress");
   bar.hidden = progress === null;
   if (progress !== null) bar.value = progress;
@@ -120,7 +123,8 @@ function caption(words, { kind = "info", progress = null, canStop = false, advic
   const button = find(".dg-advice");
   button.hidden = !advice;
   if (advice) {
-    button.textContent = { open: "Open another photo", retry: "Try again", reference: "Another DSLR photo" }[advice];
+    const words = { open: "Open another photo", retry: "Try again", resume: "Go on", reference: "Another DSLR photo" };
+    button.textContent = words[advice];
     button.dataset.action = advice;
   }
 }
