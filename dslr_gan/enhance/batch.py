@@ -4,12 +4,14 @@ import errno
 import hashlib
 import json
 import os
-import threading
 import time
+from _thread import get_ident, start_new_thread
 from collections.abc import Callable, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from queue import Empty, SimpleQueue
 from typing import Any
 
 import torch
@@ -290,32 +292,81 @@ def enhance_all(
         workers: How many photos are worked on at the same time, from 1.
         progress: Called from the workers with (job, tiles done, tiles in all).
     """
-    stop = threading.Event()
+    work = _Work(jobs, enhance, progress)
+    try:
+        for _ in range(workers):
+            start_new_thread(work.run, ())
+        while work.told < len(jobs) and not work.errors:
+            work.wait()
+            work.tell(finished)
+        for error in work.errors:
+            raise error
+    finally:
+        work.stopped = True
+        while len(work.ended) < len(work.begun):  # soon, unless it ends early
+            work.wait()
+        work.tell(finished)
 
-    def work(job: Job) -> Outcome:
-        def advance(done: int, tiles: int) -> None:
-            if stop.is_set():
-                raise _Stopped
-            progress(job, done, tiles)
 
-        return enhance(job, advance)
+class _Work:
+    """Jobs that threads share, and what comes of them.
 
-    running: dict[Future[Outcome], int] = {}
-    with ThreadPoolExecutor(workers, thread_name_prefix="enhance") as pool:
+    An interrupt may come anywhere in the main thread, also where it has just taken a lock. Of the
+    standard library's tools only those in C give theirs back then. A future, an event and the start
+    of a ``threading.Thread`` may not, and others would wait for it for ever: here is none of them.
+    """
+
+    def __init__(
+        self,
+        jobs: Sequence[Job],
+        enhance: Callable[[Job, Progress], Outcome],
+        progress: Callable[[Job, int, int], None],
+    ) -> None:
+        self.stopped = False
+        self.begun: list[int] = []
+        """The threads that have begun, by their identifiers."""
+        self.ended: list[int] = []
+        """Those that have come to their end."""
+        self.errors: list[BaseException] = []
+        """What was raised instead of an outcome."""
+        self.told = 0
+        """How many outcomes have been told."""
+        self._enhance, self._progress = enhance, progress
+        self._waiting = iter(list(enumerate(jobs)))  # no two threads get the same one
+        self._outcomes: list[tuple[int, Outcome]] = []
+        self._bell: SimpleQueue[None] = SimpleQueue()
+
+    def run(self) -> None:
+        """Do one job after the other."""
+        self.begun.append(get_ident())
         try:
-            numbered = iter(enumerate(jobs))
-            while True:
-                while len(running) < workers and (next_one := next(numbered, None)):
-                    running[pool.submit(work, next_one[1])] = next_one[0]
-                if not running:
-                    return
-                # With a timeout, since on some systems an interrupt comes only after the waiting.
-                done, _ = wait(running, timeout=0.5, return_when=FIRST_COMPLETED)
-                for future in sorted(done, key=running.__getitem__):
-                    finished(running.pop(future), future.result())
+            for number, job in self._waiting:
+                if self.stopped:
+                    break
+                outcome = self._enhance(job, partial(self._advance, job))
+                self._outcomes.append((number, outcome))
+                self._bell.put(None)
+        except _Stopped:
+            pass
+        except BaseException as error:
+            self.errors.append(error)
         finally:
-            stop.set()
-            pool.shutdown(wait=True, cancel_futures=True)
-            for future, number in running.items():  # none, unless it ends early
-                if not future.cancelled() and future.exception() is None:
-                    finished(number, future.result())
+            self.ended.append(get_ident())
+            self._bell.put(None)
+
+    def _advance(self, job: Job, done: int, tiles: int) -> None:
+        if self.stopped:
+            raise _Stopped
+        self._progress(job, done, tiles)
+
+    def wait(self) -> None:
+        """Wait until something has happened."""
+        # With a timeout, since on some systems an interrupt comes only after the waiting.
+        with suppress(Empty):
+            self._bell.get(timeout=0.5)
+
+    def tell(self, finished: Callable[[int, Outcome], None]) -> None:
+        """Tell the outcomes that are known and have not been told."""
+        while self.told < len(self._outcomes):
+            self.told += 1
+            finished(*self._outcomes[self.told - 1])
