@@ -27,6 +27,7 @@ from benchmarks.memory import peak_megabytes
 from dslr_gan import PhotoEnhancer, evaluate
 from dslr_gan.evaluation.evaluate import open_rows
 from dslr_gan.evaluation.scores import METRICS, Scores
+from dslr_gan.files import from_home
 from dslr_gan.models.baselines import SRCNN
 from dslr_gan.models.phones import PHONES
 from dslr_gan.models.registry import load_network
@@ -127,7 +128,9 @@ def main() -> None:
     """Measure, and save the model again with what was found."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("phone", choices=PHONES)
-    parser.add_argument("--pairs", required=True, help="pairs that the model never saw")
+    parser.add_argument(
+        "--pairs", required=True, type=from_home, help="pairs that the model never saw"
+    )
     parser.add_argument("--called", required=True, help="what the card calls them")
     options = parser.parse_args()
     folder = PHONES[options.phone].folder

@@ -29,6 +29,7 @@ from dslr_gan.data.splits import fold
 from dslr_gan.errors import DslrGanError
 from dslr_gan.evaluation.evaluate import Model, evaluate, measure, run_model
 from dslr_gan.evaluation.scores import MAIN, METRICS, average
+from dslr_gan.files import from_home, path_from_home
 from dslr_gan.photo import to_tensor
 from hub_card import ModelFacts
 from scripts.results import PUBLISHED
@@ -121,11 +122,15 @@ def compare(models: dict[str, Model], rows: Rows) -> None:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Score the recipes."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--pairs", required=True, help="DPED's iphone folder, or any pairs")
+    parser.add_argument(
+        "--pairs", required=True, type=from_home, help="DPED's iphone folder, or any pairs"
+    )
     parser.add_argument("--recipe", action="append", required=True, metavar="RECIPE")
     parser.add_argument("--folds", type=int, default=5, metavar="N")
     parser.add_argument("--parts", type=int, nargs="+", metavar="K", help="default: all")
-    parser.add_argument("--published", type=Path, help="folder of the published networks' files")
+    parser.add_argument(
+        "--published", type=path_from_home, help="folder of the published networks' files"
+    )
     options = parser.parse_args(arguments)
     source = open_pairs(options.pairs)
     numbers = options.parts or range(1, options.folds + 1)

@@ -23,7 +23,7 @@ from benchmarks.common import SMALL, Rounds, in_turn, ratio, whole, write_photo
 from dslr_gan import PhotoEnhancer, evaluate
 from dslr_gan.evaluation.evaluate import open_rows
 from dslr_gan.evaluation.scores import MAIN, METRICS, NOISE, MetricScores, Scores, shown
-from dslr_gan.files import written_whole
+from dslr_gan.files import from_home, path_from_home, written_whole
 from dslr_gan.models.phones import PHONES
 
 ROOT = Path(__file__).parents[1]
@@ -131,8 +131,12 @@ def write_between_marks(file: Path, lines: list[str]) -> None:
 def main() -> None:
     """Score, time, write."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--pairs", required=True, help="DPED's iphone folder, or any pairs")
-    parser.add_argument("--published", type=Path, required=True, help="folder of their files")
+    parser.add_argument(
+        "--pairs", required=True, type=from_home, help="DPED's iphone folder, or any pairs"
+    )
+    parser.add_argument(
+        "--published", type=path_from_home, required=True, help="folder of their files"
+    )
     parser.add_argument("--rounds", type=int, default=9)
     options = parser.parse_args()
     names = {name: options.published / file for name, file in PUBLISHED.items()}
