@@ -20,7 +20,7 @@ from dslr_gan.enhance.enhancer import PhotoEnhancer
 from dslr_gan.enhance.inputs import Job
 from dslr_gan.enhance.memory import lacks_memory
 from dslr_gan.enhance.photo_file import enhance_file
-from dslr_gan.enhance.resume import Record, State
+from dslr_gan.enhance.resume import Record, State, digest_of
 from dslr_gan.errors import DslrGanError, shown
 from dslr_gan.models.phones import DEFAULT, PHONES, Camera, Phone, camera_hint
 from dslr_gan.photo import MAX_MEGAPIXELS
@@ -186,6 +186,7 @@ class Enhancing:
         if before := self._done_before(job):
             return job.destination, before, "", Camera()
         _check_length(job)
+        photo = digest_of(job.source) if self.record else ""
         result = enhance_file(
             self.models.for_camera,
             job.source,
@@ -201,7 +202,7 @@ class Enhancing:
         for text in result.notes:
             note(text)
         if self.record:
-            self.record.add(job.source, result.file, self._settings)
+            self.record.add(photo, result.file, self._settings)
         state = "copied" if result.copied else "enhanced"
         return result.file, state, result.model, result.camera
 

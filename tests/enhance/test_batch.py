@@ -292,3 +292,14 @@ def test_a_name_that_the_disk_cannot_hold_is_called_too_long(suffix, model, tmp_
     else:
         assert f"{destination.name} is too long" in outcome.error
         assert str(source) in outcome.error and "room" not in outcome.error
+
+
+def test_a_photo_that_is_replaced_meanwhile_does_not_count_as_finished(model, photo, tmp_path):
+    out = tmp_path / "out"
+    enhancing = Enhancing(Models(model), record=Record(out))
+    new = photo.read_bytes() + b"changed"
+    job = Job(photo, out / "photo.jpg")
+    outcome = enhancing(job, lambda done, tiles: photo.write_bytes(new))
+    assert outcome.state == "enhanced"
+    again = Enhancing(Models(model), record=Record(out))
+    assert "is not what these settings make" in outcome_of(again, *dataclasses.astuple(job)).error
