@@ -31,6 +31,7 @@ from dslr_gan.evaluation.phones import open_phones
 from dslr_gan.evaluation.scores import METRICS, MetricScores, Scores
 from dslr_gan.evaluation.showcase import show_before_and_after
 from dslr_gan.evaluation.table import PhoneScores
+from dslr_gan.files import from_home
 from dslr_gan.models.baselines import SRCNN
 from dslr_gan.models.phones import PHONES
 from dslr_gan.models.registry import load_network
@@ -149,8 +150,12 @@ def main() -> None:
     """Measure, and save the model again with what was found."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("phone", choices=PHONES)
-    parser.add_argument("--pairs", required=True, help="pairs that the model never saw")
-    parser.add_argument("--photos", help="folder of the whole photos, to score it as used, too")
+    parser.add_argument(
+        "--pairs", required=True, type=from_home, help="pairs that the model never saw"
+    )
+    parser.add_argument(
+        "--photos", type=from_home, help="folder of the whole photos, to score it as used, too"
+    )
     parser.add_argument("--called", required=True, help="what the card calls them")
     options = parser.parse_args()
     folder = PHONES[options.phone].folder

@@ -37,6 +37,7 @@ from dslr_gan.evaluation.as_used import score_rows_as_used
 from dslr_gan.evaluation.evaluate import RESERVED, Model, score_rows
 from dslr_gan.evaluation.judge import summarise_pairs
 from dslr_gan.evaluation.scores import MAIN, METRICS, average
+from dslr_gan.files import from_home, path_from_home
 from dslr_gan.photo import eight_bits, photo_pixels
 from hub_card import ModelFacts
 from scripts.results import PUBLISHED
@@ -165,13 +166,17 @@ def photos_of(rows: Rows, places: Places, folder: Path) -> set[Path]:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Score the recipes."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--pairs", required=True, help="DPED's iphone folder, or any pairs")
+    parser.add_argument(
+        "--pairs", required=True, type=from_home, help="DPED's iphone folder, or any pairs"
+    )
     parser.add_argument("--recipe", action="append", required=True, metavar="RECIPE")
     parser.add_argument("--folds", type=int, default=5, metavar="N")
     parser.add_argument("--parts", type=int, nargs="+", metavar="K", help="default: all")
     parser.add_argument("--by_scene", action="store_true", help="the parts hold whole scenes")
-    parser.add_argument("--photos", type=Path, help="folder of the whole photos")
-    parser.add_argument("--published", type=Path, help="folder of the published networks' files")
+    parser.add_argument("--photos", type=path_from_home, help="folder of the whole photos")
+    parser.add_argument(
+        "--published", type=path_from_home, help="folder of the published networks' files"
+    )
     options = parser.parse_args(arguments)
     if options.photos and not options.by_scene:
         parser.error("--photos needs --by_scene: whole photos are in one part each.")

@@ -32,7 +32,7 @@ from dslr_gan.evaluation.as_used import evaluate_as_used
 from dslr_gan.evaluation.phones import PhonePairs, open_phones
 from dslr_gan.evaluation.scores import MAIN, METRICS, NOISE, MetricScores, Scores, shown
 from dslr_gan.evaluation.table import PhoneScores, printed_rows, rows_of
-from dslr_gan.files import written_whole
+from dslr_gan.files import from_home, path_from_home, written_whole
 from dslr_gan.models.phones import PHONES
 
 ROOT = Path(__file__).parents[1]
@@ -227,12 +227,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Score, time, write."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument(
-        "--pairs", required=True, action="append", help="DPED's iphone and sony folders, or any"
-    )
+        "--pairs", required=True, action="append", type=from_home,
+        help="DPED's iphone and sony folders, or any",
+    )  # fmt: skip
     parser.add_argument("--photos", action="append", default=[], metavar="[PHONE:]FOLDER")
     parser.add_argument("--all_as_used", action="store_true", help="all methods, as they are used")
-    parser.add_argument("--published", type=Path, required=True, help="folder of their files")
-    parser.add_argument("--trained", type=Path, help="folder of METHOD_PHONE generators")
+    parser.add_argument(
+        "--published", type=path_from_home, required=True, help="folder of their files"
+    )
+    parser.add_argument("--trained", type=path_from_home, help="folder of METHOD_PHONE generators")
     parser.add_argument("--rounds", type=int, default=9, help="of timing; 0 leaves out time")
     options = parser.parse_args(arguments)
     results, networks = [], {}

@@ -341,8 +341,8 @@ def plan(photos: Sequence[Photo], out: Path, format: str | None = None) -> list[
     kind = find_format(format) if format else None
     only_read = {name.lower(): find_format(other) for name, other in BECOMES.items()}
     if os.path.lexists(out) and not os.path.isdir(out):  # noqa: PTH112
-        kind = "a file" if os.path.exists(out) else "a link that leads nowhere"  # noqa: PTH110
-        raise DslrGanError(f"--out {shown(out)} is {kind}; name a folder.")
+        what = "a file" if os.path.exists(out) else "a link that leads nowhere"  # noqa: PTH110
+        raise DslrGanError(f"--out {shown(out)} is {what}; name a folder.")
     wanted = []
     for photo in photos:
         place = photo.place

@@ -1,5 +1,6 @@
 """``prepare`` writes pairs with their terms, or one message and nothing."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ import torch
 from safetensors.torch import save_file
 
 from dslr_gan.data.provenance import provenance
+from dslr_gan.prepare import pipeline
 from tests.support.command_line import complaints, names, refused, run
 from tests.support.helpers import published_like
 from tests.support.hub_server import HubServer, take_for_the_hub
@@ -112,7 +114,10 @@ def cameras(tmp_path_factory) -> tuple[Path, Path]:
     return write_pairs(tmp_path_factory.mktemp("cameras"), ["astronaut", "chelsea"])
 
 
-def test_prepare_aligns_what_it_can_read_and_tells_of_the_rest(cameras, tmp_path, capsys):
+def test_prepare_aligns_what_it_can_read_and_tells_of_the_rest(
+    cameras, tmp_path, capsys, monkeypatch
+):
+    monkeypatch.setattr(pipeline, "_pool", ThreadPoolExecutor)  # whose workers start at once
     bad = tmp_path / "photos/bad.jpg"
     bad.parent.mkdir()
     bad.write_bytes(b"no photo")
