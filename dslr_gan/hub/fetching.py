@@ -8,7 +8,6 @@ import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
@@ -51,7 +50,7 @@ class Origin:
     """The day on which that copy was fetched, ``YYYY-MM-DD``; empty if nobody knows."""
     is_exact: bool = False
     """Whether that copy is what was asked for: by its full commit, or by ``HF_HUB_OFFLINE``."""
-    files: Mapping[str, Path] = field(default_factory=lambda: MappingProxyType({}), compare=False)
+    files: Mapping[str, Path] = field(default_factory=dict, compare=False)
     """The network's files by name, as far as they are there and as the Hub lists them."""
 
     @property
@@ -142,7 +141,7 @@ def _folder(name: str | Path, revision: str | None) -> Path | None:
 
 
 def _those_there(files: Mapping[str, Path]) -> Mapping[str, Path]:
-    return MappingProxyType({name: file for name, file in files.items() if file.is_file()})
+    return {name: file for name, file in files.items() if file.is_file()}
 
 
 # From the Hub --------------------------------------------------------------------------------
@@ -187,7 +186,7 @@ class _Pull:
         self._asker.deadline.check()
         self._say_what_moved(before, listing)
         self._cache.remember(self._wanted.revision, listing.commit, listing.tree)
-        return replace(origin, files=MappingProxyType(files))
+        return replace(origin, files=files)
 
     def _ask_for_listing(self) -> _Listing:
         repository, revision = self._wanted
@@ -293,7 +292,7 @@ def _local_copy(wanted: RepositoryName, cache: Cache, away: HubUnreachableError 
             away.cause if away is not None else "",
             cache.fetched_on(commit),
             wanted.revision == commit or hf.constants.is_offline_mode(),
-            MappingProxyType({file: path for file, path in there.items() if file not in spoilt}),
+            {file: path for file, path in there.items() if file not in spoilt},
         )
         if away is not None:
             logger.warning(
