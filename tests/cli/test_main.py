@@ -179,7 +179,7 @@ def test_a_tilde_is_the_home_folder_in_every_option(command, words, monkeypatch)
 
 def test_no_option_that_names_a_path_is_left_out():
     """An option without a type of its own takes no path, as far as its placeholder says."""
-    known = {"path_option", "place_option", "model_option", "from_home"}
+    known = {"path_option", "place_option", "model_option", "pairs_option", "from_home"}
     for parser in parsers(make_parser()):
         for action in parser._actions:
             words = str(action.metavar or "")
@@ -192,7 +192,7 @@ def test_no_option_that_names_a_path_is_left_out():
     [
         (["enhance", "a.jpg", "--out", "https://example.com/o"], "a path on this machine"),
         (
-            ["enhance", "a.jpg", "--out", "o", "--model", "https://hf.co/me/m"],
+            ["enhance", "a.jpg", "--out", "o", "--model", "https://example.com/m"],
             "Hub id as owner/name",
         ),
         (["evaluate", "--pairs", "https://hf.co/datasets/me/p"], "Hub id as owner/name"),
