@@ -179,7 +179,7 @@ def test_a_tilde_is_the_home_folder_in_every_option(command, words, monkeypatch)
 
 def test_no_option_that_names_a_path_is_left_out():
     """An option without a type of its own takes no path, as far as its placeholder says."""
-    known = {"path_option", "place_option", "model_option", "from_home"}
+    known = {"path_option", "place_option", "model_option", "pairs_option", "from_home"}
     for parser in parsers(make_parser()):
         for action in parser._actions:
             words = str(action.metavar or "")
@@ -192,7 +192,7 @@ def test_no_option_that_names_a_path_is_left_out():
     [
         (["enhance", "a.jpg", "--out", "https://example.com/o"], "a path on this machine"),
         (
-            ["enhance", "a.jpg", "--out", "o", "--model", "https://hf.co/me/m"],
+            ["enhance", "a.jpg", "--out", "o", "--model", "https://example.com/me/m"],
             "Hub id as owner/name",
         ),
         (["evaluate", "--pairs", "https://hf.co/datasets/me/p"], "Hub id as owner/name"),
@@ -203,3 +203,21 @@ def test_an_address_is_called_one(arguments, words, capsys):
     assert run(*arguments) == 2
     error = capsys.readouterr().err
     assert "is an address (URL)" in error and words in error
+
+
+def test_an_address_of_the_hub_names_a_model():
+    address = "https://huggingface.co/me/m/tree/v1"
+    assert make_parser().parse_args(["export", "--out=o.onnx", "--model", address]).model == address
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "nan", "inf", "soon"])
+def test_a_time_for_the_hub_is_a_number_above_0(value, capsys):
+    assert run("export", "--out", "o.onnx", "--hub-timeout", value) == 2
+    assert "argument --hub-timeout: " in capsys.readouterr().err
+
+
+def test_the_time_that_the_help_states_is_that_of_the_hub():
+    from dslr_gan.cli.common import HUB_TIMEOUT_S
+    from dslr_gan.hub import TIMEOUT_S
+
+    assert HUB_TIMEOUT_S == TIMEOUT_S
