@@ -287,7 +287,7 @@ class Asker:
             for _ in range(_MOST_REDIRECTS):
                 self.deadline.check()
                 sent = {**self.headers, **(headers or {})}
-                if not _is_the_hub(url):
+                if not is_the_hub(url):
                     sent.pop("authorization", None)
                 # Half of what is left, so that one that is never answered leaves time for another.
                 patience = Timeout(max(0.01, self.deadline.remaining / 2))
@@ -300,16 +300,16 @@ class Asker:
                 if not answer.has_redirect_location:
                     break
                 url = urljoin(url, answer.headers["Location"])
-                if not _is_the_hub(url) and other_hosts == "stop":
+                if not is_the_hub(url) and other_hosts == "stop":
                     break
-                if not _is_the_hub(url) and other_hosts == "refuse":
+                if not is_the_hub(url) and other_hosts == "refuse":
                     raise errors.FileMetadataError("the answer leads to another host")
             else:
                 raise errors.FileMetadataError("the answer leads in a circle")
             yield answer
 
 
-def _is_the_hub(url: str) -> bool:
+def is_the_hub(url: str) -> bool:
     """Whether an address is one of the Hub's own."""
     address = urlsplit(url)
     hub = urlsplit(hf.constants.ENDPOINT)

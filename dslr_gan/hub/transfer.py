@@ -18,7 +18,7 @@ from huggingface_hub.utils._xet import (
 )
 
 from dslr_gan.errors import HubError, HubUnreachableError, reason
-from dslr_gan.hub.asking import Asker, Deadline
+from dslr_gan.hub.asking import Asker, Deadline, is_the_hub
 from dslr_gan.hub.cache import Listed
 from dslr_gan.hub.messages import TRY_AGAIN
 
@@ -141,6 +141,8 @@ def _through_xet(asker: Asker, data: XetFileData, path: Path, wanted: Listed) ->
     """
     import hf_xet  # type: ignore[import-untyped]
 
+    if not is_the_hub(data.refresh_route):  # the client of Xet would send the token there
+        return False
     outcome: futures.Future[None] = futures.Future()
     try:
         with asker.open(data.refresh_route, other_hosts="refuse") as answer:

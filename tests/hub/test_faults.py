@@ -20,7 +20,7 @@ import pytest
 
 import dslr_gan.hub.cache
 from dslr_gan.errors import DslrGanError
-from dslr_gan.hub import asking, fetch
+from dslr_gan.hub import asking, fetch, fetching
 from dslr_gan.models.phones import PHONES, Phone
 from dslr_gan.models.registry import load as load_model
 from dslr_gan.page.phone_models import PhoneModel
@@ -466,6 +466,14 @@ def test_weights_are_not_asked_for_before_the_settings_are_good(hub, tmp_path):
     configured(channels=20_000)(hub)
     load()
     assert not [each for each in hub.requests if each.path.endswith(".safetensors")]
+
+
+def test_a_listing_without_end_and_a_long_error_are_not_read_to_the_end(hub, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(fetching, "_LISTING_LIMIT", 100)
+        assert re.search(NOT_THE_HUB, load())
+    hub.faults.add(LISTING, Answer(b"x" * 10_000_000, {"X-Error-Message": "y" * 5000}, 418))
+    assert re.search("answered 418 .*y{100}", load())
 
 
 def test_what_another_program_began_does_not_hide_the_last_whole_copy(hub, tmp_path):
