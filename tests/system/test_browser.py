@@ -325,6 +325,13 @@ def test_errors_take_the_captions_place_and_lose_nothing(page, photo, tmp_path):
     )
     expect(page.locator(".dg-advice:has-text('Open another photo')")).to_be_visible()
     assert page.get_attribute(".dg-enhanced", "src") == shown
+    drawing = tmp_path / "drawing.svg"  # a browser shows it, the server takes none
+    drawing.write_text('<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>')
+    page.set_input_files(".dg-file", drawing)
+    expect(page.locator(".dg-caption[data-kind=error]")).to_contain_text(
+        "drawing.svg", timeout=PATIENCE
+    )
+    assert page.get_attribute(".dg-enhanced", "src") == shown
     assert "Traceback" not in page.content()
     page.wait_for_timeout(500)
     expect(page.locator(".dg-caption[data-kind=error]")).to_be_visible()  # it does not fade

@@ -10,8 +10,17 @@ function begin(photo) {
 }
 
 const ofThePhoto = ["photo", "size", "original", "local", "phones", "dslr", "maps", "layers", "tables"];
-let localUrl = ""; // of the person's own file, while it is shown
-let before = null; // all that belongs to the photo that was there before
+let before = null; // all that belongs to the photo that was there, until the server takes the new one
+let failed = null; // the file that could not be sent
+const locals = new Set(); // URLs of the person's own files
+
+function forgetLocals() {
+  for (const url of locals)
+    if (url !== now.original) {
+      URL.revokeObjectURL(url);
+      locals.delete(url);
+    }
+}
 
 /** Enhance a photo at once; of several files the first one. */
 async function open(file, others = 0) {
@@ -20,7 +29,9 @@ async function open(file, others = 0) {
   now.busy = true;
   caption(`Sending ${now.photo.name} …`, { kind: "working" });
   render();
+  failed = null;
   const local = URL.createObjectURL(file);
+  locals.add(local);
   const probe = new Image();
   probe.src = local;
   // What the browser can show stands at once; the server shows the others.
@@ -28,8 +39,6 @@ async function open(file, others = 0) {
     () => {
       if (job !== now.job) return;
       forgetResults();
-      URL.revokeObjectURL(localUrl);
-      localUrl = local;
       now.original = local;
       now.size = { width: probe.naturalWidth, height: probe.naturalHeight };
       // Other kinds may move, or be shown otherwise than they are read.
@@ -44,15 +53,14 @@ async function open(file, others = 0) {
     if (job !== now.job) return;
     now.photo.upload = { path: upload_.path, meta: { _type: "gradio.FileData" } };
     run();
-  } catch (error) {
+  } catch {
     if (job !== now.job) return;
     const isLarge = file.size > settings.max_bytes;
     fail(
-      isLarge
-        ? tooLarge(file)
-        : `${now.photo.name} did not arrive: the connection broke off.`,
+      isLarge ? tooLarge(file) : `${now.photo.name} did not arrive: the connection broke off.`,
       isLarge ? "open" : "retry",
     );
+    failed = file;
   }
 }
 
@@ -61,7 +69,6 @@ const tooLarge = (file) =>
   `${file.name} has ${(file.size / 1e6).toFixed(0)} MB; the page takes up to ${settings.max_bytes / 1e6} MB.`;
 
 function forgetResults() {
-  before = null;
   now.dslr = null;
   now.maps = {};
   now.layers = {};
@@ -92,6 +99,7 @@ function fail(message, advice = "open") {
   now.busy = false;
   if (before) Object.assign(now, before);
   before = null;
+  forgetLocals();
   caption(message, { kind: "error", advice });
   render();
 }
@@ -101,10 +109,12 @@ async function enhanced(answer) {
   now.session = answer.session;
   if (answer.says_phone && !now.isChosen) now.choice = answer.phone;
   if (answer.size && answer.before) {
-    if (before) forgetResults();
+    if (before && before.original === now.original) forgetResults(); // the browser could not show it
+    before = null;
     now.size = answer.size;
     const isSame = now.local && now.local.width === answer.size.width && now.local.height === answer.size.height;
     if (!isSame) await swap(answer.before, (url) => (now.original = url), answer.job);
+    forgetLocals();
   }
   for (const [name, found] of Object.entries(answer.phones)) {
     if (answer.job !== now.job) return;

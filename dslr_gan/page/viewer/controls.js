@@ -96,7 +96,7 @@ find(".dg-advice").addEventListener("click", (event) => {
   if (action === "open") find(".dg-file").click();
   else if (action === "reference") find(".dg-reference-file").click();
   // The server may no longer keep the photo or what it made of it, so all of it is done again.
-  else if (action === "retry" && now.photo?.file) open(now.photo.file);
+  else if (action === "retry" && (failed || now.photo?.file)) open(failed || now.photo.file);
   else {
     now.job++;
     for (const name of chosen()) delete now.phones[name]?.result;
@@ -166,7 +166,7 @@ for (const example of settings.examples) {
   button.addEventListener("click", () => {
     begin({ name: example.title, example: example.name });
     forgetResults();
-    now.original = example.thumbnail;
+    now.original = example.thumbnail; // until the server's is there
     now.size = example.size;
     run();
   });
