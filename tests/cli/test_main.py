@@ -265,3 +265,21 @@ def test_a_name_that_looks_like_an_option_is_explained(tmp_path, capsys, monkeyp
     Path("-cat.jpg").touch()
     assert run("enhance", "-cat.jpg", "--out", "b") == 2
     assert "is given with its folder: ./-cat.jpg." in capsys.readouterr().err
+
+
+def test_an_address_of_the_hub_names_a_model():
+    address = "https://huggingface.co/me/m/tree/v1"
+    assert make_parser().parse_args(["export", "--out=o.onnx", "--model", address]).model == address
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "nan", "inf", "soon"])
+def test_a_time_for_the_hub_is_a_number_above_0(value, capsys):
+    assert run("export", "--out", "o.onnx", "--hub-timeout", value) == 2
+    assert "argument --hub-timeout: " in capsys.readouterr().err
+
+
+def test_the_time_that_the_help_states_is_that_of_the_hub():
+    from dslr_gan.cli.common import HUB_TIMEOUT_S
+    from dslr_gan.hub import TIMEOUT_S
+
+    assert HUB_TIMEOUT_S == TIMEOUT_S
