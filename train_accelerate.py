@@ -19,7 +19,6 @@ if __name__ == "__main__":
 import logging
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -31,8 +30,7 @@ from tqdm.auto import tqdm
 from dslr_gan.errors import DslrGanError
 from dslr_gan.evaluation.scores import Scores
 from dslr_gan.training.batches import Batch, worker_failure
-from dslr_gan.training.keeping.checkpoints import NotWritten, step_of
-from dslr_gan.training.keeping.collapse import NORM, TrainingFailed
+from dslr_gan.training.keeping.collapse import NORM
 from dslr_gan.training.keeping.pictures import check_pictures
 from dslr_gan.training.keeping.signals import HOW_TO_GO_ON, Stopped, StopRequest, forget_workers
 from dslr_gan.training.launching import (
@@ -48,8 +46,14 @@ from dslr_gan.training.losses import (
     step_means,
 )
 from dslr_gan.training.optimizers import go_on_from, take_step, update_average
-from dslr_gan.training.run import Run, set_up
-from dslr_gan.training.validation import gradient_norms, sample_rows, score_pairs, score_values
+from dslr_gan.training.run import Run, kept_on_the_way_out, set_up, write_checkpoint
+from dslr_gan.training.validation import (
+    enhance_photos,
+    gradient_norms,
+    sample_rows,
+    score_pairs,
+    score_values,
+)
 
 logger = logging.getLogger("train_accelerate")
 
@@ -224,37 +228,6 @@ def generator_terms(run: Run, enhanced: Tensor, dslr: Tensor) -> dict[str, Tenso
     return generator_losses(enhanced, dslr, run.settings.losses, logits=logits, vgg=run.vgg)
 
 
-def write_checkpoint(run: Run) -> None:
-    """Write the checkpoint of a step; where there is no room for it the training goes on."""
-    try:
-        run.checkpoints.write(run.state)
-    except NotWritten as error:
-        run.report(error.notice)
-
-
-@contextmanager
-def kept_on_the_way_out(run: Run) -> Iterator[None]:
-    """Leave a checkpoint of the last whole step, whatever ends the run between two steps.
-
-    Of several processes only one knows of its error, and the others wait for it somewhere else:
-    then the last checkpoint of all is what stays.
-    """
-    try:
-        yield
-    except (Stopped, TrainingFailed, NotWritten):
-        raise
-    except Exception:
-        state, written = run.state, run.checkpoints.all()
-        done = step_of(written[-1]) if written else 0
-        if run.between_steps and run.accelerator.num_processes == 1 and state.step > done:
-            try:
-                run.checkpoints.write(state)
-                run.report(f"there is a checkpoint of step {state.step}, {HOW_TO_GO_ON}.")
-            except DslrGanError as error:
-                run.report(str(error))
-        raise
-
-
 def record(run: Run, losses: dict[str, float]) -> None:
     """Write a step's losses and rates to the logbook."""
     values = {f"train/{name}": value for name, value in losses.items()}
@@ -288,6 +261,8 @@ def validate(run: Run, batch: Batch | None = None) -> Scores:
     if run.accelerator.is_main_process:
         samples = sample_rows(state.ema, pairs, run.accelerator.device)
         run.logbook.draw_samples(state.step, samples)
+        for photo in enhance_photos(state.ema, run.photos, run.accelerator.device):
+            run.logbook.show_photo(state.step, *photo)
         run.logbook.publish(scores.table())
     run.report(f"step {state.step}\n{scores.table()}")
     guard, before = state.guard, state.guard.state_dict()

@@ -147,6 +147,33 @@ def _divided(
     return replace(source, train=kept, test=test, provenance=counted, fingerprint=mark)
 
 
+def limit(source: PairSource, count: int, seed: int) -> PairSource:
+    """Keep some of the training pairs, at random, the same ones everywhere.
+
+    Args:
+        source: Pairs by number.
+        count: How many at most, from 1.
+        seed: Any whole number from 0.
+
+    Raises:
+        DslrGanError: If they are a stream.
+    """
+    if isinstance(source.train, datasets.IterableDataset):
+        raise DslrGanError(
+            f"{source.name} is a stream, of which --max_train_samples cannot choose; train fewer "
+            "steps, or do not stream."
+        )
+    if len(source.train) <= count:
+        return source
+    gave = f"{count} of its {len(source.train)} training pairs"
+    return replace(
+        source,
+        train=sample_rows(source.train, count, seed),
+        provenance=replace(source.provenance, data=replace(source.provenance.data, gave=gave)),
+        fingerprint=fingerprint([source.fingerprint, f"{count} of them {seed}"]),
+    )
+
+
 def sample_rows(rows: Rows, limit: int, seed: int) -> Rows:
     """Take some of the rows, at random, the same ones everywhere, in their order.
 

@@ -6,6 +6,7 @@ that ``--help`` answers at once.
 
 import argparse
 import math
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import Field, dataclass, fields
 from importlib.util import find_spec
@@ -13,6 +14,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from dslr_gan.errors import DslrGanError
+from dslr_gan.files import path_from_home
+from dslr_gan.training.options.config import with_config
 from dslr_gan.training.options.groups import LossWeights, Network, Output, Pairs, Schedule
 from dslr_gan.training.options.hub import Hub, check_hub
 from dslr_gan.training.options.presets import PRESETS
@@ -80,13 +83,19 @@ def make_parser(description: str | None = None) -> argparse.ArgumentParser:
     groups = {group: parser.add_argument_group(*words) for group, (_, *words) in _GROUPS.items()}
     for group, name, flag in _flags():
         groups[group].add_argument(f"--{name}", **flag.metadata["options"])
+    parser.add_argument(
+        "--config",
+        type=path_from_home,
+        metavar="FILE.yaml",
+        help="more flags, as names and values in YAML; those of the command line win",
+    )
     return parser
 
 
 def parse_arguments(
     arguments: Sequence[str] | None = None, description: str | None = None
 ) -> Settings:
-    """Read the flags. A preset changes the defaults; a flag that is given wins.
+    """Read the flags. A preset changes the defaults, a file comes next; a flag that is given wins.
 
     Args:
         arguments: Those of the command line by default.
@@ -96,11 +105,13 @@ def parse_arguments(
         SystemExit: After ``--help``, or with an error message where a flag is not understood.
     """
     parser = make_parser(description)
+    arguments = with_config(parser, sys.argv[1:] if arguments is None else list(arguments))
     preset = parser.parse_args(arguments).preset
     if preset:
         parser.set_defaults(**PRESETS[preset])
     values = vars(parser.parse_args(arguments))
-    for name in ("pairs", "columns", "photos", "leave_out_scenes"):
+    del values["config"]
+    for name in ("pairs", "columns", "photos", "leave_out_scenes", "validation_images"):
         values[name] = tuple(values[name])
     groups: dict[str, dict[str, Any]] = {group: {} for group in _GROUPS}
     for group, name, flag in _flags():
@@ -117,6 +128,8 @@ def check_settings(settings: Settings) -> None:
     values = settings.flat()
     for _, name, flag in _flags():
         least, value = flag.metadata["least"], values[name]
+        if value is None:
+            continue
         if least is not None and not least <= value < math.inf:
             raise DslrGanError(f"--{name} must be at least {least}, got {value}.")
         if flag.metadata["positive"] and not 0 < value < math.inf:

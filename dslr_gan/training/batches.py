@@ -1,10 +1,11 @@
 """What a run trains and validates on, and batches of it from any step on."""
 
+import math
 import multiprocessing
 import re
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import torch
@@ -18,7 +19,7 @@ from dslr_gan.data.pairs import PairSource, open_pairs
 from dslr_gan.data.places import PLACES_FILE, places_file, read_places
 from dslr_gan.data.provenance import Provenance
 from dslr_gan.data.samples import BatchNumbers, PatchPairs
-from dslr_gan.data.splits import fold, hold_out, leave_out, sample_rows
+from dslr_gan.data.splits import fold, hold_out, leave_out, limit, sample_rows
 from dslr_gan.data.streaming import StreamedPairs
 from dslr_gan.errors import DslrGanError
 from dslr_gan.models.pretrained import Pretrained
@@ -149,6 +150,27 @@ class TrainingData:
         )
         return DataLoader(self.samples(), batch_sampler=order, **common)
 
+    def of_epochs(self, per_step: int) -> "TrainingData":
+        """The same data for as many steps as ``--num_train_epochs`` asks for, where it does.
+
+        Args:
+            per_step: Samples of a step, over all its batches and processes.
+
+        Raises:
+            DslrGanError: If the pairs are streams, whose rounds have no known length.
+        """
+        epochs = self.settings.schedule.num_train_epochs
+        if epochs is None:
+            return self
+        if self.settings.pairs.streaming:
+            raise DslrGanError(
+                "nobody knows how long a round over a stream is; give --max_train_steps instead of "
+                "--num_train_epochs."
+            )
+        steps = max(1, math.ceil(epochs * len(self.samples()) / per_step))
+        schedule = replace(self.settings.schedule, max_train_steps=steps)
+        return replace(self, settings=replace(self.settings, schedule=schedule))
+
     def samples(self) -> PatchPairs:
         """The training samples by number; see :class:`PatchPairs`."""
         return PatchPairs(
@@ -201,6 +223,8 @@ def open_training_data(settings: Settings, *, with_summary: bool) -> TrainingDat
             else source
             for source, flag in zip(sources, flags, strict=True)
         ]
+    if pairs.max_train_samples is not None:
+        sources = [limit(source, pairs.max_train_samples, pairs.seed) for source in sources]
     return TrainingData(
         settings=settings,
         sources=sources,

@@ -38,6 +38,7 @@ def make_accelerator(settings: Settings, trackers: list[str]) -> Accelerator:
         DslrGanError: If GPUs are missing that the launcher was configured for, or Accelerate
             cannot start with its configuration.
     """
+    output = settings.output
     processes = get_int_from_env(_PROCESSES, 1)
     here = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
     gpus = torch.cuda.device_count()
@@ -56,7 +57,9 @@ def make_accelerator(settings: Settings, trackers: list[str]) -> Accelerator:
             cpu=on_cpu,
             mixed_precision=settings.network.mixed_precision,
             log_with=trackers or None,
-            project_config=ProjectConfiguration(str(settings.output.output_dir)),
+            project_config=ProjectConfiguration(
+                str(output.output_dir), str(output.logging_dir or output.output_dir)
+            ),
             gradient_accumulation_plugin=GradientAccumulationPlugin(
                 num_steps=settings.schedule.gradient_accumulation_steps, sync_with_dataloader=False
             ),

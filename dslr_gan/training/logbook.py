@@ -46,9 +46,11 @@ class Logbook:
     Args:
         output: The run's output folder.
         accelerator: Has the trackers, and says which process is the main one.
+        project: What the trackers call the project.
     """
 
-    def __init__(self, output: Path, accelerator: Accelerator) -> None:
+    def __init__(self, output: Path, accelerator: Accelerator, project: str = "dslr_gan") -> None:
+        self.project = project
         self.folder = output / FOLDER
         self.accelerator = accelerator
         self.run: dict[str, Any] = {}
@@ -74,7 +76,7 @@ class Logbook:
             for name, value in self.run["settings"].items()
         }
         again = {"tensorboard": {"purge_step": step + 1}} if step else {}
-        self.accelerator.init_trackers("dslr_gan", config=flat, init_kwargs=again)
+        self.accelerator.init_trackers(self.project, config=flat, init_kwargs=again)
 
     def write(self, step: int, values: Mapping[str, float]) -> None:
         """Record numbers by name, such as ``train/l1``."""
@@ -136,6 +138,21 @@ class Logbook:
                 with self._or_later("the trackers"):
                     tracker.log_images({name: picture[None]}, step=step, **order)
 
+    def show_photo(self, step: int, name: str, before: Image.Image, after: Image.Image) -> None:
+        """Keep a whole photo as it was and as it became, side by side.
+
+        Args:
+            step: After which step it was enhanced.
+            name: What to call it; letters, digits, dots and dashes.
+            before: The photo.
+            after: What became of it, the same size.
+        """
+        both = np.hstack([np.asarray(photo.convert("RGB")) for photo in (before, after)])
+        file = f"photos/{name}_step_{step:06d}.jpg"
+        with self._or_later(file), written_whole(self.folder / file) as path:
+            Image.fromarray(both).save(path, quality=92)
+        self._show_trackers(f"photos/{name}", step, both)
+
     def publish(self, scores: str) -> None:
         """Bring ``curves.png`` and ``index.html`` up to date.
 
@@ -149,11 +166,14 @@ class Logbook:
         rows = self.rows()
         draw_curves(rows, self.folder / "curves.png")
         samples = sorted(path.name for path in (self.folder / "samples").glob("step_*.png"))
+        photos = sorted(path.name for path in (self.folder / "photos").glob("*_step_*.jpg"))
+        latest = {name.rpartition("_step_")[0]: name for name in photos}
         environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
         page = environment.from_string(_PAGE.read_text(encoding="utf-8")).render(
             run=self.run,
             scores=scores,
             step=rows[-1]["step"] if rows else 0,
+            photos=list(latest.values()),
             samples=samples[:1] + samples[1:][-LATEST_SAMPLES:],
         )
         self._write("index.html", page)
@@ -223,8 +243,8 @@ def find_trackers(report_to: str | None) -> list[str]:
     """Names of the trackers to report to.
 
     Args:
-        report_to: Names with commas between them, or ``none``; TensorBoard where it is ``None``
-            and TensorBoard is installed.
+        report_to: Names with commas between them, ``all`` that are installed, or ``none``;
+            TensorBoard where it is ``None`` and TensorBoard is installed.
 
     Raises:
         DslrGanError: If one that was named is not installed.
@@ -232,6 +252,8 @@ def find_trackers(report_to: str | None) -> list[str]:
     available = [tracker.value for tracker in get_available_trackers()]
     if report_to is None:
         return [name for name in available if name == "tensorboard"]
+    if report_to == "all":
+        return available
     wanted = [name for name in report_to.split(",") if name and name != NO_TRACKER]
     for name in wanted:
         if name not in available:

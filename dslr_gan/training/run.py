@@ -2,31 +2,37 @@
 
 import copy
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
 from accelerate import Accelerator
 from accelerate.utils import set_seed
+from PIL import Image
 from torch import nn
 from torch.optim.lr_scheduler import LambdaLR
 from tqdm.auto import tqdm
 
+from dslr_gan.errors import DslrGanError
 from dslr_gan.evaluation.scores import Scores
 from dslr_gan.metrics.vgg import VGGFeatures
 from dslr_gan.models.discriminator import Discriminator
 from dslr_gan.models.pretrained import Pretrained
-from dslr_gan.models.registry import load_network, make_network
+from dslr_gan.models.registry import load, make_network
 from dslr_gan.training.arguments import Settings
 from dslr_gan.training.batches import TrainingData, open_training_data
 from dslr_gan.training.card import RunCard, read_card_facts
-from dslr_gan.training.keeping.checkpoints import Checkpoints
-from dslr_gan.training.keeping.collapse import CollapseGuard
+from dslr_gan.training.keeping.checkpoints import Checkpoints, NotWritten, step_of
+from dslr_gan.training.keeping.collapse import CollapseGuard, TrainingFailed
 from dslr_gan.training.keeping.pictures import listing_of
+from dslr_gan.training.keeping.signals import HOW_TO_GO_ON, Stopped
 from dslr_gan.training.keeping.state import RunState
 from dslr_gan.training.launching import make_accelerator
 from dslr_gan.training.logbook import Logbook, command_line, find_trackers
 from dslr_gan.training.losses import open_vgg
 from dslr_gan.training.optimizers import prepare
+from dslr_gan.training.validation import open_photos
 
 LOOKED_EVERY = 10
 """Steps after which a GPU is asked for the losses, of which each question makes it wait."""
@@ -48,6 +54,8 @@ class Run:
     checkpoints: Checkpoints
     logbook: Logbook
     card: RunCard
+    photos: dict[str, Image.Image]
+    """Whole photos that each validation enhances, by what they are called."""
     rates: list[LambdaLR]
     """The schedules of the learning rates, the generator's first."""
     scores: Scores | None = None
@@ -101,13 +109,18 @@ def set_up(settings: Settings) -> Run:
     set_seed(settings.pairs.seed)
     card = RunCard(read_card_facts(output.card) if output.card else {})
     if settings.network.init_from:
-        network = load_network(settings.network.init_from).train()
+        network = load(settings.network.init_from).network.train()
         card.ancestor, network.facts, network.origin = network.facts, None, None
     else:
         network = make_network(settings.network.architecture)
     data = open_training_data(settings, with_summary=network.uses_context)
     vgg = open_vgg(settings.network.vgg_weights) if settings.losses.content else None
     accelerator = make_accelerator(settings, trackers)
+    per_step = (
+        accelerator.num_processes * schedule.gradient_accumulation_steps * schedule.train_batch_size
+    )
+    data = data.of_epochs(per_step)
+    settings, schedule = data.settings, data.settings.schedule
     ema = copy.deepcopy(network).to(accelerator.device).eval().requires_grad_(False)
     ema.stored_as = getattr(torch, output.stored_as)
     generator, optimizer, falling = prepare(
@@ -124,13 +137,11 @@ def set_up(settings: Settings) -> Run:
     if vgg is not None:
         # Half precision where it is asked for; nothing to learn, nothing to exchange.
         vgg = accelerator.prepare_model(vgg, evaluation_mode=True)
-    processes = accelerator.num_processes
-    batches = processes * schedule.gradient_accumulation_steps
     state = RunState(
         ema=ema,
         guard=CollapseGuard(output.collapse_steps),
-        samples_per_step=batches * schedule.train_batch_size,
-        settings=settings.flat(free=False) | data.fixed_settings(processes),
+        samples_per_step=per_step,
+        settings=settings.flat(free=False) | data.fixed_settings(accelerator.num_processes),
         commands=[command_line()],
         listing=listing_of(data.sources),
         accepts_other_pairs=output.accept_changed_pairs,
@@ -146,7 +157,39 @@ def set_up(settings: Settings) -> Run:
         vgg=vgg,
         state=state,
         checkpoints=Checkpoints(accelerator, output.output_dir, output.checkpoints_total_limit),
-        logbook=Logbook(output.output_dir, accelerator),
+        logbook=Logbook(output.output_dir, accelerator, output.tracker_project_name),
+        photos=open_photos(output.validation_images),
         card=card,
         rates=rates,
     )
+
+
+def write_checkpoint(run: Run) -> None:
+    """Write the checkpoint of a step; where there is no room for it the training goes on."""
+    try:
+        run.checkpoints.write(run.state)
+    except NotWritten as error:
+        run.report(error.notice)
+
+
+@contextmanager
+def kept_on_the_way_out(run: Run) -> Iterator[None]:
+    """Leave a checkpoint of the last whole step, whatever ends the run between two steps.
+
+    Of several processes only one knows of its error, and the others wait for it somewhere else:
+    then the last checkpoint of all is what stays.
+    """
+    try:
+        yield
+    except (Stopped, TrainingFailed, NotWritten):
+        raise
+    except Exception:
+        state, written = run.state, run.checkpoints.all()
+        done = step_of(written[-1]) if written else 0
+        if run.between_steps and run.accelerator.num_processes == 1 and state.step > done:
+            try:
+                run.checkpoints.write(state)
+                run.report(f"there is a checkpoint of step {state.step}, {HOW_TO_GO_ON}.")
+            except DslrGanError as error:
+                run.report(str(error))
+        raise

@@ -506,6 +506,29 @@ def test_a_stream_goes_on_bit_for_bit(pairs, tmp_path):
     assert all(torch.equal(whole[key], resumed[key]) for key in whole)
 
 
+def test_what_researchers_ask_for(pairs, tmp_path):
+    photo = tmp_path / "beach.png"
+    Image.fromarray(np.full((40, 60, 3), 90, np.uint8)).save(photo)
+    config = tmp_path / "run.yaml"
+    config.write_text(f"pairs: {pairs}\nnum_train_epochs: 1\nmax_train_samples: 6\n")
+    run = set_up_here(
+        ["--config", config, "--output_dir", tmp_path / "out", *SHORT, "--texture_weight", 0,
+         "--init_from", "sony", "--validation_images", photo, "--logging_dir", tmp_path / "logs",
+         "--tracker_project_name", "mine", "--report_to", "tensorboard", "--cpu", "--adam_beta1",
+         0.5]
+    )  # fmt: skip
+    assert run.settings.schedule.max_train_steps == 3, "six pairs, two a step"
+    assert run.network.config == PhotoEnhancer.from_pretrained("sony").generator.config
+    assert run.optimizer.param_groups[0]["betas"] == (0.5, 0.999)
+    run_training(run)
+    assert {file.name for file in (tmp_path / "out/results/photos").iterdir()} == {
+        "beach_step_000000.jpg",
+        "beach_step_000003.jpg",
+    }
+    assert list((tmp_path / "logs/mine").glob("events.*")) and not (tmp_path / "out/mine").exists()
+    assert Generator.from_pretrained(tmp_path / "out/generator").facts.data
+
+
 def test_a_stream_without_test_pairs_says_what_to_do(pairs, tmp_path):
     with pytest.raises(DslrGanError, match="a stream cannot be divided; .*--validation_pairs"):
         set_up_run(pairs / "training_data", tmp_path, "--streaming")

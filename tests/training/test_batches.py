@@ -77,6 +77,28 @@ def test_photos_are_contexts_and_scenes_are_left_out(pairs):
         data_of(pairs, *photos)
 
 
+def test_fewer_pairs_are_the_same_each_time_and_other_pairs_to_a_checkpoint(pairs):
+    data, all_of_them = data_of(pairs, "--max_train_samples", "7"), data_of(pairs)
+    assert [len(source.train) for source in data.sources] == [7, 6]
+    again = data_of(pairs, "--max_train_samples", "7")
+    assert [row["phone"] for row in data.sources[0].train] == [
+        row["phone"] for row in again.sources[0].train
+    ]
+    first, second = (each.fixed_settings(1)["pairs"] for each in (data, all_of_them))
+    assert first[0] != second[0] and first[1] == second[1]
+    assert "7 of its 9 training pairs" in data.provenance[0].data.gave
+    with pytest.raises(DslrGanError, match="--max_train_samples cannot choose"):
+        data_of(pairs, "--max_train_samples", "7", "--streaming")
+
+
+def test_epochs_are_turned_into_steps(pairs):
+    data = data_of(pairs, "--num_train_epochs", "3")
+    assert data.of_epochs(4).settings.schedule.max_train_steps == 12  # 45 samples, by fours
+    assert data_of(pairs).of_epochs(4).settings.schedule.max_train_steps == 3000
+    with pytest.raises(DslrGanError, match="give --max_train_steps"):
+        data_of(pairs, "--num_train_epochs", "3", "--streaming").of_epochs(4)
+
+
 class Failing(torch.utils.data.Dataset):
     """Raises an error for its third sample."""
 

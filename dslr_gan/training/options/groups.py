@@ -69,6 +69,10 @@ class Pairs:
         ("phone", "dslr"), "columns of a dataset that hold the two pictures (default: phone dslr)",
         nargs=2, metavar=("PHONE", "DSLR"),
     )  # fmt: skip
+    max_train_samples: int | None = flag(
+        None, "train on at most that many pairs of each --pairs, the same each time",
+        type=int, least=1, metavar="N",
+    )  # fmt: skip
     streaming: bool = flag(False, "read --pairs as streams, without a local copy")
     resolution: int = flag(100, "side of the patches in pixels (100)", least=32)
     dataloader_num_workers: int = flag(0, "processes that read ahead (0)", least=0, free=True)
@@ -85,7 +89,8 @@ class Network:
     )  # fmt: skip
     architecture: str = flag("default", "of the generator (default)", choices=ARCHITECTURES)
     init_from: str | None = flag(
-        None, "start from a network's weights: a folder or a Hub id; its architecture counts",
+        None, "start from a network's weights, whatever `evaluate --model` takes (iphone, a "
+        "folder, a Hub id, a published file); its architecture counts",
         type=from_home, metavar="MODEL",
     )  # fmt: skip
     cpu: bool = flag(False, "train on the processor, GPUs there or not", free=True)
@@ -109,6 +114,10 @@ class Schedule:
     """How long and how fast the networks learn."""
 
     max_train_steps: int = flag(3000, "steps in all (3000)", least=1, free=True)
+    num_train_epochs: int | None = flag(
+        None, "rounds over the pairs, instead of --max_train_steps",
+        type=int, least=1, metavar="N", free=True,
+    )  # fmt: skip
     train_batch_size: int = flag(16, "pairs per process and step (16)", least=1, free=True)
     gradient_accumulation_steps: int = flag(1, "batches in a step (1)", least=1, free=True)
     optimizer: str = flag(
@@ -165,6 +174,10 @@ class Output:
         400, "score at most that many pairs, the same each time (400)",
         least=1, free=True, metavar="N",
     )  # fmt: skip
+    validation_images: tuple[Path, ...] = flag(
+        (), "photos that each validation enhances as a whole, to be looked at",
+        type=path_from_home, nargs="+", metavar="PHOTO", free=True,
+    )  # fmt: skip
     checkpointing_steps: int = flag(500, "from one to the next (500)", least=1, free=True)
     checkpoints_total_limit: int = flag(2, "how many are kept (2)", least=1, free=True)
     resume_from_checkpoint: str | None = flag(
@@ -184,9 +197,16 @@ class Output:
         least=1, free=True,
     )  # fmt: skip
     report_to: str | None = flag(
-        None, "an Accelerate tracker, several with commas, or none (default: tensorboard)",
+        None, "an Accelerate tracker, several with commas, all, or none (default: tensorboard)",
         metavar="TRACKER", free=True,
     )  # fmt: skip
+    logging_dir: Path | None = flag(
+        None, "where trackers write their files (default: the run's folder)",
+        type=path_from_home, metavar="DIR", free=True,
+    )  # fmt: skip
+    tracker_project_name: str = flag(
+        "dslr_gan", "what trackers call the project (dslr_gan)", metavar="NAME", free=True
+    )
     stored_as: str = flag(
         "float32", "what the saved generator's numbers are rounded to; float16 halves the file",
         choices=("float32", "float16"), free=True,
