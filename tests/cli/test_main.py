@@ -219,7 +219,14 @@ def test_a_tilde_is_the_home_folder_in_every_option(command, words, monkeypatch)
 
 def test_no_option_that_names_a_path_is_left_out():
     """An option without a type of its own takes no path, as far as its placeholder says."""
-    known = {"path_option", "place_option", "model_option", "pairs_option", "from_home"}
+    known = {
+        "path_option",
+        "place_option",
+        "model_option",
+        "pairs_option",
+        "from_home",
+        "seen_option",
+    }
     for parser in parsers(make_parser()):
         for action in parser._actions:
             words = str(action.metavar or "")

@@ -119,7 +119,7 @@ def test_the_page_is_pushed_as_a_space_with_what_it_needs_and_no_more(hub, capsy
     files = stored(hub, "spaces/me/page")
     assert space.variables == {"DSLR_GAN_IPHONE_REPO": "me/model@v1"}
     for name in ("app.py", "requirements.txt", "pyproject.toml", "LICENSE", "docs/page.jpg",
-                 "dslr_gan/page/page.css", "dslr_gan/weights/sony/model.safetensors",
+                 "dslr_gan/page/viewer/viewer.css", "dslr_gan/weights/sony/model.safetensors",
                  "hub_card/template.md"):  # fmt: skip
         assert files[name] == (ROOT / name).read_bytes()
     assert files["notes.txt"] == b"of a person" and "dslr_gan/old.py" not in files
