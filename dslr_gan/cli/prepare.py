@@ -44,9 +44,13 @@ def add(commands: Commands) -> None:
         f"  {PROGRAM} prepare photos/ --student iphone --seen-by photos_sony=sony --out pairs/seen",
     )
     command.description = f"{command.description}\n\n{_ALIGNED}"
-    kinds = ("--phone DIR --dslr DIR", "--teacher FILE", "--targets DIR", "--seen-by DIR=MODEL")
-    usages = [f"{PROGRAM} prepare [-h] {kind} --out DIR [OPTIONS]" for kind in kinds]
-    command.usage = "\n       ".join([usages[0], *(f"{usage} IN ..." for usage in usages[1:])])
+    kinds = ("--teacher FILE", "--targets DIR", "--seen-by DIR=MODEL")
+    command.usage = "\n       ".join(
+        [
+            f"{PROGRAM} prepare [-h] --phone DIR --dslr DIR --out DIR [OPTIONS]",
+            *(f"{PROGRAM} prepare {kind} --out DIR [OPTIONS] IN ..." for kind in kinds),
+        ]
+    )
     command.add_argument(
         "inputs",
         nargs="*",
