@@ -47,7 +47,7 @@ def add(commands: Commands) -> None:
     kinds = ("--teacher FILE", "--targets DIR", "--seen-by DIR=MODEL")
     command.usage = "\n       ".join(
         [
-            f"{PROGRAM} prepare [-h] --phone DIR --dslr DIR --out DIR [OPTIONS]",
+            f"{PROGRAM} prepare [-h] --phone DIR --out DIR [OPTIONS]",
             *(f"{PROGRAM} prepare {kind} --out DIR [OPTIONS] IN ..." for kind in kinds),
         ]
     )
