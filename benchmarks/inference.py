@@ -36,7 +36,7 @@ from benchmarks.common import (
 )
 from benchmarks.memory import peak_megabytes
 from dslr_gan.enhance.enhancer import TILE
-from dslr_gan.files import written_whole
+from dslr_gan.files import path_from_home, written_whole
 from dslr_gan.models.pretrained import Pretrained
 
 TILES = (512, 768, 1024, 1536)
@@ -206,7 +206,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--rounds", type=int, default=5, help="of the small photo")
     parser.add_argument("--large-rounds", type=int, default=2, help="of 12 megapixels; 48 have one")
-    parser.add_argument("--out", type=Path, help="file for the report; printed without")
+    parser.add_argument("--out", type=path_from_home, help="file for the report; printed without")
     options = parser.parse_args()
     lines = [
         "# How fast photos are enhanced\n",

@@ -11,7 +11,6 @@ seed give the same files.
 
 import argparse
 import json
-from pathlib import Path
 
 import numpy as np
 import skimage.data
@@ -19,6 +18,7 @@ from PIL import Image
 from skimage.filters import gaussian
 from skimage.transform import ProjectiveTransform, warp
 
+from dslr_gan.files import path_from_home
 from dslr_gan.photo import eight_bits, open_photo, photo_pixels
 
 PHONE_SCALE = 0.75
@@ -92,8 +92,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("photos", nargs="*", type=Path, help="default: photos in scikit-image")
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR")
+    parser.add_argument(
+        "photos", nargs="*", type=path_from_home, help="default: photos in scikit-image"
+    )
+    parser.add_argument("--out", type=path_from_home, required=True, metavar="DIR")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     truth = {}

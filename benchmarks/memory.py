@@ -17,6 +17,7 @@ from pathlib import Path
 from benchmarks.common import enhancer_of, write_photo
 from dslr_gan import Generator, PhotoEnhancer
 from dslr_gan.enhance.enhancer import TILE
+from dslr_gan.files import path_from_home
 from dslr_gan.photo import open_photo_in_parts
 
 SIZES = ((1, 1), (4000, 3000), (8000, 6000), (20_000, 10_000), (65_000, 40), (10_000, 1))
@@ -55,7 +56,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--method", default="iphone", help="iphone, sony, quick, or a yardstick")
     parser.add_argument("--tile", type=int, default=TILE)
-    parser.add_argument("--enhance", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--enhance", type=path_from_home, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.enhance:
         print(enhance(options.enhance, options.method, options.tile))

@@ -37,14 +37,14 @@ from accelerate.state import AcceleratorState
 from PIL import Image
 from safetensors.torch import save_file
 
-from dslr_gan.files import written_whole
+from dslr_gan.files import path_from_home, written_whole
 from dslr_gan.metrics.vgg import VGGFeatures
 from dslr_gan.models.discriminator import Discriminator
 from dslr_gan.models.registry import make_network
 from dslr_gan.training.arguments import parse_arguments
 from dslr_gan.training.batches import Batch
+from dslr_gan.training.keeping.signals import StopRequest
 from dslr_gan.training.losses import discriminator_loss, generator_losses
-from dslr_gan.training.signals import StopRequest
 from train_accelerate import Run, set_up, train
 
 PAPER_STEPS = 30_000
@@ -241,7 +241,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--architecture", default="paper")
     parser.add_argument("--faster", action="store_true", help="bf16 and compiled on a CPU, too")
-    parser.add_argument("--report", type=Path, help="Markdown file to write it to")
+    parser.add_argument("--report", type=path_from_home, help="Markdown file to write it to")
     options = parser.parse_args()
     text = report(options)
     print(text)

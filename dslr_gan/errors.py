@@ -58,3 +58,9 @@ def reason(error: BaseException) -> str:
     lines = text.strip().splitlines() or [type(error).__name__]
     words = " ".join(lines[0].split())
     return "".join(letter if letter.isprintable() else "?" for letter in words)[:160].rstrip(".: ")
+
+
+def brief(text: object) -> str:
+    """A name or a value from a file for the inside of a message: printable, at most 60 letters."""
+    words = text if isinstance(text, str) and text.isprintable() else repr(text)
+    return words if len(words) <= 60 else f"{words[:57]}..."

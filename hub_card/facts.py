@@ -163,6 +163,21 @@ class ModelFacts:
     pictures: list[Picture] | None = None
     """Pictures of what goes wrong."""
 
+    before_after: Picture | None = None
+    """A photo before and after, which the card begins with."""
+
+    training_pictures: list[Picture] | None = None
+    """Pictures of how the training went, such as its curves."""
+
+    base_model: str | None = None
+    """Hub id of the network that the training started from."""
+
+    @property
+    def all_pictures(self) -> list[Picture]:
+        """Every picture that the card shows."""
+        first = [self.before_after] if self.before_after is not None else []
+        return [*first, *(self.pictures or []), *(self.training_pictures or [])]
+
     def __post_init__(self) -> None:
         if self.licence_name is not None and not _LICENCE_NAME.fullmatch(self.licence_name):
             raise ValueError(
@@ -191,9 +206,43 @@ class ModelFacts:
         """
         try:
             value = json.loads(text)
-        except json.JSONDecodeError as error:
+        except (json.JSONDecodeError, RecursionError) as error:
             raise ValueError(f"The facts are not valid JSON: {error}.") from error
         return _read(value, cls, "facts")
+
+
+def read_facts(text: str, title: str) -> tuple[ModelFacts, list[str]]:
+    """Read facts as far as they can be read: those of a later version, or of somebody else.
+
+    Args:
+        text: A JSON object, as ``ModelFacts.to_json`` writes it or nearly so.
+        title: Takes the place of a title that cannot be read.
+
+    Returns:
+        The facts, where those that cannot be read are unknown; and what is wrong with these and
+        with those that nobody knows here, in a few words each.
+
+    Raises:
+        ValueError: If the text is no JSON object.
+    """
+    try:
+        values = json.loads(text)
+    except RecursionError as error:
+        raise ValueError("it is too deep") from error
+    if not isinstance(values, dict):
+        raise ValueError("it is no JSON object")
+    kinds = typing.get_type_hints(ModelFacts)
+    problems = [
+        f"the fact {name[:60]!r} is not known here" for name in sorted(values.keys() - kinds)
+    ]
+    facts = unknown_facts(title)
+    for name in kinds.keys() & values.keys():
+        try:
+            value = _read(values[name], kinds[name], name)
+            facts = dataclasses.replace(facts, **{name: value})
+        except (ValueError, OverflowError, RecursionError) as error:
+            problems.append(f"the fact {name!r} cannot be read ({str(error)[:160]})")
+    return facts, problems
 
 
 def unknown_facts(title: str) -> ModelFacts:

@@ -1,9 +1,11 @@
 """Measure a bundled model and write what was found into its card.
 
-    python -m scripts.cards iphone --pairs dped/iphone --called "DPED iPhone test pairs"
+    python -m scripts.cards iphone --pairs dped/iphone --called "DPED iPhone test pairs" \
+        --photos photos
     python -m scripts.cards sony --pairs pairs/sony_val --called "results of its teacher"
 
-Every metric over the pairs with its interval, the time and memory of photos of two sizes beside
+Every metric over the pairs with its interval, with --photos also as the model is used (the whole
+photo enhanced, the patch cut out), the time and memory of photos of two sizes beside
 SRCNN's, and pictures of what goes wrong, before and after, on photos of scikit-image.
 """
 
@@ -24,9 +26,12 @@ from tqdm import tqdm
 
 from benchmarks.common import LARGE, SMALL, FileToFile, in_turn, ratio, whole, write_photo
 from benchmarks.memory import peak_megabytes
-from dslr_gan import PhotoEnhancer, evaluate
-from dslr_gan.evaluation.evaluate import open_rows
-from dslr_gan.evaluation.scores import METRICS, Scores
+from dslr_gan import PhotoEnhancer
+from dslr_gan.evaluation.phones import open_phones
+from dslr_gan.evaluation.scores import METRICS, MetricScores, Scores
+from dslr_gan.evaluation.showcase import show_before_and_after
+from dslr_gan.evaluation.table import PhoneScores
+from dslr_gan.files import from_home
 from dslr_gan.models.baselines import SRCNN
 from dslr_gan.models.phones import PHONES
 from dslr_gan.models.registry import load_network
@@ -68,9 +73,27 @@ FAILURES: dict[str, list[Failure]] = {
 }
 
 
-def card_scores(scores: Scores, pairs: str) -> list[Score]:
-    """What was measured, in the card's words."""
-    methods = {"input photo": scores.input, THIS_MODEL: scores.model}
+def card_scores(result: PhoneScores, pairs: str) -> list[Score]:
+    """What was measured, in the card's words.
+
+    Args:
+        result: Scores of a single model.
+        pairs: What the card calls the pairs.
+    """
+    alone = _rows(pairs, result.scores, {"input photo": result.scores.input,
+                                         THIS_MODEL: result.scores.model})  # fmt: skip
+    if result.as_used is None:
+        return alone
+    patch, photo = result.as_used.models.values()
+    methods = {
+        "input photo": result.as_used.input,
+        THIS_MODEL: photo,
+        "the same, given the patch alone": patch,
+    }
+    return alone + _rows(f"{pairs}, as used (whole photos)", result.as_used, methods)
+
+
+def _rows(pairs: str, scores: Scores, methods: dict[str, MetricScores]) -> list[Score]:
     if scores.dslr is not None:
         methods["the target itself"] = scores.dslr
     return [
@@ -127,16 +150,21 @@ def main() -> None:
     """Measure, and save the model again with what was found."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("phone", choices=PHONES)
-    parser.add_argument("--pairs", required=True, help="pairs that the model never saw")
+    parser.add_argument(
+        "--pairs", required=True, type=from_home, help="pairs that the model never saw"
+    )
+    parser.add_argument(
+        "--photos", type=from_home, help="folder of the whole photos, to score it as used, too"
+    )
     parser.add_argument("--called", required=True, help="what the card calls them")
     options = parser.parse_args()
     folder = PHONES[options.phone].folder
     network = load_network(folder)
     assert network.facts is not None
     enhancer = PhotoEnhancer(network)
-    rows = open_rows(options.pairs)
-    with tqdm(total=len(rows), unit="pair") as bar:
-        scores = evaluate(enhancer, rows, progress=lambda *_: bar.update())
+    (pairs,) = open_phones([options.pairs], photos=[options.photos] if options.photos else [])
+    with tqdm(unit="pair") as bar:
+        scores = pairs.score({options.phone: enhancer}, progress=lambda *_: bar.update())
     failures = {f"failure-{failure.photo}.jpg": failure for failure in FAILURES[options.phone]}
     network.pictures = {
         file: before_and_after(enhancer, failure) for file, failure in failures.items()
@@ -145,9 +173,11 @@ def main() -> None:
         network.facts,
         scores=card_scores(scores, options.called),
         speed=speed(options.phone, enhancer),
+        before_after=None,  # made anew below
         pictures=[Picture(file=file, shows=failure.shows) for file, failure in failures.items()],
     )
-    network.save_pretrained(folder)
+    show_before_and_after(network)
+    network.save_pretrained(folder, repo_id=options.phone)
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ import skimage.data
 from PIL import Image, ImageDraw
 
 from dslr_gan import PhotoEnhancer
+from dslr_gan.files import from_home, path_from_home
 from dslr_gan.photo import eight_bits, open_photo, photo_pixels
 
 SHIPPED = ("rocket", "astronaut", "page", "chelsea", "coffee")
@@ -83,9 +84,11 @@ def photos(files: Sequence[Path]) -> Iterator[tuple[str, Image.Image]]:
 def main() -> None:
     """Write the sheet."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("sheet", type=Path)
-    parser.add_argument("photos", type=Path, nargs="*")
-    parser.add_argument("--model", action="append", metavar="NAME", help="several for columns")
+    parser.add_argument("sheet", type=path_from_home)
+    parser.add_argument("photos", type=path_from_home, nargs="*")
+    parser.add_argument(
+        "--model", action="append", type=from_home, metavar="NAME", help="several for columns"
+    )
     parser.add_argument("--crop", type=int, default=400, metavar="N", help="side in pixels")
     options = parser.parse_args()
     enhancers = {

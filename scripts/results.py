@@ -1,11 +1,18 @@
-"""The tables of results and the plot of quality against time, by one command.
+r"""Table I, the tables of results and the plot of quality against time, by one command.
 
-    python -m scripts.results --pairs dped/iphone --published reference_models
+    python -m scripts.results --pairs dped/iphone --pairs dped/sony --photos iphone:photos \
+        --published reference_models --trained runs/baselines
 
-Quality is scored over the pairs, as ``evaluate`` does it. Time is that of the network alone on a
-photo of 1280x720, the methods in turn, and given as SRCNN's time over a method's own. The README
-has a table of six columns, ``docs/results.md`` one of all nine: each replaces what the page has
-between two comments, ``<!-- results: ... -->`` and ``<!-- end of results -->``. The plot is
+Quality is scored over the pairs, as ``evaluate`` does it: of each phone the bundled model, the
+published networks, and what ``--trained`` holds: folders such as ``srcnn_iphone``, ``vdsr_sony``
+and ``paper_iphone``, of which those that are missing get no row. With ``--photos`` the bundled
+model is scored as it is used, too, on whole photos; with ``--all_as_used`` all others as well, of
+which some take minutes for each photo.
+
+Time is that of the network alone on a photo of 1280x720, the methods in turn, and given as SRCNN's
+time over a method's own. Each table replaces what its page has between two comments, one that
+begins with ``<!-- results:`` or ``<!-- table 1:`` and ``<!-- end of ... -->``: the iPhone's in the
+README and in ``docs/results.md``, Table I of both phones in the latter. The plot is
 ``docs/quality_against_time.png``.
 """
 
@@ -13,7 +20,7 @@ import argparse
 import re
 import statistics
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from matplotlib.figure import Figure
@@ -21,14 +28,15 @@ from tqdm import tqdm
 
 from benchmarks.common import SMALL, Rounds, in_turn, ratio, whole, write_photo
 from dslr_gan import PhotoEnhancer, evaluate
-from dslr_gan.evaluation.evaluate import open_rows
+from dslr_gan.evaluation.as_used import evaluate_as_used
+from dslr_gan.evaluation.phones import PhonePairs, open_phones
 from dslr_gan.evaluation.scores import MAIN, METRICS, NOISE, MetricScores, Scores, shown
-from dslr_gan.files import written_whole
+from dslr_gan.evaluation.table import PhoneScores, printed_rows, rows_of
+from dslr_gan.files import from_home, path_from_home, written_whole
 from dslr_gan.models.phones import PHONES
 
 ROOT = Path(__file__).parents[1]
 PLOT = ROOT / "docs/quality_against_time.png"
-BEGIN, END = "<!-- results:", "<!-- end of results"
 TITLES = {"input": "phone photo as it is", "dslr": "the DSLR's photo"}
 NOISE_COLUMN, TIME_COLUMN = "noise", "times as fast as SRCNN"
 COLUMNS = (
@@ -46,8 +54,77 @@ PUBLISHED = {
     "ResNet 8-32": "pirm_dped_resnet_8_32.safetensors",
     "DPED 12-64": "dped_iphone_12_64.safetensors",
 }
+PUBLISHED_FOR = {
+    "iphone": PUBLISHED,
+    "sony": {"DPED 12-64": "dped_sony_12_64.safetensors"},
+    "blackberry": {"DPED 12-64": "dped_blackberry_12_64.safetensors"},
+}
+"""Names of the published networks of a phone, and their files."""
+
+TRAINED = {
+    "srcnn": "SRCNN, trained here",
+    "vdsr": "VDSR, trained here",
+    "paper": "the paper's generator, its recipe",
+}
+"""How the folders of what was trained for the table begin, and their rows."""
+
 YARDSTICK = next(iter(PUBLISHED))
 OURS = "bundled iPhone model"
+OURS_FOR = {"iphone": OURS, "sony": "bundled Sony model"}
+
+
+def methods_of(
+    phone: str, published: Path | None, trained: Path | None
+) -> dict[str, PhotoEnhancer]:
+    """The networks of a phone's rows: published ones, those trained for the table, the bundled one.
+
+    Args:
+        phone: Such as ``iphone``.
+        published: The folder of the published networks' files.
+        trained: A folder with ``METHOD_PHONE`` folders of generators; those missing are left out.
+    """
+    names: dict[str, Path] = {}
+    if published is not None:
+        for name, file in PUBLISHED_FOR.get(phone, {}).items():
+            names[name] = published / file
+    if trained is not None:
+        for kind, name in TRAINED.items():
+            if (trained / f"{kind}_{phone}" / "config.json").is_file():
+                names[name] = trained / f"{kind}_{phone}"
+    if phone in OURS_FOR:
+        names[OURS_FOR[phone]] = PHONES[phone].folder
+    return {name: PhotoEnhancer.from_pretrained(file) for name, file in names.items()}
+
+
+def score(pairs: PhonePairs, models: Mapping[str, PhotoEnhancer], every: bool) -> PhoneScores:
+    """Score a phone's methods, and as they are used the bundled one, or every one of them."""
+    with tqdm(total=len(pairs.rows), unit="pair", desc=pairs.phone) as bar:
+        scores = evaluate(models, pairs.rows, progress=lambda *_: bar.update())
+    used = None
+    if pairs.photos is not None and pairs.places is not None:
+        ours = OURS_FOR.get(pairs.phone, "")
+        chosen = models if every else {name: models[name] for name in models if name == ours}
+        with tqdm(unit="pair", desc=f"{pairs.phone}, as used") as bar:
+            used = evaluate_as_used(
+                chosen, pairs.rows, pairs.places, pairs.photos, progress=lambda *_: bar.update()
+            )
+    return PhoneScores(pairs.phone, Path(pairs.pairs).name, scores, used)
+
+
+def table_one(results: Sequence[PhoneScores]) -> Iterator[str]:
+    """Table I of both phones, what the models score as used, and the paper's own numbers."""
+    metrics = {name: metric for each in results for name, metric in each.scores.metrics.items()}
+    yield from rows_of(results, metrics)
+    if any(each.as_used for each in results):
+        yield from ("", "As they are used: on the pairs whose whole photo is known.", "")
+        yield from rows_of(results, metrics, used=True)
+    yield from (
+        "",
+        'As printed in the paper, which calls it "SSIM", on the scale of MS-SSIM; not measured '
+        "here:",
+        "",
+    )
+    yield from printed_rows()
 
 
 def time_networks(enhancers: dict[str, PhotoEnhancer], rounds: int) -> Rounds:
@@ -77,6 +154,23 @@ def table(
             cells[TIME_COLUMN] = f"{ratio(times, YARDSTICK, name):.1f}"
         lines.append(f"| {' | '.join(cells.get(column, '') for column in columns)} |")
     return lines
+
+
+def summary(results: Sequence[PhoneScores]) -> list[str]:
+    """The README's second table: what was measured besides the iPhone's patches, line by line."""
+    headings = ["", "pairs", *(METRICS[metric].heading for metric in MAIN)]
+    lines = [f"| {' | '.join(headings)} |", "|" + "---|" * len(headings)]
+    for each in results:
+        title = PHONES[each.phone].title if each.phone in PHONES else each.phone
+        for scores, what in ((each.as_used, "known photos"), (each.scores, "patches")):
+            if scores is None or (what == "patches" and each.phone == "iphone"):
+                continue
+            for name, method in scores.methods.items():
+                if name != "dslr":
+                    cells = [f"{title}, {what}: {TITLES.get(name, name)}", str(scores.pairs)]
+                    cells += [shown(method, metric) for metric in MAIN]
+                    lines.append(f"| {' | '.join(cells)} |")
+    return lines if len(lines) > 2 else []
 
 
 def _plain(method: MetricScores, metric: str) -> str:
@@ -116,36 +210,49 @@ def plot(scores: Scores, times: Rounds) -> Figure:
     return figure
 
 
-def write_between_marks(file: Path, lines: list[str]) -> None:
-    """Replace what a page has between the two marks."""
+def write_between_marks(file: Path, lines: list[str], name: str = "results") -> None:
+    """Replace what a page has between the two marks of a name."""
+    begin, end = f"<!-- {name}:", f"<!-- end of {name}"
     text = file.read_text(encoding="utf-8") if file.is_file() else ""
-    between = re.compile(rf"({BEGIN}[^\n]*-->\n).*?({END})", re.DOTALL)
+    between = re.compile(rf"({begin}[^\n]*-->\n).*?({end})", re.DOTALL)
     body = "\n".join(lines) + "\n"
     changed, count = between.subn(lambda found: f"{found[1]}{body}{found[2]}", text)
     if count != 1:
-        raise SystemExit(f"{file} must have lines that begin with {BEGIN} and {END} once each.")
+        raise SystemExit(f"{file} must have lines that begin with {begin} and {end} once each.")
     with written_whole(file) as unfinished:
         unfinished.write_text(changed, encoding="utf-8")
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Score, time, write."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--pairs", required=True, help="DPED's iphone folder, or any pairs")
-    parser.add_argument("--published", type=Path, required=True, help="folder of their files")
-    parser.add_argument("--rounds", type=int, default=9)
-    options = parser.parse_args()
-    names = {name: options.published / file for name, file in PUBLISHED.items()}
-    enhancers = {name: PhotoEnhancer.from_pretrained(file) for name, file in names.items()}
-    enhancers[OURS] = PhotoEnhancer.from_pretrained(PHONES["iphone"].folder)
-    rows = open_rows(options.pairs)
-    with tqdm(total=len(rows), unit="pair") as bar:
-        scores = evaluate(enhancers, rows, progress=lambda *_: bar.update())
-    times = time_networks(enhancers, options.rounds)
+    parser.add_argument(
+        "--pairs", required=True, action="append", type=from_home,
+        help="DPED's iphone and sony folders, or any",
+    )  # fmt: skip
+    parser.add_argument("--photos", action="append", default=[], metavar="[PHONE:]FOLDER")
+    parser.add_argument("--all_as_used", action="store_true", help="all methods, as they are used")
+    parser.add_argument(
+        "--published", type=path_from_home, required=True, help="folder of their files"
+    )
+    parser.add_argument("--trained", type=path_from_home, help="folder of METHOD_PHONE generators")
+    parser.add_argument("--rounds", type=int, default=9, help="of timing; 0 leaves out time")
+    options = parser.parse_args(arguments)
+    results, networks = [], {}
+    for pairs in open_phones(options.pairs, photos=options.photos):
+        networks[pairs.phone] = methods_of(pairs.phone, options.published, options.trained)
+        results.append(score(pairs, networks[pairs.phone], options.all_as_used))
+    write_between_marks(ROOT / "docs/results.md", list(table_one(results)), "table 1")
+    iphone = next((each.scores for each in results if each.phone == "iphone"), None)
+    if iphone is None or not options.rounds:
+        return
+    times = time_networks(networks["iphone"], options.rounds)
     for page, columns in PAGES.items():
-        write_between_marks(page, table(scores, enhancers, times, columns))
+        lines = table(iphone, networks["iphone"], times, columns)
+        more = summary(results) if page.name == "README.md" else []
+        write_between_marks(page, [*lines, *([""] * bool(more)), *more])
     with written_whole(PLOT) as unfinished:
-        plot(scores, times).savefig(unfinished, dpi=110)
+        plot(iphone, times).savefig(unfinished, dpi=110)
 
 
 if __name__ == "__main__":

@@ -1,12 +1,22 @@
 import os
+import resource
 import subprocess
 import sys
 
 import pytest
+from PIL import Image
+from skimage import data
 
 from dslr_gan import files
 from dslr_gan.errors import DslrGanError
-from dslr_gan.files import discard_unfinished, from_home, is_address, written_whole
+from dslr_gan.files import (
+    check_place,
+    discard_unfinished,
+    folder_written_whole,
+    from_home,
+    is_address,
+    written_whole,
+)
 from tests.support.paths import ROOT
 
 
@@ -119,10 +129,74 @@ def test_a_destination_that_is_a_folder_is_an_os_error(tmp_path):
     assert names(tmp_path / "photo.jpg") == []
 
 
-def test_the_error_for_people_is_a_value_error_that_is_its_sentence():
+def test_the_error_for_people_is_a_value_error_that_is_its_message():
     error = DslrGanError("The photo is empty; choose another one.")
     assert isinstance(error, ValueError)
     assert str(error) == "The photo is empty; choose another one."
+
+
+@pytest.fixture
+def little_room():
+    """No file of this process can become larger than two blocks, as on a disk that is full."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (8192, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_a_write_that_was_cut_short_is_an_error(tmp_path, little_room):
+    """Pillow asks the disk only whether it took anything, not how much."""
+    photo = Image.fromarray(data.chelsea())
+    cut = tmp_path / "cut.jpg"
+    photo.save(cut, quality=95)
+    assert cut.stat().st_size == 8192  # without an error
+    cut.unlink()
+    with pytest.raises(OSError, match="File too large") as caught:  # noqa: SIM117
+        with written_whole(tmp_path / "photo.jpg") as unfinished:
+            photo.save(unfinished, quality=95)
+    assert caught.value.filename == str(tmp_path / "photo.jpg")
+    assert names(tmp_path) == []
+
+
+def test_a_file_keeps_its_size_and_its_time(tmp_path):
+    with written_whole(tmp_path / "photo.jpg") as unfinished:
+        unfinished.write_bytes(b"whole")
+        os.utime(unfinished, ns=(10**18 + 1, 10**18 + 2))
+        unfinished.chmod(0o400)
+    status = (tmp_path / "photo.jpg").stat()
+    assert (status.st_size, status.st_mtime_ns) == (5, 10**18 + 2)
+    assert (tmp_path / "photo.jpg").read_bytes() == b"whole"
+
+
+# Folders -------------------------------------------------------------------------------------
+
+
+def test_a_folder_appears_at_the_end_and_not_before(tmp_path):
+    out = tmp_path / "a" / "pairs"
+    with folder_written_whole(out) as unfinished:
+        (unfinished / "1.png").write_bytes(b"1")
+        assert not out.exists()
+    assert names(out) == ["1.png"] and names(tmp_path / "a") == ["pairs"]
+    mask = os.umask(0)
+    os.umask(mask)
+    assert out.stat().st_mode & 0o777 == 0o777 & ~mask
+
+
+def test_an_empty_folder_is_filled_and_a_full_one_stays(tmp_path):
+    with folder_written_whole(tmp_path) as unfinished:
+        (unfinished / "1.png").write_bytes(b"1")
+    assert names(tmp_path) == ["1.png"]
+    with pytest.raises(OSError), folder_written_whole(tmp_path) as unfinished:
+        (unfinished / "2.png").write_bytes(b"2")
+    assert names(tmp_path) == ["1.png"]
+    assert not list(tmp_path.parent.glob(".unfinished-*"))
+
+
+def test_after_an_error_no_folder_is_left(tmp_path):
+    with pytest.raises(KeyboardInterrupt), folder_written_whole(tmp_path / "pairs") as unfinished:
+        (unfinished / "phone").mkdir()
+        raise KeyboardInterrupt
+    assert names(tmp_path) == []
 
 
 # Leftovers -----------------------------------------------------------------------------------
@@ -154,6 +228,7 @@ def test_what_a_killed_process_left_is_removed_by_the_next_and_nothing_else_is(t
         (tmp_path / other).write_text("a person's")
     (tmp_path / ".unfinished-01234567").write_bytes(b"of a name without a suffix")
     (tmp_path / ".unfinished-0123abcd.d").mkdir()
+    (tmp_path / ".unfinished-01234567.folder" / "phone").mkdir(parents=True)
     write(tmp_path)
     assert names(tmp_path) == sorted([*others, ".unfinished-0123abcd.d", "new.jpg"])
 
@@ -188,7 +263,11 @@ def test_what_this_process_writes_stays(tmp_path, next_run):
         next_run()
         write(tmp_path)
         assert unfinished.exists()
-    assert names(tmp_path) == ["first.jpg", "new.jpg"]
+    with folder_written_whole(tmp_path / "pairs") as unfinished:
+        next_run()
+        write(tmp_path)
+        assert unfinished.exists()
+    assert names(tmp_path) == ["first.jpg", "new.jpg", "pairs"]
 
 
 @pytest.mark.parametrize("days", [0, 2])
@@ -222,12 +301,27 @@ def test_what_is_unfinished_can_be_discarded_at_once_and_nothing_is_begun(tmp_pa
         unfinished.write_bytes(b"half")
         discard_unfinished()
         assert names(tmp_path) == []
+    monkeypatch.setattr(files, "_ending", [])
+    with pytest.raises(FileNotFoundError), folder_written_whole(tmp_path / "pairs") as unfinished:
+        (unfinished / "phone").mkdir()
+        discard_unfinished()
+        assert names(tmp_path) == []
     with pytest.raises(InterruptedError), written_whole(tmp_path / "b.jpg"):
         pass
     assert names(tmp_path) == []
 
 
 # Paths ---------------------------------------------------------------------------------------
+
+
+def test_a_place_is_looked_at_and_nothing_is_made(tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    for good in ("a.json", "new/b/a.json", "file"):
+        check_place(tmp_path / good)
+    for bad in ("file/a.json", "file/b/a.json", "a" * 300):
+        with pytest.raises(OSError):
+            check_place(tmp_path / bad)
+    assert names(tmp_path) == ["file"]
 
 
 def test_a_tilde_is_the_home_folder_at_the_beginning_only(monkeypatch):

@@ -5,16 +5,19 @@ once.
 """
 
 import argparse
+import math
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from dslr_gan.errors import reason
 from dslr_gan.files import from_home, is_address
 from dslr_gan.models.phones import PHONES
-from hub_card import Source
+
+if TYPE_CHECKING:
+    from hub_card import Source
 
 PROGRAM = "dslr-gan" if Path(sys.argv[0]).stem == "dslr-gan" else "python -m dslr_gan"
 """How this process was started: by the console command or as a module."""
@@ -22,8 +25,12 @@ PROGRAM = "dslr-gan" if Path(sys.argv[0]).stem == "dslr-gan" else "python -m dsl
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 KNOWN_MODELS = (
-    f"{', '.join(PHONES)}, a Hub id owner/name, a folder, or a published safetensors file"
+    f"{', '.join(PHONES)}, a Hub id owner/name or owner/name@revision, a folder, or a published "
+    "safetensors file"
 )
+
+HUB_TIMEOUT_S = 60.0
+"""Seconds that the Hub has without ``--hub-timeout``."""
 
 
 EXAMPLE = "example:"
@@ -60,10 +67,8 @@ def add_command(
 
 
 def add_loading(command: argparse.ArgumentParser) -> None:
-    """Add the options that every command which loads a model has."""
-    command.add_argument(
-        "--revision", metavar="R", help="branch, tag or commit of the model's Hub repository"
-    )
+    """Add the options that every command which runs a model has."""
+    add_hub(command)
     command.add_argument(
         "--tile", type=int, default=768, metavar="N", help="tile side; smaller takes less memory"
     )
@@ -72,17 +77,60 @@ def add_loading(command: argparse.ArgumentParser) -> None:
     )
 
 
+def add_hub(command: argparse.ArgumentParser) -> None:
+    """Add the options on what is loaded from the Hub; :func:`hub_options` reads them."""
+    command.add_argument(
+        "--revision", metavar="R", help="branch, tag or commit of the model's Hub repository"
+    )
+    command.add_argument(
+        "--hub-timeout",
+        type=seconds,
+        default=HUB_TIMEOUT_S,
+        metavar="S",
+        help="seconds that the Hub has to answer; a file that comes slowly may take longer "
+        f"(default: {HUB_TIMEOUT_S:g})",
+    )
+    command.add_argument(
+        "--strict-source",
+        action="store_true",
+        help="fail where a local copy or the bundled weights would stand in for what was asked of "
+        "the Hub",
+    )
+
+
+def hub_options(options: argparse.Namespace) -> dict[str, Any]:
+    """The arguments of ``PhotoEnhancer.from_pretrained`` that :func:`add_hub` gives."""
+    return {
+        "revision": options.revision,
+        "timeout": options.hub_timeout,
+        "strict_source": options.strict_source,
+    }
+
+
+def seconds(text: str) -> float:
+    """The type of an option that is a length of time.
+
+    Raises:
+        argparse.ArgumentTypeError: If it is not above 0.
+    """
+    number = float(text)  # argparse tells what is no number
+    if not 0 < number < math.inf:
+        raise argparse.ArgumentTypeError(f"{text} is not a number of seconds above 0")
+    return number
+
+
 def path_option(text: str) -> Path:
     """The type of an option that names a file or a folder: ``~`` is the home folder.
 
     Raises:
-        argparse.ArgumentTypeError: If it is an address.
+        argparse.ArgumentTypeError: If it is empty or an address.
     """
     return Path(place_option(text))
 
 
 def place_option(text: str) -> str:
     """The same for an option whose text may mean something else than a path, too."""
+    _check_given(text)
     if is_address(text):
         raise argparse.ArgumentTypeError(f"{text} is an address (URL); give a path on this machine")
     return from_home(text)
@@ -92,13 +140,33 @@ def model_option(text: str) -> str:
     """The type of an option that names a model.
 
     Raises:
-        argparse.ArgumentTypeError: If it is an address.
+        argparse.ArgumentTypeError: If it is empty or an address, unless that of a page of the Hub.
     """
+    if is_address(text):
+        from dslr_gan.hub import is_hub_address
+
+        if is_hub_address(text):
+            return text
+    return pairs_option(text)
+
+
+def pairs_option(text: str) -> str:
+    """The type of an option that names pairs of pictures.
+
+    Raises:
+        argparse.ArgumentTypeError: If it is empty or an address.
+    """
+    _check_given(text)
     if is_address(text):
         raise argparse.ArgumentTypeError(
             f"{text} is an address (URL); give a Hub id as owner/name, or a path"
         )
     return from_home(text)
+
+
+def _check_given(text: str) -> None:
+    if not text:  # as of "$OUT" without a value; the path "" would be the current folder
+        raise argparse.ArgumentTypeError("it is empty; check what the shell made of it")
 
 
 def find_photos(inputs: Sequence[str]) -> tuple[list[Path], int]:

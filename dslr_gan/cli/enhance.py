@@ -15,6 +15,7 @@ from dslr_gan.cli.common import (
     add_command,
     add_loading,
     complain,
+    hub_options,
     model_option,
     path_option,
     place_option,
@@ -30,8 +31,8 @@ from dslr_gan.cli.enhance_report import (
 )
 from dslr_gan.cli.interrupts import removed_at_the_latest
 from dslr_gan.cli.progress import PhotosBar
-from dslr_gan.errors import DslrGanError
-from dslr_gan.files import from_home
+from dslr_gan.errors import DslrGanError, reason
+from dslr_gan.files import check_place, from_home
 
 if TYPE_CHECKING:
     from dslr_gan.enhance.batch import Models, Outcome
@@ -93,6 +94,15 @@ def add(commands: Commands) -> None:
         metavar="S",
         help="from 0, the photo as it is, to 1, all that the model does (default: 1)",
     )
+    for name, part in (("colour", "low"), ("detail", "high")):
+        command.add_argument(
+            f"--{name}",
+            type=float,
+            default=1.0,
+            metavar="A",
+            help=f"how much of the {part} frequencies of the model's change is taken, from 0 to 1; "
+            "--strength scales both (default: 1)",
+        )
     command.add_argument("--format", metavar="F", help="such as png or jpg, instead of the photo's")
     command.add_argument(
         "--no-history",
@@ -187,15 +197,21 @@ def _run(options: argparse.Namespace) -> int:
 
 def _check(options: argparse.Namespace) -> None:
     """Refuse numbers out of range, and a report that could replace a photo."""
-    if not 0 <= options.strength <= 1:
-        raise DslrGanError(f"--strength must lie between 0 and 1, got {options.strength}.")
+    for name in ("strength", "colour", "detail"):
+        if not 0 <= (amount := getattr(options, name)) <= 1:
+            raise DslrGanError(f"--{name} must lie between 0 and 1, got {amount}.")
     if options.workers is not None and options.workers < 1:
         raise DslrGanError(f"--workers must be at least 1, got {options.workers}.")
     if options.max_megapixels is not None and not options.max_megapixels > 0:
         raise DslrGanError(f"--max-megapixels must be above 0, got {options.max_megapixels}.")
     report = options.report
-    if report is not None and (report.suffix.lower() != ".json" or report.is_dir()):
-        raise DslrGanError(f"--report {report} is not the name of a .json file; name one.")
+    if report is not None:
+        try:
+            check_place(report)
+        except OSError as error:
+            raise DslrGanError(_not_written(report, error)) from error
+        if report.suffix.lower() != ".json" or report.is_dir():
+            raise DslrGanError(f"--report {report} is not the name of a .json file; name one.")
 
 
 class _Run:
@@ -242,7 +258,8 @@ class _Run:
         if failed < len(photos):
             for line in summary_lines(report, self.found, self.options.out):
                 say(line)
-        return 1 if failed or self.found.problems else 0
+        is_written = self._write(report)
+        return 1 if failed or self.found.problems or not is_written else 0
 
     def _models(self) -> "Models":
         from dslr_gan.enhance.batch import Models
@@ -255,7 +272,7 @@ class _Run:
                 device = f"cuda:{self.share.local_rank % torch.cuda.device_count()}"
         return Models(
             self.options.model,
-            revision=self.options.revision,
+            **hub_options(self.options),
             tile=self.options.tile,
             device=device,
             precision=self.options.precision,
@@ -277,6 +294,8 @@ class _Run:
         enhancing = Enhancing(
             models,
             strength=self.options.strength,
+            colour=self.options.colour,
+            detail=self.options.detail,
             format=self.options.format,
             overwrite=self.options.overwrite,
             max_megapixels=self.options.max_megapixels or MAX_MEGAPIXELS,
@@ -302,25 +321,38 @@ class _Run:
         """Report how far this process came."""
         photos = [as_json(self.outcomes[number]) for number in sorted(self.outcomes)]
         if self.share.is_first:
-            self._report(photos, interrupted=True)
+            self._write(self._report(photos, interrupted=True))
         _say_hints(models, photos)
         good = sum(not photo["error"] for photo in photos)
         complain(f"{good} of {len(self.jobs)} photos were finished; --resume goes on from there.")
 
     def _report(self, photos: list[dict[str, Any]], *, interrupted: bool) -> dict[str, Any]:
-        """All that is known at the end; written where ``--report`` says."""
-        report = make_report(
+        """All that is known at the end."""
+        return make_report(
             photos,
             self.found,
             interrupted=interrupted,
             planned=self.total,
             seconds=time.perf_counter() - self.started,
-            strength=self.options.strength,
+            amounts={
+                name: getattr(self.options, name) for name in ("strength", "colour", "detail")
+            },
             format=self.options.format,
         )
-        if self.options.report:
-            write_report(report, self.options.report)
-        return report
+
+    def _write(self, report: dict[str, Any]) -> bool:
+        """Write the report where ``--report`` says; whether that went well."""
+        try:
+            if self.options.report:
+                write_report(report, self.options.report)
+        except OSError as error:
+            complain(_not_written(self.options.report, error))
+            return False
+        return True
+
+
+def _not_written(report: Path, error: OSError) -> str:
+    return f"--report {report} cannot be written ({reason(error)}); name another file."
 
 
 def _say_hints(models: "Models", photos: Sequence[dict[str, Any]]) -> None:

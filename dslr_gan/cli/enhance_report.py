@@ -50,7 +50,7 @@ def make_report(
     interrupted: bool,
     planned: int,
     seconds: float,
-    strength: float,
+    amounts: Mapping[str, float],
     format: str | None,
 ) -> dict[str, Any]:
     """Give what ``--report`` writes.
@@ -61,7 +61,7 @@ def make_report(
         interrupted: Whether the run ended early.
         planned: How many photos there were to enhance.
         seconds: Of the whole run.
-        strength: As it was asked for.
+        amounts: Strength, colour and detail, as they were asked for.
         format: As it was asked for; None where the photos kept theirs.
     """
     from dslr_gan.enhance.batch import STATES
@@ -75,7 +75,7 @@ def make_report(
         "seconds": round(seconds, 3),
         "seconds_per_photo": round(seconds / made, 3) if made else None,
         "models": list(dict.fromkeys(photo["model"] for photo in photos if photo["model"])),
-        "strength": strength,
+        **amounts,
         "format": format,
         "problems": found.problems,
         "passed_over": dict(sorted(found.passed_over.items())),

@@ -5,7 +5,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from dslr_gan.cli.common import complain, standard_output_full
+from dslr_gan.cli.common import complain, hub_options, standard_output_full
 from dslr_gan.cli.interrupts import removed_at_the_latest
 from dslr_gan.errors import DslrGanError
 from dslr_gan.files import is_address
@@ -36,7 +36,7 @@ def enhance_stream(options: argparse.Namespace) -> int:
             source.write_bytes(_read())
         models = Models(
             options.model,
-            revision=options.revision,
+            **hub_options(options),
             tile=options.tile,
             device=options.device,
             precision=options.precision,
@@ -45,6 +45,8 @@ def enhance_stream(options: argparse.Namespace) -> int:
         enhancing = Enhancing(
             models,
             strength=options.strength,
+            colour=options.colour,
+            detail=options.detail,
             format=options.format,
             max_megapixels=options.max_megapixels or MAX_MEGAPIXELS,
             history=options.history,

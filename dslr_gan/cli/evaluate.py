@@ -3,6 +3,7 @@
 import argparse
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,15 +15,18 @@ from dslr_gan.cli.common import (
     Commands,
     add_command,
     add_loading,
+    hub_options,
     model_option,
+    pairs_option,
     path_option,
+    place_option,
 )
 from dslr_gan.cli.progress import STDERR
 from dslr_gan.errors import DslrGanError
 from dslr_gan.files import written_whole
+from dslr_gan.models.phones import PHONES
 
 if TYPE_CHECKING:
-    from dslr_gan.data.decode import Rows
     from dslr_gan.enhance.enhancer import PhotoEnhancer
 
 FILES = ("json", "markdown", "figure")
@@ -36,24 +40,43 @@ def add(commands: Commands) -> None:
         _run,
         "Score models on pairs of a phone photo and a DSLR photo: PSNR, SSIM, MS-SSIM, FLIP, "
         "colour shift, noise amplification; each with its 95 % interval over the pairs.",
-        f"{PROGRAM} evaluate --model runs/vdsr/generator=VDSR --model iphone=ours "
-        "--pairs dped/iphone --figure panels.png",
+        f"{PROGRAM} evaluate --pairs dped/iphone --model runs/vdsr/generator=VDSR "
+        "--model iphone=ours --figure panels.png",
     )
     command.add_argument(
         "--model",
         action="append",
         type=model_option,
-        metavar="NAME[=LABEL]",
-        help=f"{KNOWN_MODELS}; may be given several times, and with what the tables are to call "
-        "it (default: iphone)",
+        metavar="[PHONE:]NAME[=LABEL]",
+        help=f"{KNOWN_MODELS}; may be given several times, for the pairs of one phone alone, and "
+        "with what the tables are to call it (default: the phone's bundled model, else iphone)",
     )
     command.add_argument(
         "--pairs",
         required=True,
-        type=model_option,
+        action="append",
+        type=pairs_option,
         metavar="PAIRS",
         help="a folder with one sub-folder of phone photos and one called canon, same file names; "
-        "DPED's, such as dped/iphone; what `prepare` wrote; or a Hub dataset owner/name",
+        "DPED's, such as dped/iphone; what `prepare` wrote; or a Hub dataset owner/name; may be "
+        "given several times, once for each phone",
+    )
+    command.add_argument(
+        "--photos",
+        action="append",
+        type=place_option,
+        default=[],
+        metavar="[PHONE:]FOLDER",
+        help="whole photos that the patches were cut from, as photos.json in the folder of the "
+        "pairs says: scores the models as they are used, too, on the whole photo",
+    )
+    command.add_argument(
+        "--scenes",
+        type=int,
+        nargs="+",
+        default=[],
+        metavar="N",
+        help="score only the pairs of these scenes, as photos.json says",
     )
     command.add_argument(
         "--columns",
@@ -63,7 +86,11 @@ def add(commands: Commands) -> None:
         help="columns of a dataset that hold the two pictures (default: phone dslr)",
     )
     command.add_argument(
-        "--phone", metavar="NAME", help="whose photos they are, for Table I (default: their folder)"
+        "--phone",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="whose photos they are, for each --pairs (default: their folder)",
     )
     command.add_argument(
         "--json", type=path_option, metavar="FILE", help="write the scores here, too"
@@ -94,40 +121,60 @@ def add(commands: Commands) -> None:
 
 def _run(options: argparse.Namespace) -> int:
     _check(options)
-    names = labelled(options.model or ["iphone"])
 
     from dslr_gan.enhance.enhancer import PhotoEnhancer
-    from dslr_gan.evaluation.evaluate import evaluate, figure, open_rows
-    from dslr_gan.evaluation.table import to_markdown
+    from dslr_gan.evaluation.panels import ScoredPairs, figure_of_phones
+    from dslr_gan.evaluation.phones import open_phones
+    from dslr_gan.evaluation.table import to_json, to_markdown, to_text
     from dslr_gan.metrics.vgg import VGGFeatures
 
-    rows = open_rows(options.pairs, columns=tuple(options.columns))
+    phones = open_phones(
+        options.pairs,
+        columns=tuple(options.columns),
+        phones=options.phone,
+        photos=options.photos,
+        scenes=options.scenes,
+    )
+    names = labelled(options.model, [each.phone for each in phones])
     vgg = None if options.vgg_weights is None else VGGFeatures.from_file(options.vgg_weights)
     enhancers = {
-        label: PhotoEnhancer.from_pretrained(
-            name, revision=options.revision, tile=options.tile, device=options.device
+        name: PhotoEnhancer.from_pretrained(
+            name, **hub_options(options), tile=options.tile, device=options.device
         )
-        for label, name in names.items()
+        for name in dict.fromkeys(name for models in names.values() for name in models.values())
     }
-    with tqdm(total=len(rows), delay=1, unit="pair", desc="evaluating", file=STDERR) as bar:
-        scores = evaluate(enhancers, rows, vgg=vgg, progress=lambda *_: bar.update())
-    sys.stdout.write(scores.table())
-    for label, enhancer in enhancers.items():
-        sys.stdout.write(f"{label}: {enhancer.source}\n")
-    if options.json is not None:
-        _write(options.json, lambda path: path.write_text(scores.to_json(), encoding="utf-8"))
-    if options.markdown is not None:
-        page = to_markdown(
-            scores,
-            phone=options.phone or phone_of(rows),
-            pairs=options.pairs,
-            sources=_sources(enhancers),
-        )
-        _write(options.markdown, lambda path: path.write_text(page, encoding="utf-8"))
+    models = {
+        phone: {label: enhancers[name] for label, name in chosen.items()}
+        for phone, chosen in names.items()
+    }
+    results = []
+    for each in phones:
+        with tqdm(delay=1, unit="pair", desc=f"evaluating {each.phone}", file=STDERR) as bar:
+            sources = _sources(models[each.phone])
+            results.append(
+                each.score(models[each.phone], sources=sources, vgg=vgg, progress=_shown_by(bar))
+            )
+    sys.stdout.write(to_text(results))
+    for file, write in ((options.json, to_json), (options.markdown, to_markdown)):
+        if file is not None:
+            _write(file, partial(Path.write_text, data=write(results), encoding="utf-8"))
     if options.figure is not None:
-        picture = figure(enhancers, rows, scores, options.figure_pairs)
-        _write(options.figure, picture.save)
+        scored = [
+            ScoredPairs(each.phone, models[each.phone], each.rows, result.scores)
+            for each, result in zip(phones, results, strict=True)
+        ]
+        _write(options.figure, figure_of_phones(scored, options.figure_pairs).save)
     return 0
+
+
+def _shown_by(bar: tqdm) -> Callable[[int, int], None]:
+    """What shows progress on a bar: done and in all, which begins anew for whole photos."""
+
+    def show(done: int, total: int) -> None:
+        bar.total = total
+        bar.update(done - bar.n)
+
+    return show
 
 
 def _check(options: argparse.Namespace) -> None:
@@ -147,46 +194,46 @@ def _check(options: argparse.Namespace) -> None:
         raise DslrGanError(f"{', '.join(f'--{name}' for name in FILES)} must name different files.")
 
 
-def labelled(given: Sequence[str]) -> dict[str, str]:
-    """Separate the names of models from their labels.
+def labelled(given: Sequence[str] | None, phones: Sequence[str]) -> dict[str, dict[str, str]]:
+    """Separate the names of models from their labels, phone by phone.
 
     Args:
-        given: ``NAME`` or ``NAME=LABEL`` for each model; a file or folder whose own name contains
-            an equals sign is a name as a whole.
+        given: ``NAME``, ``NAME=LABEL``, and either for one phone, ``PHONE:NAME=LABEL``; a file or
+            folder whose own name contains these signs is a name as a whole. None for the default.
+        phones: Whose pairs are scored.
 
     Returns:
-        Names by labels, in their order.
+        Names by labels, in their order, of each phone.
 
     Raises:
-        DslrGanError: If a label is empty, one of the tables' own rows, or given twice.
+        DslrGanError: If a label is empty, one of the tables' own rows, or given twice, or a phone
+            has no model, or there are no pairs of it.
     """
-    names: dict[str, str] = {}
-    for text in given:
-        name, equals, label = text.rpartition("=")
-        if not equals or _exists(text):
-            name, label = text, text
-        if not name or not label.strip():
-            raise DslrGanError(f"--model {text}: say NAME, or NAME=LABEL.")
-        if label in ("input", "dslr"):
-            raise DslrGanError(f"--model {text}: {label} is a row of its own; take another label.")
-        if label in names:
-            raise DslrGanError(f"--model {text}: {label} was given twice; label one with =LABEL.")
-        names[label] = name
-    return names
+    from dslr_gan.evaluation.phones import exists, for_phones
 
-
-def phone_of(rows: "Rows") -> str:
-    """The name of the folder that holds the phone's pictures; ``phone`` where there is none."""
-    stored = rows[0]["phone"]
-    path = stored.get("path") if isinstance(stored, Mapping) else None
-    return Path(path or "").parent.name or "phone"
-
-
-def _exists(text: str) -> bool:
-    try:
-        return Path(text).exists()
-    except OSError:  # too long for a name
-        return False
+    if not given:
+        given = [f"{phone}:{phone if phone in PHONES else 'iphone'}" for phone in phones]
+    found: dict[str, dict[str, str]] = {}
+    for phone, texts in for_phones(given, phones, "--model").items():
+        names = found[phone] = {}
+        for text in texts:
+            name, equals, label = text.rpartition("=")
+            if not equals or exists(text):
+                name, label = text, text
+            if not name or not label.strip():
+                raise DslrGanError(f"--model {text}: say NAME, or NAME=LABEL.")
+            if label in ("input", "dslr"):
+                raise DslrGanError(
+                    f"--model {text}: {label} is a row of its own; take another label."
+                )
+            if label in names:
+                raise DslrGanError(
+                    f"--model {text}: {label} was given twice; label one with =LABEL."
+                )
+            names[label] = name
+        if not names:
+            raise DslrGanError(f"--model: there is none for {phone}; name one.")
+    return found
 
 
 def _sources(enhancers: "Mapping[str, PhotoEnhancer]") -> dict[str, str]:

@@ -7,6 +7,8 @@ from dslr_gan.cli.common import (
     PROGRAM,
     Commands,
     add_command,
+    add_hub,
+    hub_options,
     model_option,
     path_option,
     say,
@@ -38,9 +40,7 @@ def add(commands: Commands) -> None:
         metavar="FILE.onnx",
         help="file for the network; a model that uses a context gets FILE.context.onnx, too",
     )
-    command.add_argument(
-        "--revision", metavar="R", help="branch, tag or commit of the model's Hub repository"
-    )
+    add_hub(command)
     command.add_argument(
         "--overwrite", action="store_true", help="replace files that exist already"
     )
@@ -54,7 +54,7 @@ def _run(options: argparse.Namespace) -> int:
     from dslr_gan.enhance.enhancer import PhotoEnhancer
     from dslr_gan.models.export import context_file, export_onnx
 
-    enhancer = PhotoEnhancer.from_pretrained(options.model, revision=options.revision, device="cpu")
+    enhancer = PhotoEnhancer.from_pretrained(options.model, device="cpu", **hub_options(options))
     network = enhancer.generator
     for file in (out, context_file(out)) if network.uses_context else (out,):
         if file.is_dir() or (file.exists() and not options.overwrite):

@@ -8,9 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
-from typing import NoReturn
-
-from dslr_gan.files import discard_unfinished
+from typing import Any, NoReturn
 
 STATUS = 130
 """The exit status after an interrupt, as shells expect it of Ctrl-C."""
@@ -24,8 +22,23 @@ ONE_INTERRUPT_S = 0.2
 _active: list[bool] = []
 """Not empty while :func:`interruptible` is in force."""
 
+_came: list[float] = []
+"""When the first signal came, in seconds of the monotonic clock, once one has come."""
+
+_before: dict[int, Any] = {}
+"""What the signals did before, by number."""
+
 _leftovers: list[Callable[[], object]] = []
 """What :func:`removed_at_the_latest` was given."""
+
+
+def end_quietly() -> None:
+    """End this process at once at the first signal, until :func:`interruptible` is in force.
+
+    For the imports of a process that has not begun its work: Python would show a traceback.
+    """
+    for number in _heeded():
+        signal.signal(number, lambda *_: os._exit(STATUS))
 
 
 @contextmanager
@@ -39,29 +52,32 @@ def interruptible() -> Iterator[None]:
     if _active or threading.current_thread() is not threading.main_thread():
         yield
         return
-    parent, first = os.getpid(), 0.0
+    parent = os.getpid()
+    _came.clear()
 
     def interrupt(number: int, frame: FrameType | None) -> None:
-        nonlocal first
         if os.getpid() != parent:  # a fork has none of the work, and leaves the files alone
             os._exit(128 + number)
-        if not first:
-            first = time.monotonic()
+        if not _came:
+            _came.append(time.monotonic())
             raise KeyboardInterrupt
-        if time.monotonic() - first > ONE_INTERRUPT_S:
+        if time.monotonic() - _came[0] > ONE_INTERRUPT_S:
             _end_at_once()
 
-    before = {}
-    for number in (getattr(signal, name) for name in SIGNALS if hasattr(signal, name)):
-        if signal.getsignal(number) not in (signal.SIG_IGN, None):
-            before[number] = signal.signal(number, interrupt)
+    for number in _heeded():
+        _before[number] = signal.signal(number, interrupt)
     _active.append(True)
     try:
         yield
     finally:
         _active.clear()
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        while _before:
+            signal.signal(*_before.popitem())
+
+
+def interrupted() -> bool:
+    """Whether a signal has come in the block of :func:`interruptible` that is in force, or last."""
+    return bool(_came)
 
 
 @contextmanager
@@ -78,18 +94,30 @@ def removed_at_the_latest(remove: Callable[[], object]) -> Iterator[None]:
 def end_process(status: int) -> NoReturn:
     """End this process with a status, inside of :func:`interruptible`.
 
-    After an interrupt Python's own clean-up is left out: another Ctrl-C would abort it.
+    After an interrupt Python's own clean-up is left out: another Ctrl-C would abort it. Otherwise a
+    signal during that clean-up ends it, and changes nothing: the work is done.
     """
     if status == STATUS:
         for stream in (sys.stdout, sys.stderr):
             with suppress(OSError, ValueError):
                 stream.flush()
         os._exit(status)
+    for number in list(_before):
+        signal.signal(number, lambda *_: os._exit(status))
+    _before.clear()  # so they stay
     sys.exit(status)
+
+
+def _heeded() -> list[int]:
+    """The signals that are not ignored."""
+    numbers = [getattr(signal, name) for name in SIGNALS if hasattr(signal, name)]
+    return [each for each in numbers if signal.getsignal(each) not in (signal.SIG_IGN, None)]
 
 
 def _end_at_once() -> None:
     """End this process without waiting for its threads, which may compute for long."""
+    from dslr_gan.files import discard_unfinished  # late: an interrupt may come before it is here
+
     discard_unfinished()
     for remove in reversed(_leftovers):
         with suppress(OSError):

@@ -24,8 +24,8 @@ def _run(_: argparse.Namespace) -> int:
         sys.stdout.write(f"  Hub: {_hub_line(phone)}\n  bundled: {_bundled_line(phone)}\n")
     sys.stdout.write(
         "auto: with enhance, by the maker of each photo's camera\n"
-        "any other: --model owner/name, a Hub repository (--revision picks a branch, tag or "
-        "commit),\n  or --model DIR, a folder with config.json and model.safetensors\n"
+        "any other: --model owner/name, a Hub repository (owner/name@REVISION picks a branch, tag "
+        "or commit),\n  or --model DIR, a folder with config.json and model.safetensors\n"
     )
     return 0
 

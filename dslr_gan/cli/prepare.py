@@ -7,7 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dslr_gan.cli.common import PROGRAM, Commands, add_command, complain, make_source, path_option
-from dslr_gan.cli.prepare_teacher import add_targets, add_teacher, run_with_targets
+from dslr_gan.cli.prepare_teacher import (
+    add_seen,
+    add_targets,
+    add_teacher,
+    run_with_targets,
+    seen_option,
+)
 from dslr_gan.cli.progress import progress_bar
 from dslr_gan.errors import DslrGanError
 from dslr_gan.files import from_home
@@ -30,12 +36,17 @@ def add(commands: Commands) -> None:
         "prepare",
         _run,
         "Make training pairs from photos: by aligning a phone's with a DSLR's (--phone, --dslr), "
-        "with a published generator as the teacher, or with targets made patch by patch on a grid.",
+        "with a published generator as the teacher, with targets made patch by patch on a grid, or "
+        "with what other phones saw of the same scenes.",
         f"{PROGRAM} prepare --phone phone/ --dslr camera/ --out pairs/mine\n"
         f"  {PROGRAM} prepare photos/ --teacher dped_sony_12_64.safetensors --out pairs/sony\n"
-        f"  {PROGRAM} prepare photos/ --targets enhanced/ --grid 100 --out pairs/grid",
+        f"  {PROGRAM} prepare photos/ --targets enhanced/ --grid 100 --out pairs/grid\n"
+        f"  {PROGRAM} prepare photos/ --student iphone --seen-by photos_sony=sony --out pairs/seen",
     )
     command.description = f"{command.description}\n\n{_ALIGNED}"
+    kinds = ("--phone DIR --dslr DIR", "--teacher FILE", "--targets DIR", "--seen-by DIR=MODEL")
+    usages = [f"{PROGRAM} prepare [-h] {kind} --out DIR [OPTIONS]" for kind in kinds]
+    command.usage = "\n       ".join([usages[0], *(f"{usage} IN ..." for usage in usages[1:])])
     command.add_argument(
         "inputs",
         nargs="*",
@@ -57,9 +68,18 @@ def add(commands: Commands) -> None:
         metavar="DIR",
         help="folder with a target of each photo's name",
     )
+    kind.add_argument(
+        "--seen-by",
+        type=seen_option,
+        action="append",
+        metavar="DIR=MODEL",
+        help="folder with another phone's photos of the same scenes, and the model that enhances "
+        "them; the scene is the number that a name ends in; repeat it for several phones",
+    )
     _add_aligned(command.add_argument_group("with --phone"))
     add_teacher(command.add_argument_group("with --teacher"))
-    add_targets(command.add_argument_group("with --targets"))
+    add_targets(command.add_argument_group("with --targets or --seen-by"))
+    add_seen(command.add_argument_group("with --seen-by"))
     command.add_argument(
         "--seed",
         type=int,
@@ -131,12 +151,13 @@ _MEANT_FOR = {
         *("teacher_name", "teacher_terms", "teacher_url"),
     ),
     "--targets": ("grid", "blend_with", "teacher_name", "teacher_terms", "teacher_url"),
+    "--seen-by": ("student", "grid", "teacher_terms", "teacher_url"),
 }
 _COUNTS = ("crop", "per_photo", "grid")
 
 
 def _run(options: argparse.Namespace) -> int:
-    kind = next(flag for flag in _MEANT_FOR if getattr(options, flag[2:]) is not None)
+    kind = next(flag for flag in _MEANT_FOR if getattr(options, _name(flag)) is not None)
     _check_meant(options, kind)
     if kind == "--phone":
         return _run_aligned(options)
@@ -145,6 +166,10 @@ def _run(options: argparse.Namespace) -> int:
             options.misunderstood("the following arguments are required: IN")
         return 2
     return run_with_targets(options)
+
+
+def _name(flag: str) -> str:
+    return flag.removeprefix("--").replace("-", "_")
 
 
 def _check_meant(options: argparse.Namespace, kind: str) -> None:
@@ -171,6 +196,8 @@ def _check_meant(options: argparse.Namespace, kind: str) -> None:
         raise DslrGanError(f"--{flag} has no meaning with --whole; leave one of them out.")
     if kind == "--phone" and options.dslr is None:
         raise DslrGanError("--phone needs --dslr, the folder with the DSLR's photos; name it.")
+    if kind == "--seen-by" and options.student is None:
+        raise DslrGanError("--seen-by needs --student, a model of the phone itself; name it.")
     if options.private and options.push_to_hub is None:
         raise DslrGanError("--private has no meaning without --push_to_hub; leave it out.")
 
@@ -179,12 +206,13 @@ def _check_meant(options: argparse.Namespace, kind: str) -> None:
 
 
 def _run_aligned(options: argparse.Namespace) -> int:
-    from dslr_gan.hub import check_push, check_repo_id
-    from dslr_gan.prepare.dataset import push_dataset
+    from dslr_gan.hub import Target, check_push, check_repo_id
     from dslr_gan.prepare.matching import pairs_by_name, pairs_by_table
     from dslr_gan.prepare.one_pair import CutSettings
     from dslr_gan.prepare.pipeline import prepare_photos, work_folder
+    from dslr_gan.prepare.publishing import push_dataset
 
+    target = Target(repo_id=options.push_to_hub or "", repo_type="dataset", private=options.private)
     if options.push_to_hub is not None:  # before the work, not after it
         check_repo_id(options.push_to_hub, "me/my-pairs")
     patch = 100 if options.patch is None else options.patch
@@ -199,7 +227,7 @@ def _run_aligned(options: argparse.Namespace) -> int:
     else:
         pairs = pairs_by_table(options.csv, options.phone, options.dslr)
     if options.push_to_hub is not None:
-        check_push(options.push_to_hub, repo_type="dataset", private=options.private)
+        check_push(target)
     try:
         with progress_bar(len(pairs), "pair") as progress:
             prepared = prepare_photos(
@@ -222,8 +250,10 @@ def _run_aligned(options: argparse.Namespace) -> int:
         raise
     _summarize(prepared, options.out)
     if options.push_to_hub is not None:
-        address = push_dataset(options.out, options.push_to_hub, private=options.private)
-        sys.stdout.write(f"pushed to {address}\n")
+        pushed = push_dataset(options.out, target)
+        sys.stdout.write(f"pushed to {pushed.repository}\n")
+        for note in pushed.notes:
+            complain(note)
     return 1 if any(outcome.unreadable for outcome in prepared.outcomes) else 0
 
 

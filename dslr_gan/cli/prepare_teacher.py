@@ -1,9 +1,17 @@
-"""``prepare`` with a teacher's results as targets, or with targets made on a grid."""
+"""``prepare`` with a teacher's results as targets, or with targets from elsewhere."""
 
 import argparse
 import sys
+from pathlib import Path
 
-from dslr_gan.cli.common import find_photos, make_source, path_option
+from dslr_gan.cli.common import (
+    complain,
+    find_photos,
+    make_source,
+    model_option,
+    path_option,
+    place_option,
+)
 from dslr_gan.cli.progress import progress_bar
 
 
@@ -43,11 +51,37 @@ def add_targets(group: argparse._ArgumentGroup) -> None:
     )
 
 
+def add_seen(group: argparse._ArgumentGroup) -> None:
+    """Add the options of targets from other phones."""
+    group.add_argument(
+        "--student",
+        type=model_option,
+        metavar="MODEL",
+        help="model of the phone itself, whose results are mixed into the targets",
+    )
+
+
+def seen_option(text: str) -> tuple[Path, str]:
+    """The type of an option that names a folder of photos and the model that enhances them.
+
+    Raises:
+        argparse.ArgumentTypeError: If one of the two is missing, or an address.
+    """
+    folder, equals, model = place_option(text).rpartition("=")
+    if not (folder and equals):
+        raise argparse.ArgumentTypeError(
+            f"{text} must name a folder and a model, such as photos_sony=sony"
+        )
+    return Path(folder), model_option(model)
+
+
 def run_with_targets(options: argparse.Namespace) -> int:
     """Prepare pairs whose targets are a teacher's results or were made on a grid."""
     photos, failed = find_photos(options.inputs)
     if failed:
         return 1
+    if options.seen_by:
+        return _run_seen(options, photos)
 
     from dslr_gan.prepare.teacher import prepare_grid, prepare_teacher
 
@@ -83,5 +117,37 @@ def run_with_targets(options: argparse.Namespace) -> int:
                 teacher=teacher,
                 progress=progress,
             )
+    sys.stdout.write(f"{count} pairs in {options.out}\n")
+    return 0
+
+
+def _run_seen(options: argparse.Namespace, photos: list[Path]) -> int:
+    """Prepare pairs whose targets are what other phones saw."""
+    from dslr_gan.enhance.enhancer import PhotoEnhancer
+    from dslr_gan.prepare.other_phones import OtherPhone, prepare_seen
+    from hub_card import Source
+
+    student = PhotoEnhancer.from_pretrained(options.student)
+    others = []
+    for folder, model in options.seen_by:
+        source = Source(
+            name=f"photos of {folder.name}, enhanced by {Path(model).name}",
+            gave="",
+            terms=options.teacher_terms,
+            url=options.teacher_url,
+            dataset_id=None,
+        )
+        others.append(OtherPhone(folder, PhotoEnhancer.from_pretrained(model).enhance, source))
+    with progress_bar(len(photos), "photo") as progress:
+        count = prepare_seen(
+            photos,
+            others,
+            student.enhance,
+            options.out,
+            grid=100 if options.grid is None else options.grid,
+            source=make_source("photos", options.name, options.terms, options.url),
+            progress=progress,
+            report=complain,
+        )
     sys.stdout.write(f"{count} pairs in {options.out}\n")
     return 0

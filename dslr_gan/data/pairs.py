@@ -9,7 +9,7 @@ import hashlib
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +49,10 @@ class PairSource:
     provenance: Provenance
     """Where they come from, counted where that is known."""
     fingerprint: str
-    """Identifies these pairs wherever they are: of names and sizes, or the Hub's commit."""
+    """Identifies these pairs wherever they are: of the pictures' names, of a dataset's files with
+    their sizes, or the Hub's commit."""
+    files: list[str] = field(default_factory=list)
+    """Of pictures in folders: a line of a name, a space and a size for each."""
 
 
 def open_pairs(
@@ -95,7 +98,14 @@ def open_pairs(
                 f"there is no folder {name}, and it is not a Hub dataset either; "
                 "a Hub id looks like owner/name."
             )
-        return _open_hub(str(name), revision, columns, streaming)
+        try:
+            return _open_hub(str(name), revision, columns, streaming)
+        except HubError as error:  # what looks like an id may have been meant as a folder
+            absent = f"there is no folder {name}"
+            if str(error).startswith(absent):
+                raise
+            message = f"{absent}, nor was it read from the Hub: {error}"
+            raise type(error)(message, error.cause, error.advice) from error
     if revision is not None:
         raise DslrGanError(
             f"{name} is a folder and has no revision {revision!r}; leave the revision out."
@@ -131,7 +141,9 @@ def _open_pairs_folder(folder: Path, name: str, streaming: bool) -> PairSource:
     known = provenance(folder, len(train))
     if streaming:
         train = train.to_iterable_dataset(min(STREAM_SHARDS, len(train)))
-    return PairSource(name, train, rows.get("test"), known, fingerprint(listing))
+    # Not of the sizes: a picture that was repaired is still the one that a run goes on with.
+    mark = fingerprint(line.rpartition(" ")[0] for line in listing)
+    return PairSource(name, train, rows.get("test"), known, mark, sorted(listing))
 
 
 def _listing(folder: Path, names: set[str], prefix: str) -> Iterator[str]:

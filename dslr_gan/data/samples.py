@@ -7,7 +7,9 @@ import numpy as np
 from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
+from dslr_gan.data.contexts import PhotoContexts, turned
 from dslr_gan.data.decode import Rows, check_room, read_pair
+from dslr_gan.data.places import pair_names
 from dslr_gan.errors import DslrGanError
 from dslr_gan.models.context import summarize
 from dslr_gan.photo import to_tensor
@@ -34,6 +36,8 @@ class PatchPairs(Dataset):
         seed: Any whole number from 0.
         with_summary: Whether samples have a ``summary``, which only networks with context need
             and which takes longer than all the rest of a sample whose pictures are decoded.
+        contexts: For each dataset the photos that its patches were cut from, or ``None`` where
+            they are unknown: then each picture is its own context.
 
     Raises:
         DslrGanError: If there is no pair, or a weight is not positive.
@@ -47,6 +51,7 @@ class PatchPairs(Dataset):
         size: int = 100,
         seed: int = 0,
         with_summary: bool = True,
+        contexts: Sequence[PhotoContexts | None] | None = None,
     ) -> None:
         lengths = [len(rows) for rows in datasets]
         if not lengths or min(lengths) < 1:
@@ -57,6 +62,11 @@ class PatchPairs(Dataset):
         self.size = size
         self.seed = seed
         self.with_summary = with_summary
+        self.contexts = list(contexts) if contexts is not None else [None] * len(lengths)
+        self._names = [
+            pair_names(rows) if known is not None else []
+            for rows, known in zip(datasets, self.contexts, strict=True)
+        ]
         self._counts = _shares(lengths, weights if weights is not None else lengths)
         self._kept: dict[tuple[int, int], tuple[np.ndarray, np.ndarray]] = {}
         self._room = KEPT_BYTES
@@ -86,8 +96,13 @@ class PatchPairs(Dataset):
         Raises:
             DslrGanError: As :func:`read_pair`, or if the pictures are smaller than a patch.
         """
-        phone, dslr = self._pair(*self.locate(number))
-        return cut_sample(phone, dslr, self.size, [self.seed, number], self.with_summary)
+        place, row = self.locate(number)
+        phone, dslr = self._pair(place, row)
+        contexts = self.contexts[place] if self.with_summary else None
+        around = None
+        if contexts is not None:
+            around = contexts, self._names[place][row]
+        return cut_sample(phone, dslr, self.size, [self.seed, number], self.with_summary, around)
 
     def _pair(self, place: int, row: int) -> tuple[np.ndarray, np.ndarray]:
         """A pair's pixels, decoded once while there is room to keep them."""
@@ -143,7 +158,12 @@ class BatchNumbers(Sampler[list[int]]):
 
 
 def cut_sample(
-    phone: np.ndarray, dslr: np.ndarray, size: int, seed: Sequence[int], with_summary: bool
+    phone: np.ndarray,
+    dslr: np.ndarray,
+    size: int,
+    seed: Sequence[int],
+    with_summary: bool,
+    around: tuple[PhotoContexts, str] | None = None,
 ) -> dict[str, Tensor]:
     """Cut a training sample out of a pair, flipped and turned at random.
 
@@ -153,22 +173,28 @@ def cut_sample(
         size: Side of the square patches in pixels.
         seed: Decides the corner, the flip and the quarter turns.
         with_summary: Whether to describe the whole phone picture too.
+        around: The photos that pairs were cut from, and the name of this pair; ``None`` where
+            the phone picture is the whole photo.
 
     Returns:
         ``phone`` and ``dslr``, each ``(3, size, size)`` in [0, 1], and where asked ``summary``,
-        ``(9, 32, 32)``: :func:`summarize` of the whole phone picture that the patch was cut from.
+        ``(9, 32, 32)``: :func:`summarize` of the whole phone picture that the patch was cut from,
+        or of what :meth:`PhotoContexts.summary` takes of the photo around it.
     """
     rng = np.random.default_rng(seed)
     top, left = (int(rng.integers(side - size + 1)) for side in phone.shape[:2])
     flip, turns = bool(rng.integers(2)), int(rng.integers(4))
 
-    def turned(picture: np.ndarray) -> Tensor:
-        return to_tensor(np.rot90(picture[:, ::-1] if flip else picture, turns))[0]
-
     window = slice(top, top + size), slice(left, left + size)
-    sample = {"phone": turned(phone[window]), "dslr": turned(dslr[window])}
-    if with_summary:
-        sample["summary"] = summarize(turned(phone)[None])[0]
+    sample = {
+        side: to_tensor(turned(picture[window], flip, turns))[0]
+        for side, picture in (("phone", phone), ("dslr", dslr))
+    }
+    if with_summary and around is not None:
+        contexts, name = around
+        sample["summary"] = contexts.summary(name, phone, rng, flip, turns)
+    elif with_summary:
+        sample["summary"] = summarize(to_tensor(turned(phone, flip, turns)))[0]
     return sample
 
 

@@ -6,7 +6,7 @@ same one. It keeps whole photos together, where it is known which one a patch is
 
 import hashlib
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 import datasets
@@ -15,6 +15,7 @@ import pyarrow.compute
 
 from dslr_gan.data.decode import Rows
 from dslr_gan.data.pairs import PHOTO, PairSource, fingerprint
+from dslr_gan.data.places import Places, pair_names, rows_of_scenes
 from dslr_gan.errors import DslrGanError
 
 
@@ -56,10 +57,12 @@ def hold_out(source: PairSource, share: float, seed: int) -> PairSource:
             f"{source.name} has a single {kind}, and none to validate on; "
             "name some with --validation_pairs."
         )
-    return _divided(source, train, chosen, f"{share} {seed}")
+    return _divided(source, train, names, chosen, f"{share} {seed}")
 
 
-def fold(source: PairSource, number: int, count: int) -> PairSource:
+def fold(
+    source: PairSource, number: int, count: int, scenes: Mapping[str, int] | None = None
+) -> PairSource:
     """Set one of several equal parts of all pairs aside to validate on: cross-validation.
 
     Pairs that came to train and to test with are joined, then divided as by :func:`hold_out`:
@@ -70,33 +73,105 @@ def fold(source: PairSource, number: int, count: int) -> PairSource:
         source: Pairs by number.
         number: Which part is set aside, from 1 to ``count``.
         count: How many parts there are, from 2.
+        scenes: Keeps the pairs of a scene together: its number by the pairs' file names without
+            suffix. Pairs that it leaves out go by themselves.
 
     Returns:
         The same pairs, divided anew.
 
     Raises:
-        DslrGanError: If they are a stream, or fewer than the parts.
+        DslrGanError: If they are a stream, or fewer than the parts, or no scene is known.
     """
     if isinstance(source.train, datasets.IterableDataset):
         raise DslrGanError(f"{source.name} is a stream, which cannot be divided for --fold.")
     rows = source.train if source.test is None else _joined(source.train, source.test)
-    order = _ordered(set(_names(rows)), 0)
+    names, how = _names(rows), f"fold {number}/{count}"
+    if scenes is not None:
+        known = [scenes.get(name) for name in pair_names(rows)]
+        if not any(scene is not None for scene in known):
+            raise DslrGanError(f"of no pair of {source.name} the scene is known; fold by pair.")
+        names = [
+            name if scene is None else f"scene {scene}"
+            for name, scene in zip(names, known, strict=True)
+        ]
+        how += f" by scene {sorted(scenes.items())}"
+    order = _ordered(set(names), 0)
     if len(order) < count:
         raise DslrGanError(
             f"{source.name} cannot be divided into {count} parts: it has {len(order)} pairs or "
             "photos that pairs are from; take fewer parts."
         )
-    return _divided(source, rows, set(order[number - 1 :: count]), f"fold {number}/{count}")
+    return _divided(source, rows, names, set(order[number - 1 :: count]), how)
 
 
-def _divided(source: PairSource, rows: Rows, chosen: set[str], how: str) -> PairSource:
+def leave_out(source: PairSource, places: Places, scenes: set[int]) -> PairSource:
+    """Take the pairs of some scenes out of those to train on.
+
+    Args:
+        source: Pairs by number.
+        places: Says which scene each pair shows; pairs of unknown scenes stay.
+        scenes: The numbers of the scenes.
+
+    Returns:
+        The same pairs but for those; the test pairs are what they were.
+
+    Raises:
+        DslrGanError: If no training pair is left.
+    """
+    out = set(rows_of_scenes(source.train, places, scenes))
+    kept = [row for row in range(len(source.train)) if row not in out]
+    if not kept:
+        raise DslrGanError(
+            f"{source.name} shows nothing but the scenes that are left out; leave out fewer."
+        )
+    named = ", ".join(map(str, sorted(scenes)))
+    gave = f"{len(kept)} pairs; those of the scenes {named} are left out"
+    counted = replace(source.provenance, data=replace(source.provenance.data, gave=gave))
+    return replace(
+        source,
+        train=select_rows(source.train, kept),
+        provenance=counted,
+        fingerprint=fingerprint([source.fingerprint, f"without {named}"]),
+    )
+
+
+def _divided(
+    source: PairSource, rows: Rows, names: Sequence[str], chosen: set[str], how: str
+) -> PairSource:
     """All rows of a source, those whose names were chosen to validate on."""
-    held = np.fromiter((name in chosen for name in _names(rows)), dtype=bool, count=len(rows))
-    kept, test = (_select(rows, np.flatnonzero(part)) for part in (~held, held))
+    held = np.fromiter((name in chosen for name in names), dtype=bool, count=len(rows))
+    kept, test = (select_rows(rows, np.flatnonzero(part)) for part in (~held, held))
     gave = f"{len(kept)} pairs; {len(test)} more validate"
     counted = replace(source.provenance, data=replace(source.provenance.data, gave=gave))
     mark = fingerprint([source.fingerprint, how])
-    return PairSource(source.name, kept, test, counted, mark)
+    return replace(source, train=kept, test=test, provenance=counted, fingerprint=mark)
+
+
+def limit(source: PairSource, count: int, seed: int) -> PairSource:
+    """Keep some of the training pairs, at random, the same ones everywhere.
+
+    Args:
+        source: Pairs by number.
+        count: How many at most, from 1.
+        seed: Any whole number from 0.
+
+    Raises:
+        DslrGanError: If they are a stream.
+    """
+    if isinstance(source.train, datasets.IterableDataset):
+        raise DslrGanError(
+            f"{source.name} is a stream, of which --max_train_samples cannot choose; train fewer "
+            "steps, or do not stream."
+        )
+    if len(source.train) <= count:
+        return source
+    gave = f"{count} of its {len(source.train)} training pairs"
+    return replace(
+        source,
+        train=sample_rows(source.train, count, seed),
+        provenance=replace(source.provenance, data=replace(source.provenance.data, gave=gave)),
+        fingerprint=fingerprint([source.fingerprint, f"{count} of them {seed}"]),
+    )
 
 
 def sample_rows(rows: Rows, limit: int, seed: int) -> Rows:
@@ -109,10 +184,11 @@ def sample_rows(rows: Rows, limit: int, seed: int) -> Rows:
     """
     if len(rows) <= limit:
         return rows
-    return _select(rows, np.sort(np.random.default_rng(seed).permutation(len(rows))[:limit]))
+    return select_rows(rows, np.sort(np.random.default_rng(seed).permutation(len(rows))[:limit]))
 
 
-def _select(rows: Rows, numbers: np.ndarray) -> Rows:
+def select_rows(rows: Rows, numbers: Sequence[int] | np.ndarray) -> Rows:
+    """Take some of the rows by their numbers, in that order."""
     if isinstance(rows, datasets.Dataset):
         return rows.select(numbers)
     return [rows[int(number)] for number in numbers]

@@ -4,10 +4,12 @@ import errno
 import hashlib
 import json
 import os
-import threading
 import time
+from _thread import get_ident, start_new_thread
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any
@@ -18,7 +20,7 @@ from dslr_gan.enhance.enhancer import PhotoEnhancer
 from dslr_gan.enhance.inputs import Job
 from dslr_gan.enhance.memory import lacks_memory
 from dslr_gan.enhance.photo_file import enhance_file
-from dslr_gan.enhance.resume import Record, State
+from dslr_gan.enhance.resume import Record, State, digest_of
 from dslr_gan.errors import DslrGanError, shown
 from dslr_gan.models.phones import DEFAULT, PHONES, Camera, Phone, camera_hint
 from dslr_gan.photo import MAX_MEGAPIXELS
@@ -141,6 +143,8 @@ class Enhancing:
 
     models: Models
     strength: float = 1.0
+    colour: float = 1.0
+    detail: float = 1.0
     format: str | None = None
     """Such as ``"png"``; None keeps the photo's."""
     overwrite: bool = False
@@ -184,11 +188,14 @@ class Enhancing:
         if before := self._done_before(job):
             return job.destination, before, "", Camera()
         _check_length(job)
+        photo = digest_of(job.source) if self.record else ""
         result = enhance_file(
             self.models.for_camera,
             job.source,
             job.destination,
             strength=self.strength,
+            colour=self.colour,
+            detail=self.detail,
             format=self.format,
             overwrite=self.overwrite,
             max_megapixels=self.max_megapixels,
@@ -199,16 +206,19 @@ class Enhancing:
         for text in result.notes:
             note(text)
         if self.record:
-            self.record.add(job.source, result.file, self._settings)
+            self.record.add(photo, result.file, self._settings)
         state = "copied" if result.copied else "enhanced"
         return result.file, state, result.model, result.camera
 
     @property
     def _settings(self) -> str:
         kept = self.format or "kept"
-        # Left out where it is on, as in the records of earlier versions.
+        # Left out where they are as ever, as in the records of earlier versions.
+        parted = f" colour {self.colour:g} detail {self.detail:g}"
+        parted = "" if (self.colour, self.detail) == (1, 1) else parted
         history = "" if self.history else " without history"
-        return f"{self.models.fingerprint} strength {self.strength:g} format {kept}{history}"
+        amounts = f"strength {self.strength:g}{parted}"
+        return f"{self.models.fingerprint} {amounts} format {kept}{history}"
 
     def _done_before(self, job: Job) -> str | None:
         """The state of a result that exists already; None where there is work to do."""
@@ -290,63 +300,81 @@ def enhance_all(
         workers: How many photos are worked on at the same time, from 1.
         progress: Called from the workers with (job, tiles done, tiles in all).
     """
-    stop = threading.Event()
-    # Queues without locks of Python's own: an interrupt within such a lock's methods can leave it
-    # taken, and a worker that needs it would wait for ever.
-    waiting: SimpleQueue[int | None] = SimpleQueue()  # None ends a worker
-    ended: SimpleQueue[int] = SimpleQueue()
-    outcomes: dict[int, Outcome | BaseException] = {}
-
-    def work(number: int) -> Outcome:
-        job = jobs[number]
-
-        def advance(done: int, tiles: int) -> None:
-            if stop.is_set():
-                raise _Stopped
-            progress(job, done, tiles)
-
-        return enhance(job, advance)
-
-    def serve() -> None:
-        while (number := waiting.get()) is not None and not stop.is_set():
-            try:
-                outcomes[number] = work(number)
-            except BaseException as error:  # noqa: BLE001 - raised in the thread that waits
-                outcomes[number] = error
-            ended.put(number)
-
-    numbers = iter(range(len(jobs)))
-    threads = [threading.Thread(target=serve, name=f"enhance_{n}") for n in range(workers)]
-    told: set[int] = set()
+    work = _Work(jobs, enhance, progress)
     try:
-        for thread in threads:
-            waiting.put(next(numbers, None))
-            thread.start()
-        while len(told) < len(jobs):
-            number = _next(ended)
-            told.add(number)
-            outcome = outcomes[number]
-            if isinstance(outcome, BaseException):
-                raise outcome
-            finished(number, outcome)
-            waiting.put(next(numbers, None))
+        for _ in range(workers):
+            start_new_thread(work.run, ())
+        while work.told < len(jobs) and not work.errors:
+            work.wait()
+            work.tell(finished)
+        for error in work.errors:
+            raise error
     finally:
-        stop.set()
-        for _ in threads:
-            waiting.put(None)
-        for thread in threads:
-            if thread.ident is not None:
-                thread.join()
-        for number in sorted(outcomes.keys() - told):  # none, unless it ends early
-            outcome = outcomes[number]
-            if not isinstance(outcome, BaseException):
-                finished(number, outcome)
+        work.stopped = True
+        while len(work.ended) < len(work.begun):  # soon, unless it ends early
+            work.wait()
+        work.tell(finished)
 
 
-def _next(numbers: SimpleQueue[int]) -> int:
-    """Wait for a number; by turns, since on some systems an interrupt comes only afterwards."""
-    while True:
+class _Work:
+    """Jobs that threads share, and what comes of them.
+
+    An interrupt may come anywhere in the main thread, also where it has just taken a lock. Of the
+    standard library's tools only those in C give theirs back then. A future, an event and the start
+    of a ``threading.Thread`` may not, and others would wait for it for ever: here is none of them.
+    """
+
+    def __init__(
+        self,
+        jobs: Sequence[Job],
+        enhance: Callable[[Job, Progress], Outcome],
+        progress: Callable[[Job, int, int], None],
+    ) -> None:
+        self.stopped = False
+        self.begun: list[int] = []
+        """The threads that have begun, by their identifiers."""
+        self.ended: list[int] = []
+        """Those that have come to their end."""
+        self.errors: list[BaseException] = []
+        """What was raised instead of an outcome."""
+        self.told = 0
+        """How many outcomes have been told."""
+        self._enhance, self._progress = enhance, progress
+        self._waiting = iter(list(enumerate(jobs)))  # no two threads get the same one
+        self._outcomes: list[tuple[int, Outcome]] = []
+        self._bell: SimpleQueue[None] = SimpleQueue()
+
+    def run(self) -> None:
+        """Do one job after the other."""
+        self.begun.append(get_ident())
         try:
-            return numbers.get(timeout=0.5)
-        except Empty:
-            continue
+            for number, job in self._waiting:
+                if self.stopped:
+                    break
+                outcome = self._enhance(job, partial(self._advance, job))
+                self._outcomes.append((number, outcome))
+                self._bell.put(None)
+        except _Stopped:
+            pass
+        except BaseException as error:
+            self.errors.append(error)
+        finally:
+            self.ended.append(get_ident())
+            self._bell.put(None)
+
+    def _advance(self, job: Job, done: int, tiles: int) -> None:
+        if self.stopped:
+            raise _Stopped
+        self._progress(job, done, tiles)
+
+    def wait(self) -> None:
+        """Wait until something has happened."""
+        # With a timeout, since on some systems an interrupt comes only after the waiting.
+        with suppress(Empty):
+            self._bell.get(timeout=0.5)
+
+    def tell(self, finished: Callable[[int, Outcome], None]) -> None:
+        """Tell the outcomes that are known and have not been told."""
+        while self.told < len(self._outcomes):
+            self.told += 1
+            finished(*self._outcomes[self.told - 1])

@@ -2,9 +2,11 @@
 
 import logging
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
@@ -12,9 +14,9 @@ from torch import Tensor
 from dslr_gan.enhance.forking import check_not_forked, compute_after_forks
 from dslr_gan.enhance.memory import keep_freed_memory, memory_error_message
 from dslr_gan.enhance.precision import ForwardTile, NetworkRunner
-from dslr_gan.enhance.tiling import Tile, plan_tiles, split_tile
-from dslr_gan.errors import DslrGanError
-from dslr_gan.models.context import summarize_in_parts
+from dslr_gan.enhance.tiling import Tile, blur_reach, blurred, plan_tiles, split_tile
+from dslr_gan.errors import DslrGanError, InputError
+from dslr_gan.hub import TIMEOUT_S
 from dslr_gan.models.pretrained import Pretrained
 from dslr_gan.models.registry import load
 from dslr_gan.photo import (
@@ -36,6 +38,82 @@ TILE = 768
 """Side of a tile where none is given; ``benchmarks/inference.py`` compares others."""
 
 SMALLEST_TILE = 16
+
+COARSE = 1 / 400
+"""Sigma of the blur that parts colour from detail, as a part of the photo's longer side."""
+
+COARSEST = 16.0
+"""Its largest sigma in pixels: what a tile must see besides grows with it."""
+
+
+@dataclass(frozen=True)
+class Amounts:
+    """How much of what the network does to a photo is done: all of it, unless told otherwise.
+
+    The change, the network's result less the photo, is parted by a Gaussian blur into its low
+    frequencies (colours, tones) and the rest (detail, noise). With 1 for both nothing is parted.
+
+    Raises:
+        DslrGanError: If one is not a number in [0, 1].
+    """
+
+    strength: float = 1.0
+    """From 0, the photo's own pixels, to 1: of the whole change."""
+    colour: float = 1.0
+    """From 0 to 1: of its low frequencies, before the strength."""
+    detail: float = 1.0
+    """From 0 to 1: of its high frequencies, before the strength."""
+
+    def __post_init__(self) -> None:
+        """Refuse what is outside of the range, also what is no number."""
+        for name in ("strength", "colour", "detail"):
+            value = getattr(self, name)
+            if not (isinstance(value, int | float) and 0 <= value <= 1):
+                raise DslrGanError(f"{name} must lie between 0 and 1, got {value}.")
+
+    def __str__(self) -> str:
+        """As results tell what made them: ``strength 0.7``, and the others where they are not 1."""
+        told = [f"strength {self.strength:g}"]
+        if (self.colour, self.detail) != (1, 1):
+            told += [f"colour {self.colour:g}", f"detail {self.detail:g}"]
+        return "; ".join(told)
+
+    @property
+    def is_nothing(self) -> bool:
+        """Whether the photo stays as it is."""
+        return self.strength == 0 or self.colour == self.detail == 0
+
+    def reach(self, height: int, width: int) -> int:
+        """How far around a pixel of a photo its change must be known: 0 where nothing is parted."""
+        return 0 if self.colour == self.detail else blur_reach(_sigma(height, width))
+
+    def apply(
+        self, before: np.ndarray, enhanced: np.ndarray, height: int, width: int
+    ) -> np.ndarray:
+        """Weigh colour and detail of a part of a photo; the strength is not applied.
+
+        Args:
+            before: The photo's pixels, ``(H, W, 3)`` float32 sRGB in [0, 1].
+            enhanced: The network's, likewise, nominally in [0, 1].
+            height: Of the whole photo.
+            width: Likewise.
+
+        Returns:
+            Likewise; as of the whole photo but for ``reach`` pixels at the part's inner edges.
+            With 1 for both ``enhanced`` itself.
+        """
+        if self.colour == self.detail == 1:
+            return enhanced
+        change = np.clip(enhanced, 0, 1) - before
+        if self.colour == self.detail:
+            return before + np.float32(self.colour) * change
+        low = blurred(change, _sigma(height, width))
+        weighed = np.float32(self.colour - self.detail) * low + np.float32(self.detail) * change
+        return before + weighed
+
+
+def _sigma(height: int, width: int) -> float:
+    return min(max(COARSE * max(height, width), 1.0), COARSEST)
 
 
 class PhotoEnhancer:
@@ -82,6 +160,9 @@ class PhotoEnhancer:
         generator.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.generator = generator.eval()
         self.source = "weights handed over in memory"
+        """Where the weights came from, in words for people."""
+        self.fallback: str | None = None
+        """Why something stood in for what was asked of the Hub; None where nothing did."""
         self._runner = NetworkRunner(self.generator, self.device, precision, compile)
 
     @property
@@ -99,6 +180,8 @@ class PhotoEnhancer:
         cache_dir: str | Path | None = None,
         local_files_only: bool = False,
         revision: str | None = None,
+        timeout: float = TIMEOUT_S,
+        strict_source: bool = False,
         tile: int = TILE,
         device: str | torch.device | None = None,
         precision: str = "fp32",
@@ -109,11 +192,13 @@ class PhotoEnhancer:
         ``"iphone"`` and ``"sony"`` ask the Hub when their repository is configured
         (``DSLR_GAN_IPHONE_REPO``, ``DSLR_GAN_SONY_REPO``); when that fails, its local copy is
         taken, then the bundled weights, with a warning in the log. A Hub id or a revision that
-        was asked for is never replaced by something else. ``source`` says what was taken.
+        was asked for is never replaced by something else. ``source`` says what was taken, and
+        ``fallback`` why it was.
 
         Args:
-            name: ``"iphone"``, ``"sony"``, a Hub id ``owner/name``, a folder that a network of
-                any class was saved to, or the safetensors file of a published DPED generator or
+            name: ``"iphone"``, ``"sony"``, a Hub id ``owner/name``, one with a revision
+                ``owner/name@revision``, the address of a repository's page, a folder that a network
+                of any class was saved to, or the safetensors file of a published DPED generator or
                 SRCNN.
             force_download: Whether to download anew what is in the cache.
             token: Access token; ``None`` takes the one of ``hf auth login`` or ``HF_TOKEN``,
@@ -121,6 +206,9 @@ class PhotoEnhancer:
             cache_dir: Where fetched files are kept; ``None`` for huggingface_hub's usual place.
             local_files_only: Whether to take the local copy without asking the Hub.
             revision: Branch, tag or commit on the Hub.
+            timeout: Seconds that the Hub has; while a file comes, be it slowly, they do not pass.
+            strict_source: Whether to raise an error where something would stand in for what was
+                asked of the Hub: the bundled weights, or a local copy while it does not answer.
             tile: See the class.
             device: See the class.
             precision: See the class.
@@ -132,16 +220,20 @@ class PhotoEnhancer:
         Raises:
             DslrGanError: If nothing can be loaded under that name.
         """
-        generator, source = load(
+        if name == "":
+            raise InputError("The name of a model is empty; give a Hub id, a phone, or a path.")
+        loaded = load(
             name,
             force_download=force_download,
             token=token,
             cache_dir=cache_dir,
             local_files_only=local_files_only,
             revision=revision,
+            timeout=timeout,
+            strict_source=strict_source,
         )
-        enhancer = cls(generator, tile, device, precision, compile)
-        enhancer.source = source
+        enhancer = cls(loaded.network, tile, device, precision, compile)
+        enhancer.source, enhancer.fallback = loaded.source, loaded.fallback
         return enhancer
 
     def enhance(
@@ -149,6 +241,8 @@ class PhotoEnhancer:
         photo: Image.Image,
         strength: float = 1.0,
         *,
+        colour: float = 1.0,
+        detail: float = 1.0,
         progress: Callable[[int, int], None] | None = None,
     ) -> Image.Image:
         """Enhance one photo.
@@ -156,6 +250,8 @@ class PhotoEnhancer:
         Args:
             photo: Any Pillow photo from 1x1; its orientation is applied, its metadata kept.
             strength: 0 returns the photo's own pixels, 1 the network's, between them a mixture.
+            colour: How much of the change's low frequencies is taken, 0 to 1: see ``Amounts``.
+            detail: How much of its high frequencies.
             progress: Called with (tiles done, tiles in all) after each tile.
 
         Returns:
@@ -163,23 +259,24 @@ class PhotoEnhancer:
             alpha; black and white where ``photo`` is.
 
         Raises:
-            DslrGanError: If the photo's mode cannot be enhanced, ``strength`` is outside [0, 1],
-                or the network must see the whole picture and it is too large for that, or
+            DslrGanError: If the photo's mode cannot be enhanced, an amount is outside [0, 1], or
+                the network must see the whole picture and it is too large for that, or
                 memory runs out even with the smallest tiles.
             TypeError: If ``photo`` is no Pillow image.
         """
-        _check(photo, strength)
+        amounts = Amounts(strength, colour, detail)
+        _check(photo)
         pixels = photo_pixels(photo)
         with memory_error_message(pixels):
             writer = InMemoryWriter(pixels)
-            self._enhance_pixels(pixels, writer, strength, progress)
+            self.enhance_pixels(pixels, writer, amounts, progress)
             return writer.photo()
 
     def enhance_to_file(
         self,
         photo: Image.Image,
         destination: str | Path,
-        strength: float = 1.0,
+        amounts: Amounts | float = 1.0,
         *,
         format: str | None = None,
         like: str | Path | None = None,
@@ -194,43 +291,50 @@ class PhotoEnhancer:
         Args:
             photo: As in :meth:`enhance`.
             destination: The file; it is replaced where it exists, missing folders are made.
-            strength: As in :meth:`enhance`.
+            amounts: How much of the change is done; a number is the strength alone.
             format: A name such as ``"png"``; the suffix of ``destination`` decides where None.
             like: A file whose permissions and modification time this one gets.
             progress: As in :meth:`enhance`.
 
         Returns:
-            What the photo has and the file does not, a sentence each.
+            What the photo has and the file does not, a message each.
 
         Raises:
             DslrGanError: As :meth:`enhance` and ``dslr_gan.photo.save_photo``.
             TypeError: As :meth:`enhance`.
         """
-        _check(photo, strength)
+        if not isinstance(amounts, Amounts):
+            amounts = Amounts(amounts)
+        _check(photo)
         pixels = photo_pixels(photo)
         with (
             memory_error_message(pixels),
             write_photo_in_parts(pixels, destination, format=format, like=like) as (writer, lost),
         ):
-            self._enhance_pixels(pixels, writer, strength, progress)
+            self.enhance_pixels(pixels, writer, amounts, progress)
         return [*notes(pixels), *lost]
 
     @torch.inference_mode()
-    def _enhance_pixels(
+    def enhance_pixels(
         self,
         pixels: PhotoPixels,
         writer: PhotoWriter,
-        strength: float,
-        progress: Callable[[int, int], None] | None,
+        amounts: Amounts,
+        progress: Callable[[int, int], None] | None = None,
     ) -> None:
-        """Enhance all tiles of a photo and hand them to the writer."""
+        """Enhance all tiles of a photo and hand them to a writer: what all others here are made of.
+
+        Raises:
+            DslrGanError: As :meth:`enhance`.
+        """
         check_not_forked(self.device)
-        tile_and_margin = self._tile_and_margin(pixels.height, pixels.width)
-        tiles = plan_tiles(pixels.height, pixels.width, *tile_and_margin)
-        context = self._context(pixels)
+        size = pixels.height, pixels.width
+        reach = amounts.reach(*size)
+        tiles = plan_tiles(*size, *_tile_and_margin(self.generator, self.tile, *size, reach))
+        context = self._runner.context(pixels)
         forward_tile = self._runner.forward_tile_for(pixels, context)
         for done, tile in enumerate(tiles, start=1):
-            self._enhance_tile(pixels, writer, tile, forward_tile, context, strength)
+            self._enhance_tile(pixels, writer, tile, forward_tile, context, amounts)
             if progress is not None:
                 progress(done, len(tiles))
 
@@ -241,14 +345,19 @@ class PhotoEnhancer:
         tile: Tile,
         forward_tile: ForwardTile,
         context: Tensor | None,
-        strength: float,
+        amounts: Amounts,
     ) -> None:
         """Enhance one tile, in smaller ones where memory does not suffice for it."""
+        size = pixels.height, pixels.width
+        reach = amounts.reach(*size)
         seen = to_tensor(pixels.read(*tile.outer), channels_last=True)
-        delivered = self._runner.run(forward_tile, seen, tile.inner, context)
+        inner = tile.grown(reach, *size).inner
+        delivered = self._runner.run(forward_tile, seen, inner, context)
         if delivered is not None:
-            enhanced = delivered[0].permute(1, 2, 0)
-            writer.paint(*tile.core, enhanced.numpy(), strength)
+            before = seen[0, :, inner[0], inner[1]].permute(1, 2, 0).numpy()
+            enhanced = delivered[0].permute(1, 2, 0).numpy()
+            weighed = amounts.apply(before, enhanced, *size)[tile.within_grown(reach)]
+            writer.paint(*tile.core, weighed, amounts.strength)
             return
         side = max(tile.bottom - tile.top, tile.right - tile.left)
         smaller = -(-side // 2)
@@ -263,41 +372,31 @@ class PhotoEnhancer:
                 "not enough memory on %s; going on with tiles of %d", self.device, smaller
             )
             self.tile = smaller
-        for part in split_tile(tile, pixels.height, pixels.width, smaller, radius, multiple):
-            self._enhance_tile(pixels, writer, part, forward_tile, context, strength)
-
-    def _tile_and_margin(self, height: int, width: int) -> tuple[int, int, int]:
-        radius = self.generator.receptive_radius
-        if radius is not None:
-            return self.tile, radius, self.generator.multiple
-        if height * width > WHOLE_LIMIT:
-            raise DslrGanError(
-                f"the photo has {width}x{height} pixels, and this network's instance norm must "
-                f"see all of them at once, up to {WHOLE_LIMIT // 1_000_000} megapixels; "
-                "scale the photo down or take a model without instance norm."
-            )
-        return max(height, width) + self.generator.multiple, 0, self.generator.multiple
-
-    def _context(self, pixels: PhotoPixels) -> Tensor | None:
-        """What the whole photo tells each of its tiles; None of a network without context."""
-        if not self.generator.uses_context:
-            return None
-
-        def read(rows: slice, columns: slice) -> Tensor:
-            return to_tensor(pixels.read(rows, columns))
-
-        summary = summarize_in_parts(read, pixels.height, pixels.width)
-        return self.generator.context(summary.to(self.device))
+        for part in split_tile(tile, *size, smaller, radius + reach, multiple):
+            self._enhance_tile(pixels, writer, part, forward_tile, context, amounts)
 
 
-def _check(photo: Image.Image, strength: float) -> None:
+def _tile_and_margin(
+    generator: Pretrained, tile: int, height: int, width: int, reach: int
+) -> tuple[int, int, int]:
+    """What ``plan_tiles`` must know of a network."""
+    if generator.receptive_radius is not None:
+        return tile, generator.receptive_radius + reach, generator.multiple
+    if height * width > WHOLE_LIMIT:
+        raise DslrGanError(
+            f"the photo has {width}x{height} pixels, and this network's instance norm must "
+            f"see all of them at once, up to {WHOLE_LIMIT // 1_000_000} megapixels; "
+            "scale the photo down or take a model without instance norm."
+        )
+    return max(height, width) + generator.multiple, 0, generator.multiple
+
+
+def _check(photo: Image.Image) -> None:
     if not isinstance(photo, Image.Image):
         raise TypeError(
             f"photo must be a PIL.Image.Image, got {type(photo).__name__}; "
             "use PIL.Image.open or PIL.Image.fromarray."
         )
-    if not 0 <= strength <= 1:
-        raise DslrGanError(f"strength must lie between 0 and 1, got {strength}.")
 
 
 def _device(wanted: str | torch.device | None) -> torch.device:

@@ -18,7 +18,7 @@ import glob
 import os
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -76,8 +76,8 @@ def find_photos(
     so is each of its parts.
 
     Folders of thumbnails and deleted files, such as ``@eaDir``, are passed over and counted; one
-    that was given by itself is searched. Folders behind a link are searched, too, but no folder
-    twice, so a circle of links ends.
+    that was given by itself, or that a pattern names, is searched. Folders behind a link are
+    searched, too, but no folder twice, so a circle of links ends.
 
     Args:
         inputs: Paths and patterns.
@@ -181,7 +181,8 @@ def _expand_part(folder: Path, part: str, found: Found) -> list[Path]:
 def _matching_deep(base: Path, parts: Sequence[str], skip: set, found: Found) -> list[Photo]:
     """What a pattern with ``**`` matches; found by a walk, since links may form circles."""
     walked = Found()
-    photos = _walk(base, True, skip, walked)
+    named = {part for part in parts if not glob.has_magic(part)}
+    photos = _walk(base, True, skip, walked, named)
     found.problems += walked.problems
     found.passed_over.update({k: n for k, n in walked.passed_over.items() if k.endswith("/")})
     names = {part for photo in photos for part in photo.place.parts}
@@ -212,8 +213,10 @@ def _inside(folder: Path, recursive: bool, skip: set, found: Found) -> list[Phot
     return photos
 
 
-def _walk(folder: Path, recursive: bool, skip: set, found: Found) -> list[Photo]:
-    """The photos of a folder, in order."""
+def _walk(
+    folder: Path, recursive: bool, skip: set, found: Found, named: Set[str] = frozenset()
+) -> list[Photo]:
+    """The photos of a folder, in order; hidden ones and folders set aside only where ``named``."""
     photos: list[Photo] = []
     visited = set(skip) - {_mark(folder)}
     # Links wait until the folders themselves have been searched, so that a photo is found at its
@@ -222,7 +225,7 @@ def _walk(folder: Path, recursive: bool, skip: set, found: Found) -> list[Photo]
     while waiting:
         links: list[tuple[Path, Path]] = []
         for start, place in waiting:
-            _search(start, place, recursive, visited, photos, links, found)
+            _search(start, place, recursive, visited, photos, links, found, named)
         waiting = links
     return sorted(photos, key=lambda photo: _by_folder(photo.place))
 
@@ -235,6 +238,7 @@ def _search(
     photos: list[Photo],
     links: list[tuple[Path, Path]],
     found: Found,
+    named: Set[str],
 ) -> None:
     """Search one folder and, if recursive, those inside it; collect links to folders for later."""
     waiting = [(start, place)]
@@ -253,9 +257,10 @@ def _search(
             )
             continue
         for entry in entries:
-            if recursive and _is_set_aside(folder / entry.name, found):
-                continue
-            if entry.name.startswith("."):
+            if entry.name not in named and (
+                (recursive and _is_set_aside(folder / entry.name, found))
+                or entry.name.startswith(".")
+            ):
                 continue
             path, inner = folder / entry.name, place / entry.name
             if not _is_folder(entry):
@@ -335,8 +340,9 @@ def plan(photos: Sequence[Photo], out: Path, format: str | None = None) -> list[
     """
     kind = find_format(format) if format else None
     only_read = {name.lower(): find_format(other) for name, other in BECOMES.items()}
-    if out.exists() and not out.is_dir():
-        raise DslrGanError(f"--out {shown(out)} is a file; name a folder.")
+    if os.path.lexists(out) and not os.path.isdir(out):  # noqa: PTH112
+        what = "a file" if os.path.exists(out) else "a link that leads nowhere"  # noqa: PTH110
+        raise DslrGanError(f"--out {shown(out)} is {what}; name a folder.")
     wanted = []
     for photo in photos:
         place = photo.place

@@ -6,8 +6,8 @@ from pathlib import Path
 from PIL import Image
 
 from dslr_gan.photo import PHOTO_SUFFIXES, PhotoFormat, find_format, format_to_write
+from dslr_gan.photo.decoding.libraries import register_heif
 from dslr_gan.photo.formats import READABLE
-from dslr_gan.photo.reading import register_heif
 
 
 def choose_format(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dslr_gan import __version__
-from dslr_gan.enhance.enhancer import PhotoEnhancer
+from dslr_gan.enhance.enhancer import Amounts, PhotoEnhancer
 from dslr_gan.enhance.naming import choose_format, fitting_name
 from dslr_gan.errors import DslrGanError, shown
 from dslr_gan.models.phones import Camera, camera_of
@@ -19,6 +19,7 @@ from dslr_gan.photo import (
     open_photo_in_parts,
 )
 from dslr_gan.photo.metadata import HISTORY, orientation_of
+from dslr_gan.photo.reading import as_path
 
 
 @dataclass(frozen=True)
@@ -49,10 +50,12 @@ class Result:
 
 def enhance_file(
     enhancer: PhotoEnhancer | Callable[[Camera], PhotoEnhancer],
-    source: str | os.PathLike[str],
-    destination: str | os.PathLike[str],
+    source: str | bytes | os.PathLike[str],
+    destination: str | bytes | os.PathLike[str],
     *,
     strength: float = 1.0,
+    colour: float = 1.0,
+    detail: float = 1.0,
     format: str | None = None,
     overwrite: bool = True,
     max_megapixels: float = MAX_MEGAPIXELS,
@@ -78,11 +81,13 @@ def enhance_file(
         destination: The file for the result; missing folders are made.
         strength: From 0, the photo as it is, to 1, all that the model does. With 0 and the same
             format the source is copied, since encoding a lossy file again would lose detail.
+        colour: From 0 to 1: how much of the change's low frequencies is taken.
+        detail: From 0 to 1: how much of its high frequencies, as in :meth:`PhotoEnhancer.enhance`.
         format: A name such as ``"png"``.
         overwrite: Whether a file that exists at the destination is replaced.
         max_megapixels: The largest photo that is opened, in millions of pixels.
         history: Whether an entry of XMP's history says what made the result, in formats that hold
-            XMP: program, version, model, its source and commit, strength.
+            XMP: program, version, model, its source and commit, amounts.
         preserve: Whether the result gets the photo's permissions and modification time, as
             ``cp -p`` gives a copy.
         progress: Called with (tiles done, tiles in all) after each tile.
@@ -96,7 +101,8 @@ def enhance_file(
             written, or as in :meth:`PhotoEnhancer.enhance`.
     """
     started = time.perf_counter()
-    source, destination = Path(source), Path(destination)
+    amounts = Amounts(strength, colour, detail)
+    source, destination = as_path(source), as_path(destination)
     with open_photo_in_parts(source, max_megapixels=max_megapixels) as photo:
         camera = camera_of(photo)
         chosen = enhancer if isinstance(enhancer, PhotoEnhancer) else enhancer(camera)
@@ -107,16 +113,16 @@ def enhance_file(
                 f"{shown(file)} exists already; add --overwrite (in a program overwrite=True) to "
                 "replace it, or name another file."
             )
-        copied = strength == 0 and is_own_format(photo, kind)
+        copied = amounts.is_nothing and is_own_format(photo, kind)
         notes: list[str] = []
         like = source if preserve else None
         if copied:
             copy_photo(source, file, like=like)
         else:
             if history:
-                photo.info[HISTORY] = (f"dslr_gan {__version__}", describe(chosen, strength))
+                photo.info[HISTORY] = (f"dslr_gan {__version__}", describe(chosen, amounts))
             notes = chosen.enhance_to_file(
-                photo, file, strength, format=kind.name, like=like, progress=progress
+                photo, file, amounts, format=kind.name, like=like, progress=progress
             )
             if not asked and (changed := format_note(photo, kind)):
                 notes.append(changed)
@@ -126,7 +132,7 @@ def enhance_file(
     return Result(file, kind.name, *upright, chosen.source, camera, copied, unique, seconds)
 
 
-def describe(enhancer: PhotoEnhancer, strength: float) -> str:
+def describe(enhancer: PhotoEnhancer, amounts: Amounts) -> str:
     """What made a result, for its XMP: model, its source and commit, strength.
 
     Of a folder or file only its name is told: where it lies is nobody's business.
@@ -139,7 +145,7 @@ def describe(enhancer: PhotoEnhancer, strength: float) -> str:
     facts = getattr(network, "facts", None)
     origin = getattr(network, "origin", None)
     name = (facts.title if facts else "") or type(network).__name__
-    parts = [f"model {name}", f"from {source}", f"strength {strength:g}"]
+    parts = [f"model {name}", f"from {source}", str(amounts)]
     if origin is not None and origin.commit:
         parts.insert(2, f"commit {origin.commit}")
     return "; ".join(parts)

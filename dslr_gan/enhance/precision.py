@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from dslr_gan.enhance.memory import lacks_memory
 from dslr_gan.errors import DslrGanError, reason
+from dslr_gan.models.context import summarize_in_parts
 from dslr_gan.models.pretrained import Pretrained
 from dslr_gan.photo import PhotoPixels, to_tensor
 
@@ -69,6 +70,17 @@ class NetworkRunner:
     def precision(self) -> str:
         """What most of the arithmetic is done in: ``fp32`` or ``bf16``."""
         return "fp32" if self._half is None else "bf16"
+
+    def context(self, pixels: PhotoPixels) -> Tensor | None:
+        """What the whole photo tells each of its tiles; None of a network without context."""
+        if not self._network.uses_context:
+            return None
+
+        def read(rows: slice, columns: slice) -> Tensor:
+            return to_tensor(pixels.read(rows, columns))
+
+        summary = summarize_in_parts(read, pixels.height, pixels.width)
+        return self._network.context(summary.to(self.device))
 
     def forward_tile_for(self, pixels: PhotoPixels, context: Tensor | None) -> ForwardTile:
         """Choose how to run the network on a photo: in bfloat16 only where that is as good."""

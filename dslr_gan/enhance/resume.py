@@ -101,15 +101,21 @@ class Record:
                 return State.BY_DATE
         return State.OTHER
 
-    def add(self, source: Path, destination: Path, settings: str) -> None:
+    def add(self, photo: str, destination: Path, settings: str) -> None:
         """Record that a result is finished.
+
+        Args:
+            photo: What :func:`digest_of` gave of the photo before the work on it: whoever replaces
+                the photo meanwhile gets no result for finished that is of the old one.
+            destination: Its result, below the folder.
+            settings: All that the result depends on besides.
 
         Raises:
             DslrGanError: If the record cannot be written.
         """
         name = self._name(destination)
         try:
-            entry = (_digest(destination), _digest(source), settings)
+            entry = (_digest(destination), photo, settings)
             line = json.dumps(dict(zip(_KEYS, (name, *entry), strict=True)))
             with self._lock, self.file.open("ab") as stream:
                 # On a line of its own, even after one that an interrupt has cut off.
@@ -129,6 +135,14 @@ class Record:
 
     def _name(self, destination: Path) -> str:
         return destination.relative_to(self.folder).as_posix()
+
+
+def digest_of(photo: Path) -> str:
+    """A digest of a photo's file; empty where it cannot be read, or is no file but a pipe."""
+    with suppress(OSError):
+        if photo.is_file():
+            return _digest(photo)
+    return ""
 
 
 def _digest(file: Path) -> str:

@@ -1,6 +1,9 @@
-"""How a picture is cut into tiles whose results join without a seam: pure geometry."""
+"""How a picture is cut into tiles whose results join without a seam, and a blur that does, too."""
 
+import math
 from dataclasses import dataclass
+
+import numpy as np
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,24 @@ class Tile:
             slice(self.left - self.outer_left, self.right - self.outer_left),
         )
 
+    def grown(self, reach: int, height: int, width: int) -> "Tile":
+        """The tile that delivers ``reach`` more pixels on each side, where the picture has them."""
+        return Tile(
+            max(self.top - reach, 0),
+            min(self.bottom + reach, height),
+            max(self.left - reach, 0),
+            min(self.right + reach, width),
+            *(self.outer_top, self.outer_bottom, self.outer_left, self.outer_right),
+        )
+
+    def within_grown(self, reach: int) -> tuple[slice, slice]:
+        """Rows and columns that the tile delivers, counted within what :meth:`grown` delivers."""
+        top, left = min(self.top, reach), min(self.left, reach)
+        return (
+            slice(top, top + self.bottom - self.top),
+            slice(left, left + self.right - self.left),
+        )
+
 
 def plan_tiles(height: int, width: int, tile: int, margin: int, multiple: int = 1) -> list[Tile]:
     """Cover a picture with tiles of nearly one size.
@@ -87,6 +108,42 @@ def split_tile(
     """
     rows, columns = (tile.top, tile.bottom), (tile.left, tile.right)
     return _cover(rows, columns, height, width, largest, margin, multiple)
+
+
+def blur_reach(sigma: float) -> int:
+    """How many pixels away a pixel can change what :func:`blurred` gives."""
+    return math.ceil(3 * sigma)
+
+
+def blurred(plane: np.ndarray, sigma: float) -> np.ndarray:
+    """A Gaussian blur whose weights are shared out among the pixels that are there.
+
+    Of a part of a picture, all but the ``blur_reach(sigma)`` pixels at its inner edges come out as
+    of the whole picture.
+
+    Args:
+        plane: ``(H, W, C)`` float32.
+        sigma: In pixels, above 0.
+
+    Returns:
+        The same shape and dtype.
+    """
+    return _blurred_down(_blurred_down(plane, sigma).swapaxes(0, 1), sigma).swapaxes(0, 1)
+
+
+def _blurred_down(plane: np.ndarray, sigma: float) -> np.ndarray:
+    """Blur along the first axis."""
+    reach, length = blur_reach(sigma), len(plane)
+    weights = np.exp(-np.square(np.arange(-reach, reach + 1)) / (2 * sigma**2))
+    shared = np.convolve(np.ones(length), weights)[reach : reach + length]
+    rows = np.ascontiguousarray(plane, np.float32).reshape(length, -1)
+    total = np.zeros_like(rows)
+    for shift, weight in zip(range(-reach, reach + 1), weights.astype(np.float32), strict=True):
+        first, last = max(-shift, 0), min(length - shift, length)
+        if first < last:
+            total[first:last] += weight * rows[first + shift : last + shift]
+    total /= shared.astype(np.float32)[:, None]
+    return total.reshape(plane.shape)
 
 
 def _cover(

@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
-import torch
 from PIL import Image
 from torch import Tensor
 
@@ -17,17 +16,10 @@ from dslr_gan.data.folder import has_test_pairs, split_folder
 from dslr_gan.data.pairs import COLUMNS, open_pairs
 from dslr_gan.enhance.enhancer import PhotoEnhancer
 from dslr_gan.errors import DslrGanError
-from dslr_gan.evaluation.figure import Panel, draw, spread
-from dslr_gan.evaluation.scores import MAIN, NOISE, MetricScores, Scores, average, median, summarise
-from dslr_gan.metrics.flip import flip
-from dslr_gan.metrics.noise_and_colour import (
-    blurred_lab,
-    colour_difference,
-    flattest_blocks,
-    noise_level,
-)
-from dslr_gan.metrics.similarity import WINDOW, ms_ssim, psnr, ssim
-from dslr_gan.metrics.vgg import VGGFeatures, content_loss
+from dslr_gan.evaluation.judge import Judge, summarise_pairs
+from dslr_gan.evaluation.scores import NOISE, Scores
+from dslr_gan.metrics.similarity import WINDOW
+from dslr_gan.metrics.vgg import VGGFeatures
 from dslr_gan.photo import eight_bits, photo_pixels, to_tensor
 
 Model = PhotoEnhancer | Callable[[Image.Image], Image.Image]
@@ -81,22 +73,46 @@ def evaluate(
             size, a model's result does, or no model is given.
     """
     models = dict(model) if isinstance(model, Mapping) else {"model": model}
-    if not models or any(name in models for name in RESERVED):
-        raise DslrGanError(
-            f"Give at least one model to evaluate, none of them called {' or '.join(RESERVED)}."
-        )
     rows = open_rows(pairs) if isinstance(pairs, str | Path) else pairs
+    return summarise_pairs(score_rows(models, rows, vgg=vgg, progress=progress))
+
+
+def score_rows(
+    models: Mapping[str, Model],
+    rows: Rows,
+    *,
+    vgg: VGGFeatures | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> dict[str, list[dict[str, float]]]:
+    """Score models pair by pair; see :func:`evaluate`.
+
+    Returns:
+        For ``input``, each model and ``dslr``, in the order of the rows, each metric by name.
+    """
+    check_models(models)
     values: dict[str, list[dict[str, float]]] = {name: [] for name in ("input", *models, "dslr")}
     for row in range(len(rows)):
         name, phone, dslr = read_row(rows, row)
-        judge = _Judge(phone, dslr, vgg)
+        judge = Judge(phone, dslr, vgg)
         values["input"].append(judge.score(phone))
         for label, enhance in models.items():
             values[label].append(judge.score(run_model(enhance, phone, label, name)))
         values["dslr"].append({NOISE: judge.noise(dslr)})
         if progress is not None:
             progress(row + 1, len(rows))
-    return _summarise(values)
+    return values
+
+
+def check_models(models: Mapping[str, Model]) -> None:
+    """Refuse no model at all, and one that is called like a row of its own.
+
+    Raises:
+        DslrGanError: In these cases.
+    """
+    if not models or any(name in models for name in RESERVED):
+        raise DslrGanError(
+            f"Give at least one model to evaluate, none of them called {' or '.join(RESERVED)}."
+        )
 
 
 def read_row(rows: Rows, row: int) -> tuple[str, np.ndarray, np.ndarray]:
@@ -167,102 +183,6 @@ def run_model(model: Model, phone: np.ndarray, label: str, name: str) -> np.ndar
             "only a model that keeps the size can be scored."
         )
     return pixels
-
-
-def figure(
-    models: Mapping[str, Model], pairs: "str | Path | Rows", scores: Scores, count: int = 4
-) -> Image.Image:
-    """Draw the paper's figure: for some pairs each model's result, the DSLR's and the phone's.
-
-    Args:
-        models: The models, in the order of their panels.
-        pairs: The pairs that were scored.
-        scores: What :func:`evaluate` gave for them.
-        count: How many pairs to show, a row each; at most all.
-
-    Returns:
-        An RGB picture. The pairs are evenly spaced in their order by the mean of the models' SSIM
-        and not chosen by eye. Below each panel is its SSIM with the DSLR's.
-
-    Raises:
-        DslrGanError: If ``count`` is below 1, or as :func:`evaluate`.
-    """
-    if count < 1:
-        raise DslrGanError(f"a figure shows at least 1 pair, got {count}.")
-    rows = open_rows(pairs) if isinstance(pairs, str | Path) else pairs
-    quality = np.mean([scores.ssims[name] for name in models], axis=0)
-    drawn = []
-    for row in spread(quality, count):
-        name, phone, dslr = read_row(rows, row)
-        panels = [
-            Panel(run_model(model, phone, label, name), f"SSIM {scores.ssims[label][row]:.4f}")
-            for label, model in models.items()
-        ]
-        panels.append(Panel(dslr, name))
-        panels.append(Panel(phone, f"SSIM {scores.ssims['input'][row]:.4f}"))
-        drawn.append(panels)
-    note = (
-        f"{len(drawn)} of {scores.pairs} pairs, evenly spaced in their order by the models' mean "
-        "SSIM, the worst at the top. Below each panel its SSIM with the DSLR photo."
-    )
-    return draw(drawn, [*models, "DSLR photo", "phone photo"], note)
-
-
-def measure(picture: Tensor, target: Tensor) -> list[float]:
-    """Compute PSNR, SSIM, MS-SSIM of a picture: both ``(1, 3, H, W)`` in [0, 1], sides from 11."""
-    with torch.inference_mode():
-        return [float(metric(picture, target)) for metric in (psnr, ssim, ms_ssim)]
-
-
-class _Judge:
-    """A pair, and what every method's result on it is compared with, computed once."""
-
-    def __init__(self, phone: np.ndarray, dslr: np.ndarray, vgg: VGGFeatures | None) -> None:
-        self.dslr = dslr
-        self.target = to_tensor(dslr)
-        self.colours = blurred_lab(dslr)
-        self.blocks = flattest_blocks(phone)
-        self.vgg = vgg
-
-    def score(self, pixels: np.ndarray) -> dict[str, float]:
-        """Every metric of a picture; the level of its noise, yet to be compared."""
-        picture = to_tensor(pixels)
-        scores = dict(zip(MAIN, measure(picture, self.target), strict=True))
-        scores["flip"] = flip(pixels, self.dslr)
-        if self.vgg is not None:
-            with torch.inference_mode():
-                scores["vgg16_distance"] = float(content_loss(self.vgg, picture, self.target))
-        scores["colour_shift"] = colour_difference(blurred_lab(pixels), self.colours)
-        scores[NOISE] = self.noise(pixels)
-        return scores
-
-    def noise(self, pixels: np.ndarray) -> float:
-        """The level of noise where the phone's picture is flattest."""
-        return noise_level(pixels, self.blocks)
-
-
-def _summarise(values: Mapping[str, list[dict[str, float]]]) -> Scores:
-    columns = {
-        name: {metric: np.array([row[metric] for row in rows]) for metric in rows[0]}
-        for name, rows in values.items()
-    }
-    before = columns["input"]
-    # Infinite for the input: the two pictures are the same, and no method's PSNR counts there.
-    differ = np.isfinite(before["psnr"])
-    noisy = before[NOISE] > 0  # False for NaN, too: there was no block to look at
-    scores = {}
-    for name, column in columns.items():
-        estimates = {}
-        if name != "dslr":
-            main = np.stack([column[metric] for metric in MAIN], axis=1)
-            estimates = dict(summarise(main, differ).estimates)
-        estimates |= {
-            metric: average(column[metric]) for metric in column if metric not in (*MAIN, NOISE)
-        }
-        estimates[NOISE] = median(column[NOISE][noisy] / before[NOISE][noisy])
-        scores[name] = MetricScores(estimates)
-    ssims = {name: columns[name]["ssim"].tolist() for name in columns if name != "dslr"}
-    return Scores(len(differ), scores.pop("input"), scores, scores.pop("dslr"), ssims)
 
 
 def _size(pixels: np.ndarray) -> str:

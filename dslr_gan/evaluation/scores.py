@@ -9,6 +9,7 @@ the median over the pairs whose phone picture has noise to amplify.
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -192,7 +193,11 @@ class Scores:
         return {name: metric for name, metric in METRICS.items() if name in self.input.estimates}
 
     def to_json(self) -> str:
-        """Write the scores as JSON text, ``pairs``, ``input`` and ``model`` first.
+        """Write the scores as JSON text: :meth:`as_object`."""
+        return json.dumps(self.as_object(), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+    def as_object(self) -> dict[str, Any]:
+        """Give the scores as plain data for JSON, ``pairs``, ``input`` and ``model`` first.
 
         ``input``, ``model`` and ``models`` hold the three main metrics as plain numbers, a PSNR
         over no pairs as null; ``psnr_pairs`` and ``ci95`` go with them. ``methods`` holds every
@@ -203,7 +208,7 @@ class Scores:
         def main(scores: MetricScores) -> dict[str, float | None]:
             return {name: scores.means[name] for name in MAIN}
 
-        scores = {
+        return {
             "pairs": self.pairs,
             "input": main(self.input),
             "model": main(self.model),
@@ -219,7 +224,6 @@ class Scores:
             },
             "metrics": {name: asdict(metric) for name, metric in self.metrics.items()},
         }
-        return json.dumps(scores, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
     def table(self) -> str:
         """Write the scores as Markdown tables for a terminal; in brackets the 95 % intervals.

@@ -1,22 +1,25 @@
-"""What is asked of the Hub and fetched from it.
+"""What is asked of the Hub and fetched from it: a network, a commit, parts of a file.
 
-Transfer and caching are huggingface_hub's; what was fetched is compared with the Hub's own digests.
+A network's files come one by one, the settings first and alone, each compared with the digests of
+the Hub's own listing before it counts as fetched.
 """
 
-import hashlib
-import json
 import logging
-import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import quote
 
 import huggingface_hub as hf
 from huggingface_hub import errors, utils
 
-from dslr_gan.errors import HubError, HubUnreachableError, InputError
-from dslr_gan.files import written_whole
-from dslr_gan.hub.messages import TRY_AGAIN, hub_errors, not_fetched
+from dslr_gan.errors import HubError, HubUnreachableError, InputError, reason
+from dslr_gan.hub.asking import TIMEOUT_S, Asker, Deadline, within
+from dslr_gan.hub.cache import COMMIT, Cache, Listed, listed
+from dslr_gan.hub.messages import hub_errors, not_fetched
+from dslr_gan.hub.names import RepositoryName, parse_repository
+from dslr_gan.hub.transfer import download
 
 logger = logging.getLogger(__name__)
 
@@ -24,50 +27,42 @@ WEIGHTS = "model.safetensors"
 CONFIG = "config.json"
 FACTS = "facts.json"
 
-_HUB_ID = re.compile(r"\w[\w.-]*/\w[\w.-]*")
-_TIMEOUT_S = 20.0
+SMALL_FILE = 1_000_000
+"""The most bytes that settings and facts may have; ours have some thousand."""
+
+_LISTING_LIMIT = 50_000_000
 
 
-def is_hub_id(name: str) -> bool:
-    """Whether a text looks like ``owner/name``."""
-    return _HUB_ID.fullmatch(name) is not None
-
-
-def ask_dataset(name: str, revision: str | None = None) -> tuple[str | None, str | None]:
-    """Ask the Hub about a dataset.
-
-    Args:
-        name: Hub id ``owner/name``.
-        revision: Branch, tag or commit.
-
-    Returns:
-        The commit, and the licence that the dataset's card names.
-
-    Raises:
-        HubError: If it has no such dataset or revision, does not allow it, or does not answer.
-    """
-    of = f"revision {revision!r} of the " if revision else ""
-    with hub_errors(f"{of}dataset {name}", context=f"there is no folder {name}, and "):
-        info = hf.HfApi().dataset_info(name, revision=revision, timeout=_TIMEOUT_S)
-    licence = info.card_data.get("license") if info.card_data else None
-    return info.sha, ", ".join(licence) if isinstance(licence, list) else licence
-
-
-class Origin(NamedTuple):
-    """Where a folder with a network came from."""
+@dataclass(frozen=True)
+class Origin:
+    """Where the files of a network came from."""
 
     folder: Path
-    commit: str | None
+    commit: str | None = None
     """Commit of the Hub repository, ``None`` for a plain folder."""
-    answered: bool
+    answered: bool = True
     """Whether the Hub itself answered; ``False`` when its local copy stood in."""
+    repository: str | None = None
+    """Hub id ``owner/name``, ``None`` for a plain folder."""
+    why: str = ""
+    """Why the local copy stood in, in a few words."""
+    fetched_on: str = ""
+    """The day on which that copy was fetched, ``YYYY-MM-DD``; empty if nobody knows."""
+    is_exact: bool = False
+    """Whether that copy is what was asked for: by its full commit, or by ``HF_HUB_OFFLINE``."""
+    files: Mapping[str, Path] = field(default_factory=dict, compare=False)
+    """The network's files by name, as far as they are there and as the Hub lists them."""
 
+    @property
+    def is_stand_in(self) -> bool:
+        """Whether a local copy is used although the Hub was to be asked, and may have another."""
+        return bool(self.why) and not self.is_exact
 
-class LocalCopy(Origin):
-    """The origin of a local copy that stood in for the Hub."""
-
-    why: str
-    """Why it did, in a few words."""
+    def place(self, file: str) -> str:
+        """What to call one of the files in a message."""
+        if self.repository is None:
+            return str(self.folder / file)
+        return f"{file} of {self.repository} at commit {(self.commit or '')[:8]}"
 
 
 def fetch(
@@ -78,220 +73,243 @@ def fetch(
     cache_dir: str | Path | None = None,
     local_files_only: bool = False,
     revision: str | None = None,
+    timeout: float = TIMEOUT_S,
+    most: Callable[[Origin], range] | None = None,
 ) -> Origin:
-    """Find the folder of a saved network, fetching it from the Hub where the name is a Hub id.
+    """Find the files of a saved network, fetching them where the name is one of the Hub.
 
     Args:
-        name: A folder, or a Hub id ``owner/name``.
+        name: A folder, a Hub id ``owner/name``, one with a revision ``owner/name@revision``, or
+            the address of a repository's page.
         force_download: Whether to download anew what is in the cache.
         token: Access token; ``None`` takes the one of ``hf auth login`` or ``HF_TOKEN``, ``False``
             none.
         cache_dir: Where the client keeps what it fetched; ``None`` for the usual place.
         local_files_only: Whether to take the local copy without asking the Hub.
         revision: Branch, tag or commit; only with a Hub id.
+        timeout: Seconds that the Hub has; while a file comes, be it slowly, they do not pass.
+        most: Looks at ``config.json`` before anything else is fetched, and gives the sizes in
+            bytes that the weights may have. What it raises is raised.
 
     Returns:
-        The folder and where it came from. When the Hub does not answer, its local copy of the
-        same repository and revision is taken and ``answered`` is ``False``.
+        Where the files are and came from. When the Hub does not answer, or not as it should, its
+        local copy of the same repository and revision is taken and ``answered`` is ``False``.
 
     Raises:
         InputError: If there is no such folder, or a folder is given a revision.
-        HubError: If there is no such repository or revision, a file is damaged, or the Hub does
-            not answer and there is no local copy.
+        HubError: If there is no such repository, revision or file, one is damaged or too large,
+            or the Hub does not answer and there is no local copy.
     """
+    folder = _folder(name, revision)
+    if folder is not None:
+        files = {file: folder / file for file in (CONFIG, WEIGHTS, FACTS)}
+        return Origin(folder, files=_those_there(files))
+    if not timeout > 0:
+        raise InputError(f"the Hub needs more than 0 seconds to answer, got {timeout!r}.")
+    wanted = parse_repository(str(name), revision)
+    with hub_errors(wanted.repository):
+        utils.validate_repo_id(wanted.repository)
+    cache = Cache(wanted.repository, cache_dir)
+    if local_files_only:
+        return _local_copy(wanted, cache, None)
+    try:
+        with hub_errors(wanted.repository, token=token):
+            if hf.constants.is_offline_mode():
+                raise errors.OfflineModeIsEnabled("offline")
+            kept = next(cache.complete(wanted.revision, (CONFIG, WEIGHTS)), None)
+            deadline = Deadline(timeout)
+            asker = Asker(deadline, token, hurried=kept is not None)
+            pull = _Pull(wanted, cache, asker, force_download)
+            return within(deadline, lambda: pull.run(most))
+    except HubUnreachableError as error:
+        return _local_copy(wanted, cache, error)
+
+
+def _folder(name: str | Path, revision: str | None) -> Path | None:
+    """The folder of this name, if there is one."""
     try:
         is_folder = Path(name).is_dir()
-    except OSError as error:  # too long a name, or a folder that is out of reach
+    except (OSError, ValueError) as error:  # too long a name, a folder out of reach, a zero byte
         raise InputError(
-            f"{name} cannot be loaded ({error.strerror}); check the name and its permissions."
+            f"{name} cannot be loaded ({reason(error)}); check the name and its permissions."
         ) from error
-    if is_folder:
-        if revision is not None:
-            raise InputError(
-                f"{name} is a folder and has no revision {revision!r}; leave the revision out."
-            )
-        return Origin(Path(name), None, True)
-    name = str(name)
-    if not is_hub_id(name):
+    if is_folder and revision is not None:
         raise InputError(
-            f"there is no folder {name}, and it is not a Hub id either; "
-            "a Hub id looks like owner/name."
+            f"{name} is a folder and has no revision {revision!r}; leave the revision out."
         )
-    listing, away = None, None
-    if not local_files_only:
-        try:
-            listing = _ask_for_listing(name, revision, token)
-        except HubUnreachableError as error:
-            away = error
-    try:
-        with hub_errors(name, token=token):
-            # Not by commit: the local copy is found again only under the name it was asked for by.
-            snapshot = hf.snapshot_download(
-                name,
-                revision=revision,
-                cache_dir=cache_dir,
-                force_download=force_download,
-                token=token,
-                allow_patterns=[CONFIG, WEIGHTS, FACTS],
-                local_files_only=listing is None,
-            )
-            _check_files(Path(snapshot), name, listing, token)
-    except HubUnreachableError as error:
-        if local_files_only:
-            raise HubError(
-                f"there is no local copy of {name}, and local_files_only asks for nothing else; "
-                "leave it out."
-            ) from error
-        raise not_fetched(name, away or error) from error
-    folder = Path(snapshot)
-    if away is None:
-        return Origin(folder, folder.name, listing is not None)
-    copy = LocalCopy(folder, folder.name, False)
-    copy.why = _announce(away, name)
-    return copy
+    return Path(name) if is_folder else None
 
 
-def _announce(away: HubUnreachableError, name: str) -> str:
-    """Say that a local copy stands in; gives why, in a few words."""
-    if away.advice == TRY_AGAIN:
-        why = said = "the Hub did not answer"
-    else:
-        why, said = away.cause, f"{away.cause} ({away.advice})"
-    logger.warning("%s; using the local copy of %s", said, name)
-    return why
+def _those_there(files: Mapping[str, Path]) -> Mapping[str, Path]:
+    return {name: file for name, file in files.items() if file.is_file()}
+
+
+# From the Hub --------------------------------------------------------------------------------
 
 
 class _Listing(NamedTuple):
     """What the Hub says of the files at a commit."""
 
-    commit: str | None
-    digests: dict[str, str]
-    """By file name: the sha256 of a large file, the git object id of any other."""
+    commit: str
+    files: dict[str, Listed]
+    tree: dict[str, dict[str, Any]]
+    """All of them in the form that the client keeps; empty where something is not known."""
 
 
-def _ask_for_listing(name: str, revision: str | None, token: str | bool | None) -> _Listing:
-    """The files of a repository."""
-    with hub_errors(f"revision {revision!r} of {name}" if revision else name, token=token):
-        info = hf.HfApi(token=token).model_info(
-            name, revision=revision, timeout=_TIMEOUT_S, files_metadata=True
+class _Pull:
+    """Fetches the files of a network."""
+
+    def __init__(
+        self, wanted: RepositoryName, cache: Cache, asker: Asker, force_download: bool
+    ) -> None:
+        self._wanted = wanted
+        self._repository = wanted.repository
+        self._cache = cache
+        self._asker = asker
+        self._anew = force_download
+
+    def run(self, most: Callable[[Origin], range] | None) -> Origin:
+        """Fetch settings, weights and facts, in this order."""
+        listing = self._ask_for_listing()
+        before = self._cache.named(self._wanted.revision)
+        config = self._get(listing, CONFIG, range(SMALL_FILE + 1))
+        origin = Origin(
+            config.parent, listing.commit, True, self._repository, files={CONFIG: config}
         )
-    files = info.siblings or []
-    digests = {file.rfilename: file.lfs.sha256 if file.lfs else file.blob_id for file in files}
-    return _Listing(info.sha, {name: digest for name, digest in digests.items() if digest})
+        sizes = most(origin) if most is not None else None
+        files = {CONFIG: config, WEIGHTS: self._get(listing, WEIGHTS, sizes)}
+        if FACTS in listing.files:
+            try:
+                files[FACTS] = self._get(listing, FACTS, range(SMALL_FILE + 1))
+            except HubError as error:  # they are for people: no network is refused for them
+                logger.warning("%s is loaded without its facts: %s", self._repository, error.cause)
+        self._asker.deadline.check()
+        self._say_what_moved(before, listing)
+        self._cache.remember(self._wanted.revision, listing.commit, listing.tree)
+        return replace(origin, files=files)
 
+    def _ask_for_listing(self) -> _Listing:
+        repository, revision = self._wanted
+        of = f"revision {revision!r} of {repository}" if revision else repository
+        path = f"/api/models/{repository}"
+        if revision is not None:
+            path += f"/revision/{quote(revision, safe='')}"
+        with hub_errors(of, token=self._asker.token):
+            answer = self._asker.json(f"{path}?blobs=True", _LISTING_LIMIT)
+            commit, entries = answer.get("sha"), answer.get("siblings")
+            if not (isinstance(commit, str) and COMMIT.fullmatch(commit)):
+                raise errors.FileMetadataError("the answer names no commit")
+            if not isinstance(entries, list):
+                raise errors.FileMetadataError("the answer lists no files")
+        files, tree = {}, {}
+        for entry in entries:
+            if isinstance(entry, dict) and isinstance(name := entry.get("rfilename"), str):
+                files[name], tree[name] = _of_entry(entry)
+        known = all(each["size"] is not None and each["blob_id"] for each in tree.values())
+        return _Listing(commit, files, tree if known and len(tree) == len(entries) else {})
 
-def _check_files(
-    folder: Path, name: str, listing: _Listing | None, token: str | bool | None
-) -> None:
-    """Compare the files with the digests of the Hub's listing; a damaged one is fetched anew once.
-
-    The client checks only a download's length, and nothing of what is in its cache.
-    """
-    answered = listing is not None
-    # The branch may have moved on between the two questions.
-    if listing is None or listing.commit != folder.name:
-        listing = _kept_listing(folder)
-    for file in (CONFIG, WEIGHTS, FACTS):
-        path, digest = folder / file, listing.digests.get(file)
-        if digest is None or not path.is_file() or _digest(path, digest) == digest:
-            continue
-        if answered:
-            # The name alone: what it links to may belong to other repositories, too. It has to go
-            # because the client leaves a file that is not a link as it is.
-            path.unlink()
-            cache, commit = folder.parents[2], folder.name
-            hf.hf_hub_download(
-                name, file, revision=commit, cache_dir=cache, force_download=True, token=token
+    def _get(self, listing: _Listing, name: str, sizes: range | None) -> Path:
+        """One file of the listing, which may have these sizes."""
+        at = f"{self._repository} at commit {listing.commit[:8]}"
+        if name not in listing.files:
+            never = "; weights are read from safetensors files only, never a pickle"
+            words = f"there is no {name} in {at}{never if name == WEIGHTS else ''}"
+            advice = f"name a repository with {CONFIG} and {WEIGHTS}"
+            raise HubError(f"{words}; {advice}.", words, advice)
+        file = listing.files[name]
+        if sizes is not None and file.size is not None and file.size not in sizes:
+            raise _of_wrong_size(f"{name} of {at}", file.size, sizes)
+        limit = sizes[-1] if sizes is not None else None
+        url = hf.hf_hub_url(self._repository, name, revision=listing.commit)
+        with hub_errors(f"{name} of {self._repository}", token=self._asker.token):
+            self._asker.deadline.check()
+            return self._cache.get(
+                listing.commit,
+                name,
+                file,
+                lambda path: download(self._asker, url, path, file, limit),
+                anew=self._anew,
+                patience_s=self._asker.deadline.remaining / 2,
             )
-            if _digest(path, digest) == digest:
-                continue
-            path.unlink()
-        raise HubError(
-            f"{file} of {name} was damaged on its way from the Hub or in its cache ({folder}), "
-            f"{'and again when it was fetched anew' if answered else 'and the Hub did not answer'}"
-            "; check the network and the disk, and try again."
+
+    def _say_what_moved(self, before: str | None, listing: _Listing) -> None:
+        """Warn of a tag that names other weights than it did; once, for it is then remembered."""
+        revision = self._wanted.revision
+        if revision in (None, "main") or before in (None, listing.commit):
+            return
+        known = self._cache.listing(before).get(WEIGHTS)
+        if known is not None and known.digest == listing.files[WEIGHTS].digest:
+            return
+        logger.warning(
+            "%s of %s names other weights than when it was last fetched: commit %s, then %s",
+            revision,
+            self._repository,
+            listing.commit[:8],
+            before[:8],
         )
 
 
-def _kept_listing(folder: Path) -> _Listing:
-    """The listing of a snapshot's commit as the client keeps it in its cache; empty without."""
-    kept = folder.parents[1] / "trees" / f"{folder.name}.json"
-    try:
-        files = json.loads(kept.read_text(encoding="utf-8"))["files"]
-        digests = {name: file.get("lfs_sha256") or file["blob_id"] for name, file in files.items()}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        digests = {}
-    return _Listing(folder.name, digests)
+def _of_entry(entry: Mapping[str, Any]) -> tuple[Listed, dict[str, Any]]:
+    """A file of the Hub's listing, for us and in the form that the client keeps."""
+    large = entry.get("lfs")
+    known = {"size": entry.get("size"), "blob_id": entry.get("blobId")}
+    if not isinstance(large, dict):
+        return listed(known["size"], known["blob_id"]), known
+    known |= {"lfs_sha256": large.get("sha256"), "lfs_size": large.get("size")}
+    return listed(known["lfs_size"], known["lfs_sha256"]), known
 
 
-def _digest(file: Path, wanted: str) -> str:
-    """A file's digest of the same kind as ``wanted``: sha256, or git's object id (sha1)."""
-    if len(wanted) == 64:
-        with file.open("rb") as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest()
-    content = file.read_bytes()
-    return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
-
-
-def assets_folder(namespace: str, repo_id: str, filename: str) -> Path:
-    """The folder for what was read from one file of the Hub, among the client's assets."""
-    subfolder = f"{repo_id}/{filename}"
-    return hf.cached_assets_path("dslr_gan", namespace=namespace, subfolder=subfolder)
-
-
-def find_commit(repo_id: str, filename: str, revision: str, notes: Path) -> str:
-    """The commit that a revision names: by the Hub, or as it was when it was last asked.
-
-    Args:
-        repo_id: Hub id ``owner/name``.
-        filename: A file of the repository.
-        revision: Branch, tag or commit.
-        notes: A folder where the answer is noted, for a time when the Hub does not answer.
-
-    Raises:
-        HubError: If there is no such repository, revision or file, or no answer and no note.
-    """
-    if re.fullmatch("[0-9a-f]{40}", revision):
-        return revision
-    note = notes / f"{quote(revision, safe='')}.commit"
-    try:
-        with hub_errors(f"{repo_id}/{filename}"):
-            url = hf.hf_hub_url(repo_id, filename, revision=revision)
-            commit = hf.get_hf_file_metadata(url).commit_hash
-            if commit is None:
-                raise errors.FileMetadataError("the answer names no commit, as a Hub's would")
-    except HubUnreachableError as error:
-        if not note.is_file():
-            raise
-        logger.warning("using what is kept here of %s: no Hub (%s)", repo_id, error.cause)
-        return note.read_text()
-    with written_whole(note) as unfinished:
-        unfinished.write_text(commit)
-    return commit
-
-
-def read_range(repo_id: str, filename: str, commit: str, start: int, stop: int) -> bytes:
-    """Read bytes ``start`` to ``stop`` (not included) of a file on the Hub, never more than these.
-
-    The client's own reading of parts takes a whole file from a server without byte ranges.
-
-    Raises:
-        HubError: If there is no such file, no answer, or the server sends other bytes.
-    """
-    headers = {"Range": f"bytes={start}-{stop - 1}", "Accept-Encoding": "identity"}
-    timeout = hf.constants.HF_HUB_DOWNLOAD_TIMEOUT
-    with hub_errors(f"{repo_id}/{filename}"):
-        url = hf.hf_hub_url(repo_id, filename, revision=commit)
-        headers |= utils.build_hf_headers()
-        with utils.http_stream_backoff(
-            "GET", url, headers=headers, timeout=timeout, max_retries=2, retry_on_exceptions=()
-        ) as answer:
-            utils.hf_raise_for_status(answer)
-            content = answer.read() if answer.status_code == 206 else None
-    if content is None:
-        words = "the server does not answer byte ranges"
-    elif len(content) != stop - start:
-        words = f"the server sent {len(content)} bytes instead of {stop - start}"
+def _of_wrong_size(of: str, size: int, sizes: range) -> HubError:
+    if size > sizes[-1]:
+        words = f"{of} has {size:,} bytes, and at most {sizes[-1]:,} are fetched"
     else:
-        return content
-    raise HubError(f"{repo_id}/{filename} cannot be read in parts: {words}.", words)
+        words = f"{of} has {size:,} bytes, and would need {sizes[0]:,} at least"
+    return HubError(f"{words}; name another repository.", words, "name another repository")
+
+
+# From the cache ------------------------------------------------------------------------------
+
+
+def _local_copy(wanted: RepositoryName, cache: Cache, away: HubUnreachableError | None) -> Origin:
+    """The last whole copy of a revision; the Hub was not asked where ``away`` is None."""
+    damaged = None
+    for commit in cache.complete(wanted.revision, (CONFIG, WEIGHTS)):
+        folder, known = cache.snapshot(commit), cache.listing(commit)
+        there = _those_there({file: folder / file for file in (CONFIG, WEIGHTS, FACTS)})
+        spoilt = [
+            file
+            for file, path in there.items()
+            if not known.get(file, Listed(None, None)).is_content_of(path)
+        ]
+        if CONFIG in spoilt or WEIGHTS in spoilt:
+            damaged = damaged or f"{spoilt[0]} of {wanted.repository} was damaged in {folder}"
+            continue
+        copy = Origin(
+            folder,
+            commit,
+            False,
+            wanted.repository,
+            away.cause if away is not None else "",
+            cache.fetched_on(commit),
+            wanted.revision == commit or hf.constants.is_offline_mode(),
+            {file: path for file, path in there.items() if file not in spoilt},
+        )
+        if away is not None:
+            logger.warning(
+                "%s (%s); using the local copy of %s, commit %s%s",
+                away.cause,
+                away.advice,
+                wanted.repository,
+                commit[:8],
+                f" of {copy.fetched_on}" if copy.fetched_on else "",
+            )
+        return copy
+    of = f"revision {wanted.revision!r} of {wanted.repository}"
+    if damaged is not None:
+        raise HubError(f"{damaged}, and the Hub did not answer; check the disk, and try again.")
+    if away is not None:
+        raise not_fetched(of if wanted.revision else wanted.repository, away) from away
+    raise HubError(
+        f"there is no local copy of {of if wanted.revision else wanted.repository}, and "
+        "local_files_only asks for nothing else; leave it out."
+    )

@@ -5,23 +5,37 @@ Each cause has its own words and its own advice, so that a bad token is not call
 
 import errno
 import os
+import re
 import ssl
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from http import HTTPStatus
 from json import JSONDecodeError
 from pathlib import Path
 from typing import NamedTuple
+from urllib.request import getproxies, proxy_bypass
 
 import huggingface_hub as hf
-from httpx2 import HTTPError, TimeoutException  # what huggingface_hub speaks HTTP with, and raises
+from httpx2 import (  # what huggingface_hub speaks HTTP with, and raises
+    ConnectError,
+    DecodingError,
+    HTTPError,
+    InvalidURL,
+    ProxyError,
+    TimeoutException,
+    UnsupportedProtocol,
+)
 from huggingface_hub import errors, utils
 
 from dslr_gan.errors import DslrGanError, HubError, HubUnreachableError, reason
 
 # Xet storage raises bare RuntimeErrors and OSErrors; an answer that is no JSON is a ValueError.
-_RAISED = (HTTPError, OSError, errors.OfflineModeIsEnabled, RuntimeError, ValueError)
+_RAISED = (HTTPError, InvalidURL, OSError, errors.OfflineModeIsEnabled, RuntimeError, ValueError)
+
+# A signed address gives whoever has it access; only its host may be told.
+_ADDRESS = re.compile(r"(https?://[^\s/?#'\"]+)[^\s'\"]*")
 
 TRY_AGAIN = "check the network and try again"
 """The advice where nothing more is known than that the Hub did not answer."""
@@ -33,7 +47,20 @@ _ABSENT = {
 }
 _DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 _NOT_WRITABLE = (errno.EACCES, errno.EPERM, errno.EROFS)
+_NO_ADDRESS = re.compile("name resolution|not known|nodename|getaddrinfo|No address", re.IGNORECASE)
+_PROXY_ADVICE = "check the variables HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY"
 TOKENS_PAGE = "https://huggingface.co/settings/tokens"
+
+
+class NotInTimeError(TimeoutError):
+    """The Hub did not do what was asked within the time that it was given.
+
+    Args:
+        seconds: That time.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"the Hub did not answer within {seconds:g} seconds")
 
 
 class _Cause(NamedTuple):
@@ -80,6 +107,12 @@ def not_fetched(name: str, error: HubUnreachableError) -> HubUnreachableError:
     )
 
 
+def is_about_certificates(error: BaseException) -> bool:
+    """Whether an error says that the other side has not shown that it is the Hub."""
+    said = str(error)
+    return isinstance(error, ssl.SSLError) or "[SSL" in said or "CERTIFICATE_VERIFY" in said
+
+
 def token_source(token: str | bool | None) -> str | None:
     """Where the token that the client sends comes from, in words; None where it sends none."""
     if token is False or (token is None and hf.constants.HF_HUB_DISABLE_IMPLICIT_TOKEN):
@@ -95,8 +128,10 @@ def token_source(token: str | bool | None) -> str | None:
 
 
 def _for_people(error: Exception, wanted: str, context: str, token: str | bool | None) -> HubError:
-    links = list(_chain(error))
+    links = list(causes(error))
     for link in links:
+        if isinstance(link, HubError):  # ours, which the client has put into one of its own
+            return type(link)(str(link), link.cause, link.advice)
         if isinstance(link, errors.HFValidationError):
             words = reason(link)
             return HubError(f"{wanted} is not a Hub id: {words}.", words)
@@ -112,17 +147,23 @@ def _for_people(error: Exception, wanted: str, context: str, token: str | bool |
                 return HubError(f"{context}the Hub has no {wanted}; {advice}.", words, advice)
     # The client's own words about a missing local copy advise about its options.
     told = [link for link in links if not _is_local_entry(link)]
-    words = reason(told[0]) if told else "the Hub did not answer"
-    within = f" ({words})" if told else ""
-    message = f"the Hub did not answer about {wanted}{within}."
+    within = f" ({_told(told[0])})" if told else ""
+    words = f"the Hub did not answer{within}"
+    message = f"the Hub did not answer about {wanted}{within}; {TRY_AGAIN}."
     return HubUnreachableError(message, words, TRY_AGAIN)
+
+
+def _told(error: BaseException) -> str:
+    """The words of an error, without addresses beyond their host."""
+    text = getattr(error, "strerror", None) or re.sub(r"^\[Errno -?\d+\] ", "", str(error))
+    return reason(RuntimeError(_ADDRESS.sub(r"\1", text) or type(error).__name__))
 
 
 def _is_local_entry(error: BaseException) -> bool:
     return isinstance(error, errors.LocalEntryNotFoundError)
 
 
-def _chain(error: BaseException) -> Iterator[BaseException]:
+def causes(error: BaseException) -> Iterator[BaseException]:
     """An error and the errors that it was raised from."""
     link: BaseException | None = error
     while link is not None:
@@ -151,7 +192,7 @@ def _by_status(
     error: BaseException, status: int, headers: Mapping[str, str], token: str | bool | None
 ) -> _Cause | None:
     said = getattr(error, "server_message", None) or headers.get("X-Error-Message") or ""
-    said = f" ({reason(ValueError(said))})" if said.strip() else ""
+    said = f" ({_told(ValueError(said))})" if said.strip() else ""
     if status == 401:
         source = token_source(token)
         if headers.get("X-Error-Code") == "RepoNotFound":
@@ -173,7 +214,18 @@ def _by_status(
         return _Cause("the Hub has had too many requests from here", advice, away=True)
     if status == 451:
         return _Cause(f"the Hub may not give it out for legal reasons{said}", "take another")
-    return None
+    if status == 407:
+        return _Cause("the proxy wants a name and a password", _PROXY_ADVICE, away=True)
+    if status == 511:
+        return _not_the_hub()
+    if any(isinstance(error, absent) for absent in _ABSENT):
+        return None
+    if status in (404, 410):
+        return _Cause(f"there is no such page{said}", "check the spelling and HF_ENDPOINT")
+    name = HTTPStatus(status).phrase if status in list(HTTPStatus) else "an unknown status"
+    if status >= 500:
+        return _Cause(f"the Hub is out of order: {status} {name}", TRY_AGAIN, away=True)
+    return _Cause(f"the Hub answered {status} {name}{said}", "check what is asked for")
 
 
 def _by_kind(error: BaseException) -> _Cause | None:
@@ -188,20 +240,42 @@ def _by_kind(error: BaseException) -> _Cause | None:
         place = getattr(error, "filename", None) or cache
         advice = "check its permissions, or set HF_HOME to a folder that can be written"
         return _Cause(f"the cache cannot be written ({place})", advice, away=True)
-    if isinstance(error, JSONDecodeError | errors.FileMetadataError):
-        advice = "open a page in a browser to log in to the network, and check HF_ENDPOINT"
-        return _Cause("what answered is not the Hub", advice, away=True)
-    if isinstance(error, ssl.SSLError) or "CERTIFICATE_VERIFY_FAILED" in text:
+    if isinstance(error, JSONDecodeError | DecodingError | errors.FileMetadataError):
+        return _not_the_hub()
+    if isinstance(error, InvalidURL | UnsupportedProtocol):
+        advice = "unset it, or set it to one such as https://huggingface.co"
+        return _Cause("the variable HF_ENDPOINT holds no address", advice)
+    if is_about_certificates(error):
         advice = (
             "log in to the network in a browser, check this computer's clock, or name a proxy's "
             "certificate with SSL_CERT_FILE"
         )
         return _Cause("what answered has no certificate of the Hub", advice, away=True)
+    if isinstance(error, NotInTimeError):
+        advice = f"{TRY_AGAIN}, or give it more time (--hub-timeout, in a script timeout)"
+        return _Cause(str(error), advice, away=True)
     if isinstance(error, TimeoutException):
         return _Cause("the Hub did not answer in time", TRY_AGAIN, away=True)
+    if isinstance(error, ProxyError) or (isinstance(error, ConnectError) and _uses_proxy()):
+        return _Cause(f"the proxy did not answer ({_told(error)})", _PROXY_ADVICE, away=True)
+    if isinstance(error, ConnectError) and _NO_ADDRESS.search(text):
+        host = hf.constants.ENDPOINT.partition("://")[2]
+        advice = "check the network, and HF_ENDPOINT if it is set"
+        return _Cause(f"the network knows no address of {host}", advice, away=True)
     if isinstance(error, ValueError) and not isinstance(error, OSError):
         return _Cause(reason(error), "check what is sent")
     return None
+
+
+def _not_the_hub() -> _Cause:
+    advice = "open a page in a browser to log in to the network, and check HF_ENDPOINT"
+    return _Cause("what answered is not the Hub", advice, away=True)
+
+
+def _uses_proxy() -> bool:
+    """Whether requests to the Hub go through a proxy, as far as the environment says."""
+    scheme, _, host = hf.constants.ENDPOINT.partition("://")
+    return any(kind in getproxies() for kind in (scheme, "all")) and not proxy_bypass(host)
 
 
 def _no_token() -> _Cause:
@@ -223,21 +297,32 @@ def _bad_token(source: str) -> _Cause:
     return _Cause(f"the Hub refuses the token from {source} as invalid or expired", advice, True)
 
 
-def _wait(headers: Mapping[str, str]) -> str:
+def bad_token(token: str | bool | None) -> HubError:
+    """The error for a token that is none: it could not even be sent."""
+    cause = _bad_token(token_source(token) or "the argument token")
+    words = cause.words.replace("the Hub refuses", "nobody can send").partition(" as ")[0]
+    words += ", which holds letters that no token has"
+    return HubUnreachableError(f"{words}; {cause.advice}.", words, cause.advice)
+
+
+def seconds_to_wait(headers: Mapping[str, str]) -> int | None:
     """How long a server asks to be left alone: by Retry-After, or by the Hub's RateLimit."""
     asked = headers.get("Retry-After", "").strip()
     limits = utils.parse_ratelimit_headers(headers)
     if asked.isdecimal():
-        seconds = int(asked)
-    elif asked:
+        return int(asked[:9])
+    if asked:
         try:
             until = parsedate_to_datetime(asked)
         except ValueError:
-            return "wait some minutes"
+            return None
         until = until if until.tzinfo else until.replace(tzinfo=UTC)
-        seconds = max(0, round((until - datetime.now(UTC)).total_seconds()))
-    elif limits is not None:
-        seconds = limits.reset_in_seconds
-    else:
-        return "wait some minutes"
-    return f"wait {seconds} seconds"
+        return max(0, round((until - datetime.now(UTC)).total_seconds()))
+    # Every answer names its limits; only used-up ones are a reason to wait.
+    return limits.reset_in_seconds if limits is not None and limits.remaining == 0 else None
+
+
+def _wait(headers: Mapping[str, str]) -> str:
+    """The same in words."""
+    seconds = seconds_to_wait(headers)
+    return "wait some minutes" if seconds is None else f"wait {seconds} seconds"

@@ -1,15 +1,27 @@
-"""Pushing a folder to the Hub, and finding out first whether that is allowed."""
+"""Pushing files to the Hub, and finding out first whether that is allowed."""
 
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any
 
 import huggingface_hub as hf
 from huggingface_hub import errors, utils
 
 from dslr_gan.errors import HubError, InputError
-from dslr_gan.hub.messages import TOKENS_PAGE, hub_errors, token_source
+from dslr_gan.hub.asking import TIMEOUT_S
+from dslr_gan.hub.messages import TOKENS_PAGE, token_source
+from dslr_gan.hub.sending import headers, make_api, read_small_file, send
+from hub_card import is_untouched
 
-_TIMEOUT_S = 20.0
+CHECK_S = 20.0
+"""How long finding out may take."""
+
+CARD = "README.md"
+
+_MOST_OF_A_CARD = 10_000_000
+_WEIGHTS_OF_OTHERS = (".safetensors", ".bin", ".pt", ".pth", ".ckpt", ".h5", ".onnx")
 
 
 def check_repo_id(repo_id: str, example: str) -> None:
@@ -22,104 +34,268 @@ def check_repo_id(repo_id: str, example: str) -> None:
         raise InputError(f"{repo_id!r} has no owner; give a Hub id such as {example}.")
 
 
-class Pushed(NamedTuple):
-    """Addresses of a repository and of the commit or the pull request that was made."""
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """Where something is pushed to, and how."""
+
+    repo_id: str
+    """Hub id ``owner/name``; the repository is made where it does not exist."""
+    repo_type: str = "model"
+    """``"model"``, ``"dataset"`` or ``"space"``."""
+    private: bool | None = None
+    """Whether a new repository is private; ``None`` leaves it to the owner's default. ``True``
+    refuses a repository that is public already."""
+    branch: str | None = None
+    """Branch to commit to, made where it does not exist; ``None`` for ``main``."""
+    create_pr: bool = False
+    """Whether to propose the commit as a pull request to ``main`` instead."""
+    tag: str | None = None
+    """Tag for the commit; one that exists is refused."""
+    replace_card: bool = False
+    """Whether to replace a card that somebody has written or changed there."""
+    token: str | None = None
+    """Access token; ``None`` takes the one of ``hf auth login`` or ``HF_TOKEN``."""
+    timeout_s: float = TIMEOUT_S
+    """Seconds for it all, besides a second for each 250 kB."""
+
+    def check(self) -> None:
+        """Raise an InputError where the values do not go together."""
+        if self.create_pr and self.branch is not None:
+            raise InputError(
+                f"a pull request goes to main; leave out the branch {self.branch}, or the request."
+            )
+        if self.create_pr and self.tag is not None:
+            raise InputError(
+                f"a pull request cannot be tagged before it is merged; leave out the tag "
+                f"{self.tag}, or the request."
+            )
+
+    def command(self, what: str | Path, **options: str | None) -> str:
+        """The shell command that pushes something there.
+
+        Args:
+            what: A model or a folder.
+            options: Other flags of the command with their values.
+        """
+        flags = {
+            "--private": self.private,
+            "--branch": self.branch,
+            "--pr": self.create_pr,
+            "--tag": self.tag,
+            "--replace-card": self.replace_card and self.repo_type != "space",
+        }
+        flags |= {f"--{name}": value for name, value in options.items()}
+        words = ["python", "-m", "dslr_gan", "push", str(what), "--repo", self.repo_id]
+        for flag, value in flags.items():
+            words += [flag] if value is True else [flag, value] if value else []
+        return shlex.join(words)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pushed:
+    """What was made on the Hub."""
 
     repository: str
+    """Its address."""
     commit: str
+    """The address of the commit, or of the pull request."""
+    notes: tuple[str, ...] = ()
+    """What else a person should know, a sentence each."""
 
 
 def push(
-    folder: str | Path,
-    repo_id: str,
+    files: Mapping[str, Path | bytes],
+    target: Target,
     *,
-    repo_type: str = "model",
-    commit_message: str,
-    private: bool | None = None,
-    token: str | None = None,
-    branch: str | None = None,
-    create_pr: bool | None = None,
+    message: str,
+    description: str | None = None,
+    owned: tuple[str, ...] = (),
     advice: str = "",
 ) -> Pushed:
-    """Put a folder on the Hub, in one commit.
+    """Put files on the Hub, in one commit.
+
+    What fails for a moment is tried again, until the target's time is over. A card that somebody
+    has written or changed there is kept, unless the target says otherwise. Other files there stay.
 
     Args:
-        folder: All of its files go.
-        repo_id: Hub id ``owner/name``; made where it does not exist.
-        repo_type: ``"model"`` or ``"dataset"``.
-        commit_message: The commit's first line.
-        private: Whether a new repository is private; ``None`` leaves it to the owner's default.
-        token: Access token; ``None`` takes the one of ``hf auth login`` or ``HF_TOKEN``.
-        branch: Branch to commit to, made where it does not exist; ``None`` for ``main``.
-        create_pr: Whether to propose the commit as a pull request to ``main`` instead.
+        files: By their names there: a file here, or what is in it.
+        target: Where to.
+        message: The commit's first line.
+        description: Its other lines.
+        owned: Folders there in which no other files are kept.
         advice: What else an error message says.
 
     Raises:
-        HubError: If the Hub cannot be reached or refuses.
-        InputError: If a pull request is given a branch.
+        HubError: If the Hub cannot be reached in time or refuses.
+        InputError: If the target's values do not go together.
     """
-    if create_pr and branch is not None:  # only some of the client's ways of sending allow it
-        raise InputError(f"a pull request goes to main; leave out the branch {branch}.")
-    api = hf.HfApi(token=token)
+    target.check()
+    size = sum(
+        len(each) if isinstance(each, bytes) else each.stat().st_size for each in files.values()
+    )
+    one = _Push(target, files, message, description, owned)
     try:
-        with hub_errors(repo_id, token=token):
-            made = api.create_repo(repo_id, repo_type=repo_type, private=private, exist_ok=True)
-            if branch is not None:
-                api.create_branch(made.repo_id, repo_type=repo_type, branch=branch, exist_ok=True)
-            commit = api.upload_folder(
-                repo_id=made.repo_id,
-                folder_path=folder,
-                repo_type=repo_type,
-                commit_message=commit_message,
-                revision=branch,
-                create_pr=create_pr,
-            )
+        return send(
+            one.run, target.repo_id, token=target.token, size=size, timeout_s=target.timeout_s
+        )
     except HubError as error:
-        raise _not_taken(repo_id, error, advice) from error
-    return Pushed(str(made), commit.pr_url or commit.commit_url)
+        if one.commit is not None:
+            words = (
+                f"the files are on the Hub ({one.commit}), but not the tag {target.tag} "
+                f"({error.cause}); {error.advice or 'check its name'}."
+            )
+            raise type(error)(f"{words}{advice}", error.cause, error.advice) from error
+        raise not_taken(target.repo_id, error, advice) from error
 
 
-def check_push(
-    repo_id: str,
-    *,
-    repo_type: str = "model",
-    private: bool | None = None,
-    token: str | None = None,
-    advice: str = "",
-) -> None:
+class _Push:
+    """One push: :meth:`run` may be called again after it has failed."""
+
+    def __init__(
+        self,
+        target: Target,
+        files: Mapping[str, Path | bytes],
+        message: str,
+        description: str | None,
+        owned: tuple[str, ...],
+    ) -> None:
+        self.target, self.files = target, dict(files)
+        self.message, self.description, self.owned = message, description, owned
+        self.api = make_api(target.token)
+        self.notes: list[str] = []
+        self.gone: list[str] = []
+        """Files there that are to go."""
+        self.known = False
+        """Whether the repository has been looked at."""
+        self.commit: str | None = None
+        """The address of the commit, once it is made."""
+
+    def run(self) -> Pushed:
+        target, api = self.target, self.api
+        kind = target.repo_type
+        made = create(api, target)
+        there: dict[str, Any] = {"repo_id": made.repo_id, "repo_type": kind}
+        if not self.known:
+            self._look(there)
+        if target.branch is not None:
+            api.create_branch(**there, branch=target.branch, exist_ok=True)
+        done = api.create_commit(
+            **there,
+            operations=[
+                hf.CommitOperationAdd(path_in_repo=name, path_or_fileobj=content)
+                for name, content in sorted(self.files.items())
+            ]
+            + [hf.CommitOperationDelete(path_in_repo=name, is_folder=False) for name in self.gone],
+            commit_message=self.message,
+            commit_description=self.description,
+            revision=target.branch,
+            create_pr=target.create_pr,
+        )
+        if target.tag is not None:
+            self.commit = done.commit_url
+            api.create_tag(**there, tag=target.tag, revision=done.oid, exist_ok=True)
+        address = done.pr_url or done.commit_url
+        return Pushed(repository=str(made), commit=address, notes=tuple(self.notes))
+
+    def _look(self, there: dict[str, Any]) -> None:
+        """Find out what must not be overwritten, before anything is sent."""
+        target, notes = self.target, []
+        branch = target.branch
+        refs = self.api.list_repo_refs(**there)
+        _check_tag(refs, target)
+        if branch is not None and branch not in {each.name for each in refs.branches}:
+            branch = None  # it will begin as main is
+        names = set(self.api.list_repo_files(**there, revision=branch))
+        name = target.repo_id
+        if CARD in names and CARD in self.files and not target.replace_card:
+            theirs = read_small_file(
+                **there, name=CARD, revision=branch or "main", most_bytes=_MOST_OF_A_CARD,
+                token=target.token,
+            )  # fmt: skip
+            ours = self.files[CARD]
+            ours = ours if isinstance(ours, bytes) else ours.read_bytes()
+            if theirs.strip() != ours.strip() and not is_untouched(theirs.decode(errors="replace")):
+                del self.files[CARD]
+                notes.append(
+                    f"the card of {name} was kept, because somebody has written or changed it; "
+                    "--replace-card replaces it."
+                )
+        if target.repo_type == "model":
+            others = sorted(
+                each for each in names - self.files.keys() if each.endswith(_WEIGHTS_OF_OTHERS)
+            )
+            if others:
+                notes.append(
+                    f"{name} also has {', '.join(others[:3])}, which this model does not use; "
+                    f"`hf repo-files delete {name} {others[0]}` removes it."
+                )
+        folders = tuple(f"{folder}/" for folder in self.owned)
+        self.gone = sorted(each for each in names - self.files.keys() if each.startswith(folders))
+        self.notes, self.known = notes, True
+
+
+def check_push(target: Target, *, advice: str = "") -> None:
     """Find out whether :func:`push` would be allowed, before the work whose result it is to push.
 
     The repository is made where it does not exist: only that shows that it may be made.
 
     Args:
-        repo_id: See :func:`push`.
-        repo_type: See :func:`push`.
-        private: See :func:`push`.
-        token: See :func:`push`.
+        target: Where to.
         advice: What else an error message says.
 
     Raises:
         HubError: If the Hub cannot be reached or would refuse.
+        InputError: If the target's values do not go together.
     """
-    api = hf.HfApi(token=token)
+    target.check()
+    api = make_api(target.token)
+
+    def ask() -> None:
+        if not _may_write(api):
+            words = f"the token from {token_source(target.token)} may only read"
+            raise HubError(f"{words}.", words, f"make one that may write at {TOKENS_PAGE}")
+        made = create(api, target)
+        if target.tag is not None:
+            _check_tag(api.list_repo_refs(made.repo_id, repo_type=target.repo_type), target)
+        # The first request of every push, which the Hub answers to those who may write.
+        address = f"{api.endpoint}/api/{target.repo_type}s/{made.repo_id}/preupload/main"
+        sample = {"path": "config.json", "sample": "", "size": 0}
+        answer = utils.get_session().post(
+            address,
+            headers=headers(target.token),
+            json={"files": [sample]},
+        )
+        utils.hf_raise_for_status(answer)
+
     try:
-        with hub_errors(repo_id, token=token):
-            if not _may_write(api):
-                words = f"the token from {token_source(token)} may only read"
-                raise HubError(f"{words}.", words, f"make one that may write at {TOKENS_PAGE}")
-            made = api.create_repo(repo_id, repo_type=repo_type, private=private, exist_ok=True)
-            # The first request of every push, which the Hub answers to those who may write.
-            address = f"{api.endpoint}/api/{repo_type}s/{made.repo_id}/preupload/main"
-            sample = {"path": "config.json", "sample": "", "size": 0}
-            answer = utils.get_session().post(
-                address,
-                headers=utils.build_hf_headers(token=token),
-                json={"files": [sample]},
-                timeout=_TIMEOUT_S,
-            )
-            utils.hf_raise_for_status(answer)
+        send(ask, target.repo_id, token=target.token, timeout_s=min(CHECK_S, target.timeout_s))
     except HubError as error:
-        raise _not_taken(repo_id, error, advice) from error
+        raise not_taken(target.repo_id, error, advice) from error
+
+
+def create(api: hf.HfApi, target: Target) -> hf.RepoUrl:
+    """Make the repository where it does not exist."""
+    kind = target.repo_type
+    made = api.create_repo(
+        target.repo_id,
+        repo_type=kind,
+        private=target.private,
+        exist_ok=True,
+        space_sdk="gradio" if kind == "space" else None,
+    )
+    if target.private and api.repo_info(made.repo_id, repo_type=kind).private is False:
+        words = "it exists and is public"
+        advice = (
+            "make it private on its settings page, name another, or do not ask for a private one"
+        )
+        raise HubError(f"{words}.", words, advice)
+    return made
+
+
+def _check_tag(refs: hf.GitRefs, target: Target) -> None:
+    if target.tag is not None and target.tag in {each.name for each in refs.tags}:
+        words = f"it has a tag {target.tag} already"
+        raise HubError(f"{words}.", words, "choose another tag")
 
 
 def _may_write(api: hf.HfApi) -> bool:
@@ -138,7 +314,8 @@ def _may_write(api: hf.HfApi) -> bool:
     return token.get("role") != "read"
 
 
-def _not_taken(repo_id: str, error: HubError, advice: str) -> HubError:
+def not_taken(repo_id: str, error: HubError, advice: str) -> HubError:
+    """The error for a push that failed."""
     what_to_do = error.advice or "check the name"
     message = f"the Hub does not take {repo_id} ({error.cause}); {what_to_do}.{advice}"
     return type(error)(message, error.cause, error.advice)

@@ -6,6 +6,7 @@ timm/vgg16.tv_in1k holds them under BSD-3-Clause; none of them are part of this 
 """
 
 import json
+import logging
 import math
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -20,8 +21,10 @@ from torch.nn import functional as F
 
 from dslr_gan.errors import HubError, InputError, reason
 from dslr_gan.files import written_whole
-from dslr_gan.hub import assets_folder, find_commit, read_range
+from dslr_gan.hub import TIMEOUT_S, Deadline, assets_folder, find_commit, read_range
 from dslr_gan.metrics.similarity import check_pair
+
+logger = logging.getLogger(__name__)
 
 # Channels in and out of each convolution by its place in the network; ReLUs and pools between.
 _CONVOLUTIONS = {
@@ -129,16 +132,19 @@ class VGGFeatures(nn.Module):
         repo: str = "timm/vgg16.tv_in1k",
         filename: str = "model.safetensors",
         revision: str | None = None,
+        timeout: float = TIMEOUT_S,
     ) -> Self:
         """Read the weights from a Hub repository: by byte ranges, 7 MB of a file of 553.
 
         What was read is kept among huggingface_hub's assets (under ``HF_HOME``) by commit, and
-        is used from there the next time, even when the Hub cannot be reached.
+        is used from there the next time, even when the Hub cannot be reached. Where it cannot be
+        kept, the log says so, and it is read again the next time.
 
         Args:
             repo: Id of the repository.
             filename: The safetensors file in it, with the layout that ``from_file`` reads.
             revision: Branch, tag or commit; None is the main branch.
+            timeout: Seconds that the Hub has; while the bytes come they do not pass.
 
         Returns:
             The network on the CPU, float32.
@@ -149,16 +155,17 @@ class VGGFeatures(nn.Module):
         """
         try:
             folder = assets_folder("vgg16", repo, filename)
-            commit = find_commit(repo, filename, revision or "main", folder)
+            deadline = Deadline(timeout)
+            commit = find_commit(repo, filename, revision or "main", folder, deadline)
             kept = folder / f"{commit}.safetensors"
             source = f"{repo} at commit {commit[:8]}"
             try:
                 return cls._from_tensors(safetensors.torch.load_file(kept), source)
             except (OSError, SafetensorError, ValueError):  # not there yet, or damaged
-                content = _read_needed(partial(read_range, repo, filename, commit))
+                read = partial(read_range, repo, filename, commit, deadline=deadline)
+                content = _read_needed(read)
             network = cls._from_tensors(safetensors.torch.load(content), source)
-            with written_whole(kept) as unfinished:
-                unfinished.write_bytes(content)
+            _keep(content, kept)
             return network
         except HubError as error:
             words = error.cause
@@ -181,6 +188,15 @@ class VGGFeatures(nn.Module):
         network.load_state_dict({key: tensors[key] for key in _SHAPES})
         network.source = source
         return network
+
+
+def _keep(content: bytes, file: Path) -> None:
+    """Write what was read for the next time; a full disk costs nothing else."""
+    try:
+        with written_whole(file) as unfinished:
+            unfinished.write_bytes(content)
+    except OSError as error:
+        logger.warning("the VGG-16 weights cannot be kept in %s (%s)", file, reason(error))
 
 
 def _layer(place: int) -> nn.Module:

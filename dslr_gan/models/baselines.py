@@ -3,17 +3,24 @@
 Papers: Dong et al. 2014, "Image Super-Resolution Using Deep Convolutional Networks"; Kim et al.
 2016, "Accurate Image Super-Resolution Using Very Deep Convolutional Networks". Both enlarge
 pictures there. Here, as in Prakash and Phumbhra 2020, they learn to enhance them. Our own code.
+
+Zeros around a picture are dark, and a network that learned from patches of one size shows a frame
+around pictures of another. Trained here, both therefore repeat the last row and column instead.
 """
 
 from itertools import pairwise
 from pathlib import Path
-from typing import Self, cast
+from typing import Literal, Self, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from dslr_gan.models.pretrained import Pretrained, read_weights
+from dslr_gan.errors import InputError
+from dslr_gan.models.pretrained import Pretrained
+from dslr_gan.models.saved import read_weights
+
+Padding = Literal["zeros", "replicate"]
 
 
 class SRCNN(Pretrained):
@@ -21,14 +28,22 @@ class SRCNN(Pretrained):
 
     Paper: Dong et al. 2014; trained on DPED by Ignatov et al. for the PIRM 2018 challenge, from
     where colour in and out, the padded borders and the scaled tanh come.
+
+    Args:
+        padding: What is around every layer's input: ``"zeros"`` as in the published one, or
+            ``"replicate"``.
+
+    Raises:
+        InputError: If it is something else.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, padding: Padding = "zeros") -> None:
         super().__init__()
-        self.config = {}
-        self.conv1 = nn.Conv2d(3, 64, 9, padding="same")
-        self.conv2 = nn.Conv2d(64, 32, 5, padding="same")
-        self.conv3 = nn.Conv2d(32, 3, 5, padding="same")
+        self.config = {"padding": padding}
+        _check_padding(padding)
+        self.conv1 = nn.Conv2d(3, 64, 9, padding="same", padding_mode=padding)
+        self.conv2 = nn.Conv2d(64, 32, 5, padding="same", padding_mode=padding)
+        self.conv3 = nn.Conv2d(32, 3, 5, padding="same", padding_mode=padding)
 
     @property
     def receptive_radius(self) -> int:
@@ -78,17 +93,26 @@ class VDSR(Pretrained):
     every layer's input so that the size stays, the residual onto the input, and weights drawn
     after He et al. 2015. Ours: RGB in and out, where the paper enhances luminance alone, and
     biases that start at 0, which the paper leaves open.
+
+    Args:
+        padding: What is around every layer's input: ``"zeros"`` as in the paper, or
+            ``"replicate"``.
+
+    Raises:
+        InputError: If it is something else.
     """
 
     LAYERS = 20
     CHANNELS = 64
 
-    def __init__(self) -> None:
+    def __init__(self, padding: Padding = "zeros") -> None:
         super().__init__()
-        self.config = {}
+        self.config = {"padding": padding}
+        _check_padding(padding)
         widths = [3, *[self.CHANNELS] * (self.LAYERS - 1), 3]
         layers = [
-            nn.Conv2d(incoming, outgoing, 3, padding=1) for incoming, outgoing in pairwise(widths)
+            nn.Conv2d(incoming, outgoing, 3, padding=1, padding_mode=padding)
+            for incoming, outgoing in pairwise(widths)
         ]
         for layer in layers:
             nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
@@ -119,3 +143,8 @@ class VDSR(Pretrained):
         for layer in self.layers[:-1]:
             features = F.relu(layer(features))
         return image + self.last_layer(features)
+
+
+def _check_padding(padding: Padding) -> None:
+    if padding not in ("zeros", "replicate"):
+        raise InputError(f'padding must be "zeros" or "replicate", got {padding!r}.')

@@ -53,10 +53,11 @@ def folded_convolution(
 
 
 class ResidualBlock(nn.Module):
-    """Two 3x3 convolutions with ReLU, each normalised where asked, and a skip around them."""
+    """Two 3x3 convolutions with ReLU, normalised and with a skip around them where asked."""
 
-    def __init__(self, channels: int, dilation: int, norm: str | None) -> None:
+    def __init__(self, channels: int, dilation: int, norm: str | None, skip: bool = True) -> None:
         super().__init__()
+        self.skip = skip
         self.convolutions = nn.ModuleList(
             nn.Conv2d(channels, channels, 3, padding=dilation, dilation=dilation) for _ in range(2)
         )
@@ -69,7 +70,7 @@ class ResidualBlock(nn.Module):
         inner = features
         for convolution, norm in zip(self.convolutions, self.norms, strict=True):
             inner = F.relu(norm(convolution(inner)), inplace=True)
-        return add(inner, features)
+        return add(inner, features) if self.skip else inner
 
 
 class Modulation(nn.Module):

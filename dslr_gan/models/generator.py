@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from dslr_gan.errors import InputError
+from dslr_gan.errors import InputError, brief
 from dslr_gan.models.blocks import (
     CELL,
     CoarseBranch,
@@ -27,7 +27,8 @@ from dslr_gan.models.blocks import (
     local_mean,
 )
 from dslr_gan.models.context import context_encoder, summarize
-from dslr_gan.models.pretrained import Pretrained, read_weights
+from dslr_gan.models.pretrained import Pretrained
+from dslr_gan.models.saved import read_weights
 
 EDGE = 4
 """Pixels by which a residual generator continues a picture to the right and below.
@@ -56,6 +57,8 @@ class Generator(Pretrained):
         dilations: Dilation of each block's convolutions, cycled over the blocks.
         end_kernel: Side of the first and the last convolution's kernel, odd.
         residual: Whether the output is added to the input.
+        skips: Whether each block's input is added to its output, as in DPED. The paper tells of
+            convolutions and ReLU alone.
         coarse_channels: Width of a second branch at an eighth of the resolution, whose result
             is added after the first convolution; 0 for none.
         context_channels: Length of the vector that describes the whole photo and modulates
@@ -79,6 +82,7 @@ class Generator(Pretrained):
         coarse_channels: int = 0,
         context_channels: int = 0,
         context_width: int = 0,
+        skips: bool = True,
     ) -> None:
         super().__init__()
         self.config = {
@@ -92,6 +96,7 @@ class Generator(Pretrained):
             "coarse_channels": coarse_channels,
             "context_channels": context_channels,
             "context_width": context_width,
+            "skips": skips,
         }
         _check_settings(self.config)
         self.downscale = downscale
@@ -103,7 +108,7 @@ class Generator(Pretrained):
         self.coarse = CoarseBranch(coarse_channels, channels) if coarse_channels else None
         self.describe = context_encoder(context_channels, context_width)
         self.blocks = nn.ModuleList(
-            ResidualBlock(channels, dilation, norm) for dilation in self.dilations
+            ResidualBlock(channels, dilation, norm, skips) for dilation in self.dilations
         )
         self.modulate = nn.ModuleList(
             Modulation(context_channels, channels)
@@ -121,6 +126,11 @@ class Generator(Pretrained):
                 self.tail.weight.mul_(0.1)
                 self.tail.weight[:, channels:].zero_()
                 self.tail.bias.zero_()  # type: ignore[union-attr]
+        if not skips:
+            # After He et al. 2015: PyTorch's own first weights let a plain stack's signal die out.
+            for layer in self.modules():
+                if isinstance(layer, nn.Conv2d) and layer is not self.tail:
+                    nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
 
     @property
     def last_layer(self) -> nn.Conv2d:
@@ -293,29 +303,53 @@ def _pad(image: Tensor, multiple: int, least: int) -> Tensor:
     return F.pad(image, (0, right, 0, bottom), mode="replicate") if right or bottom else image
 
 
+_RANGES = {
+    "channels": (1, 512),
+    "blocks": (1, 128),
+    "downscale": (1, 16),
+    "end_kernel": (1, 31),
+    "coarse_channels": (0, 512),
+    "context_channels": (0, 512),
+    "context_width": (0, 512),
+}
+"""Least and greatest values. The settings may be a stranger's, and what they ask for is made."""
+
+_GREATEST_DILATION = 64
+
+
 def _check_settings(config: Mapping) -> None:
-    for name in ("channels", "blocks", "downscale"):
-        if not isinstance(config[name], int) or config[name] < 1:
-            raise InputError(f"{name} must be a whole number from 1 up, got {config[name]!r}.")
-    for name in ("coarse_channels", "context_channels", "context_width"):
-        if not isinstance(config[name], int) or config[name] < 0:
-            raise InputError(f"{name} must be a whole number from 0 up, got {config[name]!r}.")
+    for name, (least, most) in _RANGES.items():
+        if not _is_within(config[name], least, most):
+            raise InputError(
+                f"{name} must be a whole number from {least} to {most}, got {brief(config[name])}."
+            )
+    if config["end_kernel"] % 2 != 1:
+        raise InputError(f"end_kernel must be odd and above 0, got {config['end_kernel']}.")
     if config["context_width"] and not config["context_channels"]:
         raise InputError("context_width means nothing without context_channels; give both.")
     if config["norm"] not in (None, "instance"):
-        raise InputError(f'norm must be None or "instance", got {config["norm"]!r}.')
-    kernel = config["end_kernel"]
-    if not isinstance(kernel, int) or kernel < 1 or kernel % 2 != 1:
-        raise InputError(f"end_kernel must be odd and above 0, got {kernel!r}.")
+        raise InputError(f'norm must be None or "instance", got {brief(config["norm"])}.')
+    if not isinstance(config["residual"], bool):
+        raise InputError(f"residual must be true or false, got {brief(config['residual'])}.")
     dilations = config["dilations"]
     if not isinstance(dilations, list):
-        raise InputError(f"dilations must be a list of whole numbers, got {dilations!r}.")
-    if not dilations or any(not isinstance(value, int) or value < 1 for value in dilations):
-        raise InputError(f"dilations must be whole numbers from 1 up, got {dilations!r}.")
+        raise InputError(f"dilations must be a list of whole numbers, got {brief(dilations)}.")
+    most = _RANGES["blocks"][1]
+    if not 1 <= len(dilations) <= most or not all(
+        _is_within(value, 1, _GREATEST_DILATION) for value in dilations
+    ):
+        raise InputError(
+            f"dilations must be 1 to {most} whole numbers from 1 to {_GREATEST_DILATION}, got "
+            f"{brief(dilations)}."
+        )
     if config["coarse_channels"] and CELL % config["downscale"]:
         raise InputError(
             f"with a coarse branch, downscale must divide {CELL}, got {config['downscale']}."
         )
+
+
+def _is_within(value: object, least: int, most: int) -> bool:
+    return type(value) is int and least <= value <= most  # true is an int, too
 
 
 def _published_settings(weights: Mapping[str, Tensor], file: str | Path) -> dict[str, Any]:

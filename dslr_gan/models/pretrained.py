@@ -8,37 +8,62 @@ renamed weights without a word, falls back to pickles and passes the Hub's error
 """
 
 import dataclasses
-import inspect
 import json
-import tempfile
-from collections.abc import Mapping
+import logging
+from collections.abc import Callable, Container, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, NamedTuple, Self
+from typing import Any, Self, TypedDict, Unpack
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save
+from safetensors.torch import save
 from torch import Tensor
 
 from dslr_gan.errors import DslrGanError, InputError, reason
 from dslr_gan.files import written_whole
-from dslr_gan.hub import CONFIG, FACTS, WEIGHTS, Origin, fetch, push
+from dslr_gan.hub import (
+    CARD,
+    CONFIG,
+    FACTS,
+    TIMEOUT_S,
+    WEIGHTS,
+    Origin,
+    Target,
+    fetch,
+    fetch_pictures,
+    push,
+    read_beside,
+    read_pictures,
+)
 from dslr_gan.models.base import Network
-from hub_card import ModelFacts, render, unknown_facts
+from dslr_gan.models.saved import (
+    SavedConfig,
+    check_shapes,
+    read_config,
+    read_facts_of,
+    read_weights,
+    shapes_of,
+    sizes_of,
+)
+from hub_card import LICENCE, ModelFacts, Picture, licence_file, render, summary, unknown_facts
 
-CARD = "README.md"
+logger = logging.getLogger(__name__)
+
+ATTACHMENTS = ("run.json",)
+"""What else a saved network may have beside it: the arguments, versions and machine of its run."""
 
 
-class SavedConfig(NamedTuple):
-    """The contents of a saved network's ``config.json``."""
+class HubOptions(TypedDict, total=False):
+    """How something is fetched from the Hub, as :func:`dslr_gan.hub.fetch` takes it."""
 
-    file: Path
-    architecture: str
-    """The name of the network's class, whether or not there is such a class."""
-    settings: dict[str, Any]
-    """Keyword arguments of the class."""
+    force_download: bool
+    token: str | bool | None
+    cache_dir: str | Path | None
+    local_files_only: bool
+    revision: str | None
+    timeout: float
 
 
 class Pretrained(Network):
@@ -51,7 +76,9 @@ class Pretrained(Network):
     facts: ModelFacts | None = None
     """What is known of the training; ``None`` makes a card that says *unknown*."""
     pictures: Mapping[str, bytes] = MappingProxyType({})
-    """Files of the pictures that the facts name. None are fetched from the Hub."""
+    """Files of the pictures that the facts name. Those on the Hub are fetched for saving."""
+    attachments: Mapping[str, bytes] = MappingProxyType({})
+    """Other files of :data:`ATTACHMENTS`."""
     origin: Origin | None = None
     """Where the weights came from; ``None`` for a network made here."""
     stored_as: torch.dtype = torch.float32
@@ -68,17 +95,20 @@ class Pretrained(Network):
         cache_dir: str | Path | None = None,
         local_files_only: bool = False,
         revision: str | None = None,
+        timeout: float = TIMEOUT_S,
     ) -> Self:
         """Load a network from a folder or from the Hub.
 
         Args:
-            name: A folder written by :meth:`save_pretrained`, or a Hub id ``owner/name``.
+            name: A folder written by :meth:`save_pretrained`, a Hub id ``owner/name``, one with a
+                revision ``owner/name@revision``, or the address of a repository's page.
             force_download: Whether to download anew what is in the cache.
             token: Access token; ``None`` takes the one of ``hf auth login`` or ``HF_TOKEN``,
                 ``False`` none.
             cache_dir: Where fetched files are kept; ``None`` for huggingface_hub's usual place.
             local_files_only: Whether to take the local copy without asking the Hub.
             revision: Branch, tag or commit; only with a Hub id.
+            timeout: Seconds that the Hub has; while a file comes, be it slowly, they do not pass.
 
         Returns:
             The network on the CPU, in evaluation mode, with ``facts`` and ``origin`` set.
@@ -88,40 +118,33 @@ class Pretrained(Network):
             InputError: If there is no such folder, or its files are incomplete, damaged,
                 of another class, or have missing, surplus, misshapen or non-finite weights.
         """
-        origin = fetch(
+        network = load_saved(
             name,
+            lambda config: cls,
             force_download=force_download,
             token=token,
             cache_dir=cache_dir,
             local_files_only=local_files_only,
             revision=revision,
+            timeout=timeout,
         )
-        network = cls.from_config(read_config(origin.folder))
-        network.origin = origin
+        assert isinstance(network, cls)
         return network
 
     @classmethod
-    def from_config(cls, config: SavedConfig) -> Self:
-        """Load a network from the files beside a ``config.json`` that has been read.
-
-        Args:
-            config: From :func:`read_config`.
-
-        Returns:
-            The network on the CPU, in evaluation mode, with ``facts`` set.
-
-        Raises:
-            InputError: As :meth:`from_pretrained`.
-        """
-        _check_config(config, cls)
-        folder = config.file.parent
+    def _from_files(cls, config: SavedConfig, origin: Origin) -> Self:
+        """Load a network from files whose settings have been read."""
+        shapes = shapes_of(config, cls)
+        place, file = origin.place(WEIGHTS), origin.folder / WEIGHTS
+        weights = read_weights(file, place, shapes)
         network = cls(**config.settings)
-        weights = read_weights(folder / WEIGHTS)
-        network.load_strictly(weights, str(folder / WEIGHTS))
+        network.load_strictly(weights, place)
         if all(value.dtype == torch.float16 for value in weights.values()):
             network.stored_as = torch.float16
-        network.facts = _read_facts(folder / FACTS)
-        network.pictures = _read_pictures(folder, network.facts)
+        network.facts = read_facts_of(origin, cls.__name__)
+        network.pictures = read_pictures(origin.folder, network.facts)
+        network.attachments = read_beside(origin.folder, ATTACHMENTS)
+        network.origin = origin
         return network.eval()
 
     def load_strictly(self, weights: Mapping[str, Tensor], name: str) -> None:
@@ -136,26 +159,48 @@ class Pretrained(Network):
                 is then unchanged.
         """
         own = self.state_dict()
-        for problem, names in (
-            ("lacks", own.keys() - weights.keys()),
-            ("has the surplus", weights.keys() - own.keys()),
-        ):
-            if names:
-                raise InputError(
-                    f"{name} {problem} weights {_some(names)}; it was not saved from this "
-                    f"{type(self).__name__}, or its {CONFIG} is another's."
-                )
-        for key, value in weights.items():
-            if value.shape != own[key].shape:
-                raise InputError(
-                    f"{name}: weight {key} has shape {tuple(value.shape)}, but the network has "
-                    f"{tuple(own[key].shape)}; its {CONFIG} is another's."
-                )
+        check_shapes(weights, {key: value.shape for key, value in own.items()}, name)
+        cast = {key: value.to(own[key].dtype) for key, value in weights.items()}
+        for key, value in cast.items():
             if not torch.isfinite(value).all():
                 raise InputError(
-                    f"{name}: weight {key} holds NaN or infinity; take an earlier checkpoint."
+                    f"{name}: weight {key} holds NaN, infinity, or a number too large for float32; "
+                    "take an earlier checkpoint."
                 )
-        self.load_state_dict(dict(weights))
+        self.load_state_dict(cast)
+
+    def saved_files(
+        self, *, repo_id: str | None = None, space: str | None = None
+    ) -> dict[str, bytes]:
+        """The files of the saved network by their names.
+
+        Pictures that the facts name and that are on the Hub are fetched. The card leaves out those
+        that are missing.
+
+        Args:
+            repo_id: What the card loads in its examples: a Hub id, or a bundled model's name.
+            space: Hub id of the Space that the card links to.
+
+        Raises:
+            DslrGanError: If a weight is not finite, or too large for float16 where that is asked
+                for.
+        """
+        weights = self._weights_to_save()
+        facts = self.facts or unknown_facts(type(self).__name__)
+        pictures = {**fetch_pictures(self.origin, facts, self.pictures), **self.pictures}
+        facts = _with_pictures(facts, pictures)
+        config = {"architecture": type(self).__name__, **self.config}
+        texts = {
+            CONFIG: json.dumps(config, indent=2) + "\n",
+            FACTS: facts.to_json(),
+            CARD: str(render(facts, repo_id, space=space)),
+            LICENCE: licence_file(facts),
+        }
+        metadata = {"architecture": type(self).__name__, "format": "pt", "library": "dslr_gan"}
+        files = {name: text.encode() for name, text in texts.items() if text is not None}
+        files |= {picture.file: pictures[picture.file] for picture in facts.all_pictures}
+        files |= self.attachments
+        return files | {WEIGHTS: _with_metadata(save(weights), metadata)}
 
     def save_pretrained(self, save_directory: str | Path, *, repo_id: str | None = None) -> None:
         """Write weights, settings, facts and card into a folder, each file whole.
@@ -165,36 +210,19 @@ class Pretrained(Network):
 
         Args:
             save_directory: Is made where it does not exist; the files in it are replaced.
-            repo_id: Hub id that the card names in its example.
+            repo_id: What the card loads in its examples: a Hub id, or a bundled model's name.
 
         Raises:
             DslrGanError: If the folder cannot be written to, or a weight is not finite, or too
                 large for float16 where that is asked for.
         """
         folder = Path(save_directory)
-        weights = self._weights_to_save()
-        facts = self.facts or unknown_facts(type(self).__name__)
-        if facts.pictures:
-            here = [picture for picture in facts.pictures if picture.file in self.pictures]
-            facts = dataclasses.replace(facts, pictures=here)
-        config = {"architecture": type(self).__name__, **self.config}
-        texts = {
-            CONFIG: json.dumps(config, indent=2) + "\n",
-            FACTS: facts.to_json(),
-            CARD: str(render(facts, repo_id)),
-        }
         try:
+            files = self.saved_files(repo_id=repo_id)
             # All are renamed into place together: never new settings beside old weights.
             with ExitStack() as whole:
-                for picture in facts.pictures or []:
-                    path = whole.enter_context(written_whole(folder / picture.file))
-                    path.write_bytes(self.pictures[picture.file])
-                for name, text in texts.items():
-                    path = whole.enter_context(written_whole(folder / name))
-                    path.write_text(text, encoding="utf-8")
-                path = whole.enter_context(written_whole(folder / WEIGHTS))
-                # save_file would make it private, whatever the umask says.
-                path.write_bytes(save(weights, metadata={"format": "pt"}))
+                for name, content in files.items():
+                    whole.enter_context(written_whole(folder / name)).write_bytes(content)
         except (OSError, SafetensorError) as error:
             raise DslrGanError(
                 f"cannot write the network to {folder} ({reason(error)}); name another folder."
@@ -215,131 +243,118 @@ class Pretrained(Network):
         self,
         repo_id: str,
         *,
-        commit_message: str = "Upload the network",
+        commit_message: str | None = None,
+        commit_description: str | None = None,
         private: bool | None = None,
         token: str | None = None,
         branch: str | None = None,
         create_pr: bool | None = None,
+        tag: str | None = None,
+        replace_card: bool = False,
+        space: str | None = None,
+        advice: str = "",
     ) -> str:
         """Put the network with its card on the Hub, in one commit.
 
         Args:
             repo_id: Hub id ``owner/name``; made where it does not exist.
-            commit_message: The commit's first line.
+            commit_message: The commit's first line; by default the steps and the scores.
+            commit_description: Its other lines.
             private: Whether a new repository is private; ``None`` leaves it to the owner's default.
+                ``True`` refuses one that is public already.
             token: Access token; ``None`` takes the one of ``hf auth login`` or ``HF_TOKEN``.
             branch: Branch to commit to, made where it does not exist; ``None`` for ``main``.
             create_pr: Whether to propose the commit as a pull request to ``main`` instead.
+            tag: Tag for the commit; one that exists is refused.
+            replace_card: Whether to replace a card that somebody has written or changed there; it
+                is kept otherwise, and a warning is logged.
+            space: Hub id of the Space that the card links to.
+            advice: What else an error message says.
 
         Returns:
             The address of the commit, or of the pull request.
 
         Raises:
             HubError: If the Hub cannot be reached or refuses.
-            InputError: If a pull request is given a branch.
-            DslrGanError: As :meth:`save_pretrained`.
+            InputError: If a pull request is given a branch or a tag.
+            DslrGanError: As :meth:`saved_files`.
         """
-        with tempfile.TemporaryDirectory() as folder:
-            # First, so that a network that cannot be saved leaves no empty repository behind.
-            self.save_pretrained(folder, repo_id=repo_id)
-            return push(
-                folder,
-                repo_id,
-                commit_message=commit_message,
-                private=private,
-                token=token,
-                branch=branch,
-                create_pr=create_pr,
-            ).commit
+        target = Target(
+            repo_id=repo_id,
+            private=private,
+            branch=branch,
+            create_pr=bool(create_pr),
+            tag=tag,
+            replace_card=replace_card,
+            token=token,
+        )
+        target.check()
+        pushed = push(
+            self.saved_files(repo_id=repo_id, space=space),
+            target,
+            message=commit_message or summary(self.facts or unknown_facts(type(self).__name__)),
+            description=commit_description,
+            advice=advice,
+        )
+        for note in pushed.notes:
+            logger.warning("%s", note)
+        return pushed.commit
 
 
-def read_config(folder: Path) -> SavedConfig:
-    """Read which network a folder has, and its settings.
+def load_saved(
+    name: str | Path,
+    choose: Callable[[SavedConfig], type[Pretrained]],
+    **options: Unpack[HubOptions],
+) -> Pretrained:
+    """Load a network from a folder or from the Hub.
 
     Args:
-        folder: Has ``config.json``.
+        name: See :meth:`Pretrained.from_pretrained`.
+        choose: Gives the class for the settings, or raises an InputError.
+        options: See :meth:`Pretrained.from_pretrained`.
 
     Returns:
-        The contents of the file.
+        The network on the CPU, in evaluation mode, with ``facts`` and ``origin`` set.
 
     Raises:
-        InputError: If the file is missing, damaged, or names no class.
+        HubError: As :meth:`Pretrained.from_pretrained`.
+        InputError: As :meth:`Pretrained.from_pretrained`.
     """
-    file = folder / CONFIG
-    if not file.is_file():
-        raise InputError(
-            f"there is no {file}; a saved network has {CONFIG} and {WEIGHTS} side by side."
-        )
+
+    def sizes(origin: Origin) -> range:
+        """What the weights that these settings ask for may weigh, before they are fetched."""
+        config = read_config(origin)
+        return sizes_of(shapes_of(config, choose(config)))
+
+    origin = fetch(name, most=sizes, **options)
+    config = read_config(origin)
     try:
-        config = json.loads(file.read_text(encoding="utf-8"))
-    except (ValueError, OSError) as error:
-        raise InputError(f"{file} is not JSON ({reason(error)}); save it again.") from error
-    settings = dict(config) if isinstance(config, dict) else {}
-    architecture = settings.pop("architecture", None)
-    if not isinstance(architecture, str):
-        raise InputError(f"{file} does not say which network it describes; name another folder.")
-    return SavedConfig(file, architecture, settings)
-
-
-def read_weights(file: Path) -> dict[str, Tensor]:
-    """Read a safetensors file.
-
-    Args:
-        file: The file.
-
-    Returns:
-        Its tensors by name, on the CPU.
-
-    Raises:
-        InputError: If it is missing, damaged, or not safetensors.
-    """
-    if not file.is_file():
+        return choose(config)._from_files(config, origin)
+    except (RuntimeError, TypeError, ArithmeticError, MemoryError) as error:
+        # Files of strangers: no check foresees all.
         raise InputError(
-            f"there is no {file}; weights are read from safetensors files only, never a pickle."
-        )
-    try:
-        return load_file(file)
-    except (SafetensorError, OSError, ValueError) as error:
-        raise InputError(
-            f"{file} is no whole safetensors file ({reason(error)}); fetch or save it again."
+            f"{origin.place(WEIGHTS)} cannot be loaded ({reason(error)}); take another network."
         ) from error
 
 
-def _check_config(config: SavedConfig, network: type[Pretrained]) -> None:
-    if config.architecture != network.__name__:
-        raise InputError(
-            f"{config.file} does not describe a {network.__name__}; name another folder."
-        )
-    surplus = config.settings.keys() - inspect.signature(network).parameters.keys()
-    if surplus:
-        raise InputError(
-            f"{config.file} has settings that this version does not know: {_some(surplus)}; update."
-        )
+def _with_metadata(content: bytes, metadata: Mapping[str, str]) -> bytes:
+    """A safetensors file with metadata, the same bytes each time; the library shuffles them."""
+    end = 8 + int.from_bytes(content[:8], "little")
+    header = json.dumps({"__metadata__": metadata, **json.loads(content[8:end])}).encode()
+    header += b" " * (-len(header) % 8)
+    return len(header).to_bytes(8, "little") + header + content[end:]
 
 
-def _read_facts(file: Path) -> ModelFacts | None:
-    if not file.is_file():
-        return None
-    try:
-        return ModelFacts.from_json(file.read_text(encoding="utf-8"))
-    except (ValueError, OSError) as error:
-        raise InputError(
-            f"{file} does not hold the facts of a network ({reason(error)}); remove it."
-        ) from error
+def _with_pictures(facts: ModelFacts, here: Container[str]) -> ModelFacts:
+    """Facts without the pictures that are missing."""
+    first = facts.before_after
 
+    def kept(pictures: list[Picture] | None) -> list[Picture] | None:
+        return None if pictures is None else [each for each in pictures if each.file in here]
 
-def _read_pictures(folder: Path, facts: ModelFacts | None) -> dict[str, bytes]:
-    """The files of the pictures that the facts name, as far as they are in the folder."""
-    pictures = facts.pictures or [] if facts else []
-    wanted = [folder / picture.file for picture in pictures]
-    try:
-        return {file.name: file.read_bytes() for file in wanted if file.is_file()}
-    except OSError as error:
-        raise InputError(
-            f"{error.filename} cannot be read ({error.strerror}); remove it."
-        ) from error
-
-
-def _some(names: set[str]) -> str:
-    first = ", ".join(sorted(names)[:3])
-    return first if len(names) <= 3 else f"{first} and {len(names) - 3} more"
+    return dataclasses.replace(
+        facts,
+        before_after=first if first is not None and first.file in here else None,
+        pictures=kept(facts.pictures),
+        training_pictures=kept(facts.training_pictures),
+    )

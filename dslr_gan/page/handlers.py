@@ -1,261 +1,325 @@
-"""What the page and its endpoint do with an upload."""
+"""What the page's events do: steps of the work become answers for the browser.
 
-import functools
+An answer is one JSON object that says all that is known so far, because a browser may see only the
+latest of several. Errors are answers, too: the viewer shows them in the place of its caption.
+"""
+
+import copy
 import logging
-import threading
-from dataclasses import dataclass
+import math
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
-from jinja2 import Environment
-from PIL import Image
 
-from dslr_gan.enhance.enhancer import PhotoEnhancer
-from dslr_gan.enhance.photo_file import enhance_file
 from dslr_gan.errors import DslrGanError
-from dslr_gan.metrics.similarity import WINDOW, photo_ssim
-from dslr_gan.models.phones import PHONES, camera_hint
-from dslr_gan.page.cancelled import is_cancelled
-from dslr_gan.page.uploads import fresh_folder, message_of, uploaded
-from dslr_gan.photo import eight_bits, open_photo, photo_pixels
-
-PREVIEW_SIDE = 2048
-"""Longest side of the two pictures under the slider; the download keeps every pixel."""
-
-FACTS = Environment(autoescape=True).from_string(
-    Path(__file__).with_name("facts.html").read_text(encoding="utf-8")
-)
+from dslr_gan.models.phones import PHONES
+from dslr_gan.page.uploads import EXAMPLE_FOLDER, EXAMPLES, message_of, uploaded
+from dslr_gan.page.work import downloads, reference, scores
+from dslr_gan.page.work.admission import queue_state
+from dslr_gan.page.work.kept import forget_session
+from dslr_gan.page.work.look import look
+from dslr_gan.page.work.many import enhance_many
+from dslr_gan.page.work.photo_run import enhance_photo, stop
 
 logger = logging.getLogger(__name__)
 
+SERVER_FAILED = "The server failed at this; try again, or try another photo."
 
-@dataclass(frozen=True)
-class Enhanced:
-    """One enhanced upload: what is shown, what is downloaded and what is known about it."""
-
-    file: Path
-    """The enhanced photo in full resolution, in the format of the upload where that holds it."""
-    before: Image.Image
-    """The upload as it is displayed: upright, 8-bit sRGB."""
-    after: Image.Image
-    """The enhanced photo, likewise; same size."""
-    details: dict[str, Any]
-    """The JSON object that the endpoint returns."""
+Answer = dict[str, Any]
 
 
-@functools.cache
-def _load(phone: str) -> PhotoEnhancer:
-    return PhotoEnhancer.from_pretrained(phone)
-
-
-_loading = threading.Lock()
-
-_computing = threading.Lock()
-"""Gradio lets one call in at a time, but a cancelled one runs on unseen until its tile's end."""
-
-
-def enhancer_for(phone: Any) -> PhotoEnhancer:
-    """Give the enhancer of a phone, loaded at the first call and kept.
-
-    Raises:
-        DslrGanError: If the phone is not in the catalogue or its weights cannot be loaded.
-    """
-    if phone not in tuple(PHONES):
-        raise DslrGanError(f"The phone {phone!r} is not known; choose {' or '.join(PHONES)}.")
-    with _loading:
-        return _load(phone)
-
-
-def enhance_upload(
-    photo: Path, phone: Any, strength: Any, reference: Path | None, progress: gr.Progress
-) -> Enhanced:
-    """Enhance one uploaded photo and measure what was done to it.
-
-    Raises:
-        DslrGanError: If the photo cannot be read, the phone or the strength is not valid, or the
-            call was cancelled. A reference that cannot be used is no error:
-            ``details["note"]`` says why.
-    """
-    if not (isinstance(strength, int | float) and 0 <= strength <= 1):
-        raise DslrGanError(f"The strength must be a number from 0 to 1, got {strength!r}.")
-    progress(0, desc="Loading the model")
-    enhancer = enhancer_for(phone)
-    progress(0, desc="Reading the photo")
-
-    def tile_done(done: int, tiles: int) -> None:
-        _stop_if_cancelled()  # or the next person would wait for a result that nobody wants
-        progress((done, tiles), desc="Enhancing", unit="tiles")
-
-    with _computing:
-        _stop_if_cancelled()
-        result = enhance_file(
-            enhancer,
-            photo,
-            fresh_folder() / f"{photo.stem}_enhanced{photo.suffix}",
-            strength=strength,
-            progress=tile_done,
-        )
-    _stop_if_cancelled()
-    progress(1.0, desc="Saving and measuring")
-    # The scores are of the file that is downloaded.
-    before, after = displayed(open_photo(photo)), displayed(open_photo(result.file))
-    quality, note = _quality(after, reference)
-    details = {
-        "change_ssim": _ssim(before, after),
-        "quality_ssim": quality,
-        "source": result.model,
-        "phone": phone,
-        "strength": strength,
-        "width": result.width,
-        "height": result.height,
-        "seconds": round(result.seconds, 2),
-        "note": note,
-        "notes": list(result.notes),
-        "hint": camera_hint(PHONES[phone], result.camera),
+def enhance_on_page(event: gr.EventData, request: gr.Request) -> Iterator[Answer]:
+    """Enhance the photo that the viewer asks for, with one phone after the other."""
+    wanted, session = _asked(event), str(request.session_hash)
+    answer: Answer = {
+        "kind": "enhance",
+        "job": wanted.get("job"),
+        "session": session,
+        "state": "waiting",
+        "says": "Looking at the photo …",
+        "share": None,
+        "phones": {},
+        "before": None,
+        "size": None,
     }
-    return Enhanced(result.file, before, after, details)
+
+    def work() -> Iterator[Answer]:
+        photo = _photo(wanted)
+        phones = _phones(wanted.get("phones"))
+        seen = look(photo)
+        if wanted.get("by_exif") and seen["phone"]:
+            phones = [seen["phone"]]
+            answer.update(phone=seen["phone"], says_phone=seen["says"])
+        answer.update(size={"width": seen["width"], "height": seen["height"]})
+        yield answer
+        for step in enhance_photo(photo, phones, session):
+            _take(answer, step, phones)
+            yield answer
+        answer.update(state="done", share=None, says=_finished(answer))
+        yield answer
+
+    yield from _answers(answer, work(), advice="open")
 
 
-def _stop_if_cancelled() -> None:
-    if is_cancelled():
-        raise DslrGanError("This was cancelled; press Enhance to start again.")
+def compare_on_page(event: gr.EventData, request: gr.Request) -> Iterator[Answer]:
+    """Align a DSLR photo with each result, and measure both against it."""
+    wanted, session = _asked(event), str(request.session_hash)
+    answer: Answer = {"kind": "compare", "job": wanted.get("job"), "share": None}
+
+    def work() -> Iterator[Answer]:
+        dslr = uploaded(wanted.get("reference"), "DSLR photo")
+        found: Answer = {}
+        for phone, token in dict(wanted.get("tokens") or {}).items():
+            for step in reference.compare(str(token), session, dslr):
+                if step["state"] == "waiting":
+                    answer.update(state="waiting", says=_waiting(step))
+                elif step["state"] == "done":
+                    enhanced = {**found.get("enhanced", {}), phone: step["enhanced"]}
+                    found = {**step, "enhanced": enhanced}
+                    continue
+                else:
+                    share = step["done"] / step["steps"] if step.get("steps") else None
+                    answer.update(state="aligning", says=step["says"] + " …", share=share)
+                yield answer
+        if not found:
+            raise DslrGanError("There is nothing to compare yet; enhance a photo first.")
+        answer.update(state="done", found=found)
+        yield answer
+
+    yield from _answers(answer, work(), advice="reference")
 
 
-def displayed(photo: Image.Image) -> Image.Image:
-    """Give a photo as a browser shows it: upright, sRGB, 8 bits per channel, mode RGB."""
-    return Image.fromarray(eight_bits(photo_pixels(photo).pixels))
+def enhance_many_on_page(
+    files: Any, phone: Any, strength: Any, request: gr.Request
+) -> Iterator[Answer]:
+    """Enhance photos and zips; the gallery shows what is done, what failed and why."""
+    answer: Answer = {"state": "waiting", "says": "Looking …", "share": None, "items": []}
+
+    def work() -> Iterator[Answer]:
+        given = [uploaded(file, "photo") for file in files or []]
+        if not given:
+            raise DslrGanError("There are no photos yet; choose some, or a zip of them.")
+        session, share = str(request.session_hash), _share({"strength": strength}, "strength", 100)
+        for step in enhance_many(given, str(phone), session, share / 100):
+            _take_many(answer, step)
+            yield answer
+
+    yield from _answers(answer, work(), advice="open")
 
 
-def _ssim(first: Image.Image, second: Image.Image) -> float | None:
-    """SSIM, or None where the photos are too small for its window."""
-    try:
-        return round(photo_ssim(first, second), 6)
-    except DslrGanError:
-        return None
-
-
-def _quality(enhanced: Image.Image, reference: Path | None) -> tuple[float | None, str | None]:
-    """SSIM against the DSLR photo, or a note that says why there is none."""
-    if reference is None:
-        return None, None
-    try:
-        dslr = displayed(open_photo(reference))
-    except DslrGanError as error:
-        return None, f"Quality was not measured: {message_of(error)}"
-    if dslr.size != enhanced.size:
-        return None, (
-            f"Quality was not measured: the DSLR photo is {_size(dslr)} and the phone photo "
-            f"{_size(enhanced)}; give one of the same scene in the same size."
+def _take_many(answer: Answer, step: Answer) -> None:
+    """Bring the answer about many photos up to date with one step of the work."""
+    state = step["state"]
+    answer["state"] = state
+    if state == "waiting":
+        answer.update(says=_waiting(step), share=None)
+    elif state == "unpacking":
+        answer.update(says="Unpacking …", share=None)
+    elif state == "item":
+        answer["items"] = [*answer["items"], step["item"]]
+    elif state == "working":
+        left = step["seconds_left"]
+        rest = f", about {_duration(left)} left" if left else ""
+        failed = f", {step['failed']} failed" if step["failed"] else ""
+        answer.update(
+            says=f"{step['done']} of {step['total']} done{failed}{rest}: {step['photo']}",
+            share=step["done"] / step["total"],
         )
-    if min(dslr.size) < WINDOW:
-        return None, (
-            f"Quality was not measured: the photos are {_size(dslr)}; SSIM needs at least "
-            f"{WINDOW}×{WINDOW}."
+    elif state == "done":
+        ending = "Stopped: " if step["stopped"] else ""
+        failed = f", {step['failed']} could not be" if step["failed"] else ""
+        answer.update(says=f"{ending}{step['enhanced']} enhanced{failed}.", zip=step["zip"])
+        answer["items"] = step["items"]
+
+
+def _duration(seconds: float) -> str:
+    return f"{math.ceil(seconds / 60)} min" if seconds > 90 else f"{math.ceil(seconds)} s"
+
+
+def leave(request: gr.Request) -> None:
+    """Remove what a person leaves behind."""
+    forget_session(str(request.session_hash))
+
+
+def sources() -> dict[str, str]:
+    """Give, by phone, where its weights come from."""
+    return {
+        phone.name: f"Hub repository {phone.repository}" if phone.repository else "this repository"
+        for phone in PHONES.values()
+    }
+
+
+def stop_on_page(request: gr.Request) -> None:
+    """End what runs for this person within a tile."""
+    stop(str(request.session_hash))
+
+
+def download(wanted: Any) -> Answer:
+    """Give the result as a file with exactly the amounts that the page shows."""
+    return _file(lambda: downloads.download(*_result(wanted), *_amounts(wanted)))
+
+
+def share_picture(wanted: Any) -> Answer:
+    """Give one JPEG with the photo before and after."""
+    return _file(lambda: downloads.share_picture(*_result(wanted), *_amounts(wanted)))
+
+
+def layers(wanted: Any) -> Answer:
+    """Give the two pictures with which colour and detail follow their sliders in the browser."""
+    return _said(lambda: downloads.layers(*_result(wanted)))
+
+
+def similarity_map(wanted: Any) -> Answer:
+    """Give the local SSIM as a picture to lay over the photo."""
+    return _said(
+        lambda: {
+            "file": str(
+                scores.similarity_map(
+                    *_result(wanted),
+                    _share(wanted, "strength"),
+                    "reference" if wanted.get("against") == "reference" else "input",
+                )
+            )
+        }
+    )
+
+
+def change_scores(wanted: Any) -> Answer:
+    """Give the scores over the strength for other amounts of colour and detail."""
+    return _said(
+        lambda: scores.change_scores(
+            *_result(wanted), _share(wanted, "colour"), _share(wanted, "detail")
         )
-    return _ssim(enhanced, dslr), None
+    )
 
 
-def _size(photo: Image.Image) -> str:
-    return f"{photo.width}×{photo.height}"
+def line(_wanted: Any) -> Answer:
+    """Give how many people wait, and for about how long somebody new would."""
+    return _said(lambda: dict(queue_state()))
 
 
-def _run(photo: Any, phone: Any, strength: Any, reference: Any, progress: gr.Progress) -> Enhanced:
-    """Enhance an upload; whatever goes wrong, Gradio shows a message and never a traceback."""
+RPC: list[Callable[[Any], Answer]] = [
+    download,
+    share_picture,
+    layers,
+    similarity_map,
+    change_scores,
+    line,
+]
+"""What the viewer calls by name outside of the queue."""
+
+
+def _take(answer: Answer, step: Answer, phones: list[str]) -> None:
+    """Bring an answer up to date with one step of the work."""
+    state, phone = step["state"], step.get("phone")
+    which = f" ({PHONES[phone].title})" if phone and len(phones) > 1 else ""
+    if state == "waiting":
+        answer.update(says=_waiting(step), share=None)
+    elif state == "original":
+        answer.update(
+            before=step["before"], size={"width": step["width"], "height": step["height"]}
+        )
+    elif state == "preview":
+        answer["phones"] |= {phone: {"after": step["after"]}}
+        answer.update(says=f"A quick picture{which}; every pixel follows …")
+    elif state == "enhancing":
+        share = step["done"] / step["tiles"] if step["tiles"] else 0
+        left = step.get("seconds_left")
+        rest = f", about {math.ceil(left)} s left" if left and left > 2 else ""
+        answer.update(
+            says=f"Full resolution{which}: tile {step['done']} of {step['tiles']}{rest}",
+            share=share,
+        )
+    elif state == "done":
+        answer["phones"] |= {phone: {**step, "after": step["after"]}}
+        answer.update(before=step["before"])
+    answer["state"] = state if state != "done" else "enhancing"
+
+
+def _waiting(step: Answer) -> str:
+    """Say how many people are before this one."""
+    place = step["position"]
+    is_teen = place % 100 in (11, 12, 13)
+    ending = "th" if is_teen else {1: "st", 2: "nd", 3: "rd"}.get(place % 10, "th")
+    return f"Waiting: {place}{ending} in line, about {math.ceil(step['seconds'])} s"
+
+
+def _finished(answer: Answer) -> str:
+    """Say in one line what was done."""
+    first = next(iter(answer["phones"].values()))
+    seconds = sum(found["seconds"] for found in answer["phones"].values())
+    parts = [f"{first['width']}×{first['height']} pixels in {seconds:.1f} s."]
+    if first.get("shown") and list(first["shown"]) != [first["width"], first["height"]]:
+        parts.append("Shown scaled down; the download has every pixel.")
+    return " ".join([answer.get("says_phone") or "", *parts]).strip()
+
+
+def _asked(event: gr.EventData) -> Answer:
+    """Give what the browser sent with an event; whatever it is, an object."""
+    return event._data if isinstance(event._data, dict) else {}
+
+
+def _photo(wanted: Answer) -> Path:
+    """Give the file of the upload or of the example that is asked for."""
+    if wanted.get("example") in EXAMPLES:
+        return EXAMPLE_FOLDER / str(wanted["example"])
+    return uploaded(wanted.get("photo"), "photo")
+
+
+def _phones(names: Any) -> list[str]:
+    phones = [name for name in PHONES if isinstance(names, list) and name in names]
+    if not phones:
+        raise DslrGanError(f"The phone {names!r} is not known; choose {' or '.join(PHONES)}.")
+    return phones
+
+
+def _result(wanted: Any) -> tuple[str, str]:
+    """Give the token and the session of a request; the work refuses those it does not know."""
+    if not isinstance(wanted, dict):
+        raise DslrGanError("Enhance a photo first.")
+    return str(wanted.get("token")), str(wanted.get("session"))
+
+
+def _share(wanted: Answer, name: str, whole: float = 1) -> float:
+    value = wanted.get(name, whole)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= whole:
+        raise DslrGanError(f"The {name} must be a number from 0 to {whole}, got {value!r}.")
+    return float(value)
+
+
+def _amounts(wanted: Answer) -> tuple[float, float, float]:
+    """Give strength, colour and detail."""
+    return _share(wanted, "strength"), _share(wanted, "colour"), _share(wanted, "detail")
+
+
+def _answers(answer: Answer, work: Iterator[Answer], advice: str) -> Iterator[Answer]:
+    """Hand on the answers of some work; what goes wrong is an answer, too."""
     try:
-        dslr = uploaded(reference, "DSLR photo") if reference else None
-        return enhance_upload(uploaded(photo, "photo"), phone, strength, dslr, progress)
+        for step in work:
+            yield copy.deepcopy(step)  # Gradio compares each answer with the one before
     except DslrGanError as error:
-        raise _error(message_of(error)) from error
-    except Exception as error:
-        logger.exception("Enhancing failed")
-        raise _error("The server failed at this; try again, or try another photo.") from error
+        yield {**answer, "state": "error", "message": message_of(error), "advice": advice}
+    except Exception:
+        logger.exception("A request of the page failed")
+        yield {**answer, "state": "error", "message": SERVER_FAILED, "advice": "retry"}
 
 
-def _error(message: str) -> gr.Error:
-    return gr.Error(message, title="This did not work", print_exception=False)
-
-
-def enhance(
-    photo: Any,
-    phone: Any,
-    strength: Any,
-    reference: Any = None,
-    progress: gr.Progress = gr.Progress(),  # noqa: B008 - how Gradio knows what to hand in
-) -> tuple[str, dict[str, Any]]:
-    """Enhance a phone photo: same size, format and metadata, colours and detail of a DSLR.
-
-    The phone is "iphone" or "sony", the strength 0 (as it was) to 1. A DSLR photo of the same
-    scene and size may be given as reference. The JSON object has change_ssim (against the
-    photo, 1 is identical), quality_ssim (against the reference), source (of the weights), phone,
-    strength, width, height, seconds, note where the reference could not be used, notes (what the
-    photo has and the result does not), and hint where the photo's EXIF names a camera that the
-    model did not learn from.
-    """
-    result = _run(photo, phone, strength, reference, progress)
-    return str(result.file), result.details
-
-
-def enhance_on_page(
-    wanted: bool,
-    photo: Any,
-    phone: Any,
-    strength: Any,
-    reference: Any,
-    progress: gr.Progress = gr.Progress(),  # noqa: B008
-) -> Any:
-    """New values for slider, facts and download button; none where the page shows no result."""
-    if not wanted:
-        return gr.skip()
-    result = _run(photo, phone, strength, reference, progress)
-    folder = result.file.parent
-    pair = (
-        preview(result.before, folder / "before.png"),
-        preview(result.after, folder / "after.png"),
-    )
-    megabytes = result.file.stat().st_size / 1e6
-    label = f"Download {_size(result.after)} ({megabytes:.1f} MB)"
-    return (
-        pair,
-        gr.HTML(facts_html(result.details), visible=True),
-        gr.DownloadButton(label, result.file, visible=True),
-    )
-
-
-def check_on_page(_wanted: bool, photo: Any, *_others: Any) -> list[dict[str, Any]]:
-    """Say what is wrong with the photo beside it, before it waits in the queue."""
-    good = gr.validate(True, "")
+def _said(work: Callable[[], Any]) -> Answer:
+    """Give the result of some work, or its error, as an answer."""
     try:
-        open_photo(uploaded(photo, "photo"))
-        verdict = good
+        return dict(work())
     except DslrGanError as error:
-        verdict = gr.validate(False, message_of(error))
-    return [good, verdict, *(good for _ in _others)]
+        return {"error": message_of(error)}
+    except Exception:
+        logger.exception("A request of the page failed")
+        return {"error": SERVER_FAILED}
 
 
-def preview(picture: Image.Image, file: Path) -> str:
-    """Write what the slider shows: lossless, small enough for any browser."""
-    small = picture.copy()
-    small.thumbnail((PREVIEW_SIDE, PREVIEW_SIDE), Image.Resampling.LANCZOS)
-    small.save(file, compress_level=1)
-    return str(file)
+def _file(work: Callable[[], Path]) -> Answer:
+    def described() -> Answer:
+        file = work()
+        return {"file": str(file), "name": file.name, "bytes": file.stat().st_size}
 
-
-def facts_html(details: dict[str, Any]) -> str:
-    """Give the scores and the source of the weights as a part of the page."""
-    change, quality = details["change_ssim"], details["quality_ssim"]
-    size = f"{details['width']}×{details['height']}"
-    is_shrunk = max(details["width"], details["height"]) > PREVIEW_SIDE
-    return FACTS.render(
-        scores=[
-            ("Change", change, "SSIM against your photo: 1 is identical, lower is more changed."),
-            ("Quality", quality, "SSIM against the DSLR photo: 1 is identical, higher is better."),
-        ],
-        hint=details["hint"],
-        lines=[
-            *details["notes"],
-            details["note"],
-            f"Weights: {details['source']}. {size} pixels in {details['seconds']:.1f} s.",
-            "Shown scaled down; the download has every pixel." if is_shrunk else None,
-        ],
-    )
+    return _said(described)

@@ -1,10 +1,13 @@
 """The page's files on the server: uploads are checked, results get folders and are removed."""
 
+import os
 import re
 import secrets
 import shutil
+import tempfile
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +18,9 @@ from dslr_gan.errors import DslrGanError
 
 KEEP_SECONDS = 6 * 3600
 """How long uploads and results stay on the server for someone who has the page open."""
+
+OWN_FOLDER = "dslr_gan_page"
+"""Name of the folder for uploads where none is named: Gradio's is shared by all its programs."""
 
 EXAMPLES = ("coffee.png", "astronaut.png", "rocket.jpg", "motorcycle_left.png", "chelsea.png")
 """Photos inside the scikit-image wheel: showing them needs no network."""
@@ -38,19 +44,56 @@ def uploaded(value: Any, what: str) -> Path:
     return path
 
 
-def fresh_folder() -> Path:
-    """Make a new folder for one result, and remove those that are older than ``KEEP_SECONDS``.
+def own_upload_folder() -> None:
+    """Give this page a folder for uploads of its own, unless ``GRADIO_TEMP_DIR`` names one."""
+    os.environ.setdefault("GRADIO_TEMP_DIR", str(Path(tempfile.gettempdir()) / OWN_FOLDER))
 
-    Gradio removes what it has handed out; the result of a cancelled run is known here only.
+
+def fresh_folder() -> Path:
+    """Make a new folder for one result, and remove what is older than ``KEEP_SECONDS``.
+
+    Gradio removes what it has handed out; the result of a cancelled run is known here only, and
+    what a process before this one or a broken upload left behind to nobody.
     """
-    results = Path(get_upload_folder()) / "dslr_gan"
-    for old in results.glob("*"):
-        with suppress(FileNotFoundError):
-            if old.stat().st_mtime < time.time() - KEEP_SECONDS:
-                shutil.rmtree(old)
+    uploads = Path(get_upload_folder())
+    results = uploads / "dslr_gan"
+    _remove_old(results)
+    if uploads.name == OWN_FOLDER:  # others may belong to other programs, too
+        _remove_old(uploads)
     folder = results / secrets.token_hex(16)
     folder.mkdir(parents=True)
     return folder
+
+
+def _remove_old(folder: Path) -> None:
+    oldest = time.time() - KEEP_SECONDS
+    for old in folder.glob("*"):
+        with suppress(OSError):
+            if old.name != "dslr_gan" and old.stat().st_mtime < oldest:
+                if old.is_dir():
+                    shutil.rmtree(old)
+                else:
+                    old.unlink()
+
+
+@contextmanager
+def removed_at_errors() -> Iterator[Path]:
+    """Give a fresh folder that is gone again if anything goes wrong."""
+    folder = fresh_folder()
+    try:
+        yield folder
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+
+
+def remove_upload(file: Path) -> None:
+    """Remove an uploaded file, and the folder that Gradio made for it; examples stay."""
+    folder = Path(get_upload_folder()).resolve()
+    if file.resolve().is_relative_to(folder):
+        with suppress(OSError):
+            file.unlink()
+            file.parent.rmdir()
 
 
 def message_of(error: DslrGanError) -> str:

@@ -1,6 +1,5 @@
 """File formats of photos: which are read, which are written, and what each can hold."""
 
-import re
 from dataclasses import dataclass
 
 from dslr_gan.errors import DslrGanError
@@ -62,32 +61,6 @@ RAW_SUFFIXES = frozenset(
 )
 """Suffixes of the raw files of cameras, which are refused with an error message."""
 
-RAW_STARTS = (
-    b"FUJIFILMCCD-RAW",  # Fujifilm
-    b"FOVb",  # Sigma
-    b"IIRO",  # Olympus
-    b"IIRS",
-    b"MMOR",
-    b"IIU\0",  # Panasonic, Leica
-    b"\0MRM",  # Minolta
-    b"II\x1a\0\0\0HEAPCCDR",  # Canon, old
-)
-"""How raw files begin that are no TIFF, whatever their name."""
-
-
-TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-"""Little- and big-endian, small and large."""
-
-BEGINNINGS = {
-    "JPEG": re.compile(rb"\xff\xd8\xff"),
-    "PNG": re.compile(rb"\x89PNG"),
-    "WebP": re.compile(rb"RIFF....WEBP", re.DOTALL),
-    "GIF": re.compile(rb"GIF8[79]a"),
-    "BMP": re.compile(rb"BM.{12}[\x0c\x10\x28\x34\x38\x40\x6c\x7c]\0\0\0", re.DOTALL),
-    "JPEG 2000": re.compile(rb"\0\0\0\x0cjP  \r\n|\xff\x4f\xff\x51"),
-}
-"""How files begin that can only be damaged when nothing reads them."""
-
 
 def find_format(name: str) -> PhotoFormat:
     """Find the format that a name means.
@@ -112,41 +85,3 @@ def find_format(name: str) -> PhotoFormat:
 def suffix_of(name: str) -> str:
     """The suffix of a name as it is shown, in lower case and without the dot."""
     return name.lower().rstrip("'\"").rpartition(".")[2]
-
-
-def raw_message(name: str) -> str:
-    """The error message for a raw file."""
-    return (
-        f"{name} is a raw file of a camera; develop it into a TIFF or JPEG first, for example "
-        "with darktable or RawTherapee."
-    )
-
-
-def refusal(name: str, start: bytes, *, heif: bool) -> str:
-    """The error message for a file that nothing reads.
-
-    Args:
-        name: Of the file, as it is shown.
-        start: Its first bytes.
-        heif: Whether HEIC can be read here.
-    """
-    if (
-        suffix_of(name) in RAW_SUFFIXES
-        or start[4:12] == b"ftypcrx "
-        or start.startswith(RAW_STARTS)
-    ):
-        return raw_message(name)
-    if start[4:8] == b"ftyp" and not heif:
-        return f"{name} may be a HEIC photo, which needs pillow-heif; pip install pillow-heif."
-    kind = next((kind for kind, beginning in BEGINNINGS.items() if beginning.match(start)), None)
-    if kind:
-        return (
-            f"{name} begins as a {kind} and is damaged or cut off; "
-            "copy it again from where it came."
-        )
-    if start[4:8] == b"ftyp" or start[:4] in TIFF_STARTS:
-        return (
-            f"{name} is damaged, or of a kind that this program does not read; "
-            "open it in another program and save it as JPEG or PNG first."
-        )
-    return f"{name} is not a photo this program can read; give one of {KNOWN}."

@@ -59,7 +59,9 @@ def open_profile(profile: Any) -> ImageCms.ImageCmsProfile | None:
     if not profile or not isinstance(profile, bytes):
         return None
     try:
-        return ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        opened = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        opened.profile.xcolor_space.strip()  # whose letters may be none
+        return opened
     except (OSError, TypeError, ValueError):
         return None
 

@@ -192,7 +192,9 @@ def _upright_exif(exif: bytes, size: tuple[int, int]) -> bytes | None:
     The values are changed in place and everything else stays byte for byte, since makers'
     notes hold offsets of their own. None where the block is broken.
     """
-    start = 6 if exif.startswith(b"Exif\0\0") else 0
+    start = 0
+    while exif.startswith(b"Exif\0\0", start):  # twice, where a writer of PNGs put it there, too
+        start += 6
     order = {b"II": "<", b"MM": ">"}.get(exif[start : start + 2])
     if order is None or len(exif) < start + 8:
         return None
@@ -212,6 +214,28 @@ def _upright_exif(exif: bytes, size: tuple[int, int]) -> bytes | None:
         struct.pack_into(order + "I", data, end, 0)
         _remove_thumbnail(data, order, offset)
     return b"Exif\0\0" + bytes(data)
+
+
+def without_orientation(exif: bytes) -> bytes:
+    """The same block without the tag of orientation, everything outside its folder in its place.
+
+    For AVIF: a block with that tag is written anew by Pillow, which moves what makers' notes
+    point to.
+    """
+    start = 6 if exif.startswith(b"Exif\0\0") else 0
+    order = {b"II": "<", b"MM": ">"}.get(exif[start : start + 2])
+    if order is None or len(exif) < start + 8:
+        return exif
+    data = bytearray(exif[start:])
+    (folder,) = struct.unpack_from(order + "I", data, 4)
+    entries, end = _entries(data, order, folder)
+    place = entries.get(ORIENTATION)
+    if place is None or end + 4 > len(data):
+        return exif
+    data[place : end + 4] = data[place + 12 : end + 4] + bytes(12)
+    (count,) = struct.unpack_from(order + "H", data, folder)
+    struct.pack_into(order + "H", data, folder, count - 1)
+    return exif[:start] + bytes(data) if count > 1 else b""
 
 
 def _write_size(

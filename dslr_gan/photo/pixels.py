@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from dslr_gan.photo.beside.facts import DAMAGED_PROFILE
 from dslr_gan.photo.icc import Space, convert_inks, read_space
 from dslr_gan.photo.metadata import kept_info, orientation_of
 from dslr_gan.photo.photo import (
@@ -181,7 +182,8 @@ def photo_pixels(photo: Image.Image) -> PhotoPixels:
     deep = mode == "I;16" or low_bytes(photo) is not None
     dtype = in_file.dtype if in_file is not None else np.uint16 if deep else np.uint8
     space = read_space(profile, mode)
-    if profile and space is None and photo.mode != "LAB":
+    is_noted = DAMAGED_PROFILE in notes(photo)
+    if profile and space is None and photo.mode != "LAB" and not is_noted:
         add_note(info, "Its colour profile is damaged or of other colours, and was left out.")
     if space is not None:
         if space.is_srgb or space.from_srgb is not None:

@@ -1,15 +1,12 @@
 """Opening photos: every file ends as a decoded picture or as one error message."""
 
-import ctypes
-import functools
 import io
 import os
-import re
 import stat
 import struct
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
@@ -19,16 +16,20 @@ from PIL import Image, ImageFile, UnidentifiedImageError
 from dslr_gan.errors import DslrGanError, reason, shown
 from dslr_gan.photo.beside.colours import name_colours
 from dslr_gan.photo.beside.facts import CARRIED, Carried, Found
+from dslr_gan.photo.beside.png import lacks_rows
 from dslr_gan.photo.beside.scan import plain_copy, scan, scan_opened
 from dslr_gan.photo.beside.xmp import joined
-from dslr_gan.photo.formats import (
-    RAW_SUFFIXES,
-    READABLE,
-    TIFF_STARTS,
-    raw_message,
-    refusal,
-    suffix_of,
+from dslr_gan.photo.decoding.bmp import Bmp, decode_bmp, picture_of, rare_bmp
+from dslr_gan.photo.decoding.facts import (
+    as_tiff_means,
+    bits_of,
+    frames_of,
+    is_fine_avif,
+    is_lossless_webp,
 )
+from dslr_gan.photo.decoding.libraries import quiet_tiff, register_heif
+from dslr_gan.photo.decoding.refusals import RARE_PACKINGS, TIFF_STARTS, raw_message, refusal
+from dslr_gan.photo.formats import RAW_SUFFIXES, READABLE, suffix_of
 from dslr_gan.photo.metadata import DNG_VERSION, gathered_exif
 from dslr_gan.photo.photo import add_note, no_memory, photo_of
 from dslr_gan.photo.sixteen_bit import load_deep
@@ -54,7 +55,7 @@ def open_photo(
         The picture as it is stored (not yet turned upright), in Pillow's mode; 16 bits per
         channel in colour are kept beside it (``dslr_gan.photo.photo.Photo``). ``notes`` lists what
         of the file is not in it. Beside Pillow's own keys its ``info`` may hold ``lossless`` (of a
-        WebP) and ``exif`` (of a TIFF).
+        WebP, or of an AVIF that lost next to nothing) and ``exif`` (of a TIFF).
 
     Raises:
         DslrGanError: If there is no such file, or it is a folder, empty, damaged, cut off,
@@ -170,29 +171,45 @@ def _decode(
         raise
     except MemoryError as error:
         raise DslrGanError(f"There is not enough memory to open {name}.") from error
-    except UnidentifiedImageError as error:
-        raise DslrGanError(_not_a_photo(name, stream)) from error
     except Exception as error:  # Pillow's decoders raise nearly anything on damaged files
-        if rare := re.match(r"Unsupported (BMP .*)", str(error)):
-            raise DslrGanError(
-                f"{name} is of a rare kind that this program does not read ({rare[1]}); open it "
-                "in another program and save it as PNG first."
-            ) from error
-        raise DslrGanError(
-            f"{name} is damaged or cut off ({reason(error)}); copy it again from where it came."
-        ) from error
+        heif = "HEIF" in Image.OPEN
+        raise DslrGanError(refusal(name, stream, error, heif=heif)) from error
 
 
 def _read(stream: BinaryIO, name: str, max_megapixels: float, in_file: bool) -> Image.Image:
     """Identify and decode a file; Pillow's own errors are raised as they are."""
+    if bmp := rare_bmp(stream):
+        return _read_bmp(bmp, stream, name, max_megapixels)
     photo = _identify(stream)
     _check_kind(photo, name, max_megapixels)
     try:
         return _load(photo, stream, in_file)
     except MemoryError as error:
         raise DslrGanError(no_memory(name, photo.size)) from error
+    except OSError as error:
+        packing = photo.info.get("compression")
+        if photo.format == "TIFF" and packing in RARE_PACKINGS:
+            raise OSError(f"Unsupported TIFF packed as {packing}") from error
+        raise
     except Image.DecompressionBombError as error:
         raise DslrGanError(_too_large(name, photo.size, max_megapixels)) from error
+
+
+def _read_bmp(bmp: Bmp, stream: BinaryIO, name: str, max_megapixels: float) -> Image.Image:
+    """Decode a BMP that Pillow would refuse or misread."""
+    _check_size(bmp.size, name, max_megapixels)
+    if bmp.picture_inside:
+        photo = _read(io.BytesIO(picture_of(bmp, stream)), name, max_megapixels, in_file=False)
+        inside = photo.copy()  # without the JPEG that it came from
+        inside.format = "BMP"
+        return inside
+    try:
+        photo, depth = decode_bmp(bmp, stream)
+    except MemoryError as error:
+        raise DslrGanError(no_memory(name, bmp.size)) from error
+    if depth > 8:
+        add_note(photo.info, _shallower(depth))
+    return photo
 
 
 def _read_plain(
@@ -242,51 +259,23 @@ def _identify(stream: BinaryIO) -> ImageFile.ImageFile:
     stream.seek(0)
     start = stream.read(16)
     if start[:4] in TIFF_STARTS:
-        quiet_libtiff()
+        quiet_tiff()
     for kind in READABLE:
         factory, accept = Image.OPEN.get(kind, (None, None))
-        # An answer in words says that this Pillow was built without the format.
-        if factory is None or (accept and accept(start) is not True):
-            continue
-        stream.seek(0)
         try:
+            # An answer in words says that this Pillow was built without the format.
+            if factory is None or (accept and accept(start) is not True):
+                continue
+            stream.seek(0)
             return factory(stream, "")
         except (SyntaxError, IndexError, TypeError, struct.error):
             continue
     raise UnidentifiedImageError
 
 
-@functools.cache
-def quiet_libtiff() -> None:
-    """Keep libtiff's own lines off standard error: what matters of them is raised anyway.
-
-    Its decoders of fax and JPEG speak through the same two functions. Where Pillow's copy of it is
-    not found, the lines stay.
-    """
-    home = Path(Image.__file__).parent
-    folders = home.parent / "pillow.libs", home / ".dylibs"
-    for file in (file for folder in folders for file in folder.glob("libtiff*")):
-        with suppress(OSError, AttributeError):
-            library = ctypes.CDLL(str(file))
-            for function in (library.TIFFSetErrorHandler, library.TIFFSetWarningHandler):
-                function.argtypes, function.restype = [ctypes.c_void_p], ctypes.c_void_p
-                function(None)
-
-
-def register_heif() -> None:
-    """Teach Pillow HEIC, which without pillow-heif gets an error message of its own."""
-    if "HEIF" not in Image.OPEN:
-        try:
-            from pillow_heif import register_heif_opener
-        except ImportError:
-            return
-        register_heif_opener(thumbnails=False, depth_images=False, aux_images=False)
-
-
 def _check_kind(photo: ImageFile.ImageFile, name: str, max_megapixels: float) -> None:
     """Refuse, before any pixel is decoded, what is too large or only looks like a photo."""
-    if photo.width * photo.height > max_megapixels * 1e6:
-        raise DslrGanError(_too_large(name, photo.size, max_megapixels))
+    _check_size(photo.size, name, max_megapixels)
     raw = suffix_of(name) in RAW_SUFFIXES or DNG_VERSION in getattr(photo, "tag_v2", ())
     if photo.format == "TIFF" and raw:  # Pillow would give the small preview inside it
         raise DslrGanError(raw_message(name))
@@ -294,7 +283,7 @@ def _check_kind(photo: ImageFile.ImageFile, name: str, max_megapixels: float) ->
 
 def _load(photo: ImageFile.ImageFile, stream: BinaryIO, in_file: bool) -> Image.Image:
     """Decode what was identified, and note what of the file is left behind."""
-    frames, bits = _frames(photo), _bits(photo, stream)
+    frames, bits = frames_of(photo), bits_of(photo, stream)
     found = find_pixels(photo, stream) if in_file else None
     deep = None if found else load_deep(photo, lambda: _identify(stream))
     if found:
@@ -302,16 +291,22 @@ def _load(photo: ImageFile.ImageFile, stream: BinaryIO, in_file: bool) -> Image.
     elif deep is None:
         photo.load()
     result = photo if deep is None else deep
+    if photo.format == "PNG" and _may_lack_rows(result, stream):
+        raise OSError("rows of pixels are missing")
+    if result.mode in ("P", "PA") and result.palette is None:
+        raise OSError("its palette is missing")
     if frames > 1:
         what = "pictures" if photo.format in ("MPO", "HEIF") else "frames"
         what = "pages" if photo.format == "TIFF" else what
         add_note(result.info, f"It has {frames} {what}; only the first is enhanced.")
     if bits > 8 and deep is None and not found and not photo.mode.startswith(("I", "F")):
-        add_note(result.info, f"It has {bits} bits per channel; the result has 8 bits.")
+        add_note(result.info, _shallower(bits))
     if photo.format == "WEBP":
-        result.info["lossless"] = _is_lossless_webp(stream)
+        result.info["lossless"] = is_lossless_webp(stream)
+    if photo.format == "AVIF":
+        result.info["lossless"] = is_fine_avif(photo, stream)
     if photo.format == "TIFF":
-        result = _as_tiff_means(photo, result, bits)
+        result = as_tiff_means(photo, result, bits)
         exif, whole = gathered_exif(photo)
         if exif:
             result.info["exif"] = exif  # its tags may be out of reach once the file is closed
@@ -320,69 +315,25 @@ def _load(photo: ImageFile.ImageFile, stream: BinaryIO, in_file: bool) -> Image.
     return result
 
 
-def _as_tiff_means(photo: ImageFile.ImageFile, result: Image.Image, bits: int) -> Image.Image:
-    """What Pillow leaves to its users: gray of 12 bits, white that is 0, unknown channels."""
-    tags = getattr(photo, "tag_v2", {})
-    extra = tags.get(277, 1) - len(result.getbands())
-    if result.mode in ("L", "RGB") and extra > 0:
-        what = "a channel" if extra == 1 else f"{extra} channels"
-        add_note(result.info, f"It has {what} of unknown meaning, which the result has not.")
-    inverted = tags.get(262) == 0 and result.mode.startswith("I;16")
-    if not inverted and not (bits == 12 and result.mode.startswith("I;16")):
-        return result
-    values = np.array(result, np.uint16)
-    if bits == 12:
-        values = values * 16 + values // 256
-    gray = Image.fromarray(~values if inverted else values)
-    gray.info, gray.format = result.info, result.format
-    return gray
+def _may_lack_rows(photo: Image.Image, stream: BinaryIO) -> bool:
+    """Whether pixels of a PNG are missing, which is looked into where they seem to be."""
+    # Rows that are not there come out of 0. Of an interlaced one the last pass is every other row.
+    rows = [
+        photo.crop((0, y, photo.width, y + 1))
+        for y in range(max(0, photo.height - 2), photo.height)
+    ]
+    if all(np.asarray(row).any() for row in rows):
+        return False
+    return lacks_rows(stream, stream.seek(0, os.SEEK_END))
 
 
-def _frames(photo: ImageFile.ImageFile) -> int:
-    try:
-        return int(getattr(photo, "n_frames", 1))
-    except Exception:  # Pillow raises nearly anything on frames that are damaged
-        return 1
+def _shallower(bits: int) -> str:
+    return f"It has {bits} bits per channel; the result has 8 bits."
 
 
-def _bits(photo: ImageFile.ImageFile, stream: BinaryIO) -> int:
-    """Bits per channel as the file holds them, 8 where that is not known."""
-    if photo.format == "TIFF":
-        tags = getattr(photo, "tag_v2", {})
-        return max((depth for depth in tags.get(258, ()) if isinstance(depth, int)), default=8)
-    if photo.format == "HEIF":
-        return int(photo.info.get("bit_depth") or 8)
-    stream.seek(0)
-    start = stream.read(4096)
-    if photo.format == "PNG":
-        return start[24]
-    if photo.format == "PPM":
-        limit = photo.tile[0].args[1] if photo.tile and isinstance(photo.tile[0].args, tuple) else 0
-        return 16 if isinstance(limit, int) and limit > 255 else 8
-    # What says so, and how far behind its name: the pixi box, and the SIZ segment.
-    name, offset = {"AVIF": (b"pixi", 9), "JPEG2000": (b"\xff\x4f\xff\x51", 42)}.get(
-        photo.format or "", (b"", 0)
-    )
-    place = start.find(name) if name else -1
-    if place < 0 or place + offset >= len(start):
-        return 8
-    depth = start[place + offset]
-    return depth if photo.format == "AVIF" else (depth & 0x7F) + 1
-
-
-def _is_lossless_webp(stream: BinaryIO) -> bool:
-    """Walk the chunks of a WebP file to its first picture: VP8L is lossless, VP8 is not."""
-    position = 12
-    while True:
-        stream.seek(position)
-        head = stream.read(8)
-        if len(head) < 8:
-            return False
-        kind, size = struct.unpack("<4sI", head)
-        if kind in (b"VP8L", b"VP8 "):
-            return kind == b"VP8L"
-        # The frame of an animation holds its picture's chunks after 16 bytes of its own.
-        position += 24 if kind == b"ANMF" else 8 + size + size % 2
+def _check_size(size: tuple[int, int], name: str, max_megapixels: float) -> None:
+    if size[0] * size[1] > max_megapixels * 1e6:
+        raise DslrGanError(_too_large(name, size, max_megapixels))
 
 
 def _too_large(name: str, size: tuple[int, int], max_megapixels: float) -> str:
@@ -391,8 +342,3 @@ def _too_large(name: str, size: tuple[int, int], max_megapixels: float) -> str:
         f"{max_megapixels:g} megapixels; make it smaller first, or raise the "
         "limit (on a shell with --max-megapixels)."
     )
-
-
-def _not_a_photo(name: str, stream: BinaryIO) -> str:
-    stream.seek(0)
-    return refusal(name, stream.read(32), heif="HEIF" in Image.OPEN)

@@ -22,7 +22,7 @@ from dslr_gan.photo.tiff import begin_tiff
 
 _LOW_RAW_MODES = {
     f"{bands};16{order}": f"{bands};16{other}"
-    for bands in ("RGB", "RGBX", "RGBA")
+    for bands in ("RGB", "RGBX", "RGBA", *"RGBA")
     for order, other in ("LB", "BL", ("N", "B" if sys.byteorder == "little" else "L"))
 }
 """Raw modes and those of the other byte order, by which Pillow's decoders take the low bytes."""
@@ -68,6 +68,8 @@ def load_deep(
         ``photo`` or an image in its place, complete with its low bytes; None where the file is
         of another kind, and is still to be decoded.
     """
+    if photo.format == "TIFF":
+        _name_planes(photo)
     modes = _raw_modes(photo)
     if photo.format == "PNG" and modes == {"LA;16B"}:
         return _load_gray_and_alpha(photo)
@@ -76,6 +78,8 @@ def load_deep(
     if not modes or not modes <= _LOW_RAW_MODES.keys():
         return None
     again = open_again()
+    if again.format == "TIFF":
+        _name_planes(again)
     again.tile = [_with_raw_mode(tile, _LOW_RAW_MODES) for tile in again.tile]
     photo.load()
     again.load()
@@ -86,6 +90,18 @@ def load_deep(
         again.putalpha(alpha)
     photo_of(photo).low_bytes = again
     return photo
+
+
+def _name_planes(photo: Any) -> None:
+    """Mend how Pillow reads uncompressed planes of 16 bits: as if they had 8."""
+    tags = photo.tag_v2
+    is_deep = set(tags.get(258, ())) == {16} and set(tags.get(339, (1,))) == {1}
+    if is_deep and tags.get(284) == 2 and photo.mode in ("RGB", "RGBA"):
+        order = "B" if tags.prefix == b"MM" else "L"
+        names = {band: f"{band};16{order}" for band in photo.mode}
+        photo.tile = [
+            _with_raw_mode(tile, names) if tile.codec_name == "raw" else tile for tile in photo.tile
+        ]
 
 
 def _raw_modes(photo: ImageFile.ImageFile) -> set[str]:

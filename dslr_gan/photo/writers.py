@@ -60,7 +60,8 @@ class PhotoWriter(ABC):
         Args:
             rows: From ``start`` to ``stop``, both within the photo.
             columns: Likewise.
-            enhanced: ``(H, W, 3)`` float32, sRGB, nominally in [0, 1]; values outside are clipped.
+            enhanced: ``(H, W, 3)`` float32, sRGB, nominally in [0, 1]; values outside are clipped
+                before anything is mixed.
             strength: From 0, the photo's own pixels, to 1.
         """
         if self.source.colourless:
@@ -243,6 +244,7 @@ def photo_from_pixels(source: PhotoPixels, pixels: np.ndarray) -> Image.Image:
 
 def _mix(source: PhotoPixels, own: np.ndarray, srgb: np.ndarray, strength: float) -> np.ndarray:
     """The result in the photo's own colour space, nominally in [0, 1]."""
+    srgb = np.clip(srgb, 0, 1)  # first: half the strength is half of what full strength shows
     if source.space is None and strength == 1:
         return srgb
     values = own.astype(np.float32) / source.top

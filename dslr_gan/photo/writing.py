@@ -17,6 +17,7 @@ from dslr_gan.photo.beside.facts import CARRIED, Carried
 from dslr_gan.photo.beside.options import jpeg_options, left_out, png_chunks
 from dslr_gan.photo.beside.scan import IPTC_TAG
 from dslr_gan.photo.beside.xmp import with_history
+from dslr_gan.photo.decoding.libraries import register_heif
 from dslr_gan.photo.formats import BECOMES, PhotoFormat, find_format
 from dslr_gan.photo.icc import convert_inks, read_space
 from dslr_gan.photo.metadata import (
@@ -26,6 +27,7 @@ from dslr_gan.photo.metadata import (
     quantization,
     resolution,
     subsampling,
+    without_orientation,
     writable_tags,
 )
 from dslr_gan.photo.photo import (
@@ -37,7 +39,6 @@ from dslr_gan.photo.photo import (
     plain_mode,
 )
 from dslr_gan.photo.pixels import PhotoPixels, photo_pixels
-from dslr_gan.photo.reading import register_heif
 from dslr_gan.photo.sixteen_bit import eight_bits, write_deep
 from dslr_gan.photo.tiff import begin_tiff
 from dslr_gan.photo.writers import (
@@ -73,7 +74,9 @@ def format_to_write(photo: Image.Image) -> PhotoFormat:
         kind = find_format(BECOMES.get(name, name))
     except DslrGanError:
         return find_format("png")
-    return kind if plain_mode(photo) in kind.modes else find_format("png")
+    profile = b"" if photo.mode in ("CMYK", "LAB") else photo.info.get("icc_profile") or b""
+    fits = not _not_held(kind, plain_mode(photo), profile)
+    return kind if fits else find_format("png")
 
 
 def format_note(photo: Image.Image, kind: PhotoFormat) -> str | None:
@@ -138,8 +141,8 @@ def save_photo(
     A JPEG gets the quantisation tables of the JPEG it came from, made finer where they are
     coarser than those of quality 90, and its chroma subsampling; quality 95 and 4:4:4 where these
     are unknown. WebP is lossless where the source was, else of quality 95; AVIF has quality 95,
-    HEIC 90 (in libheif's way of counting) and 4:2:0; every other format is lossless, TIFF
-    uncompressed (compressed ones lose EXIF in Pillow).
+    or 100 where its source spends as many bits; HEIC has 90 (in libheif's way of counting) and
+    4:2:0; every other format is lossless, TIFF uncompressed (compressed ones lose EXIF in Pillow).
 
     Args:
         photo: What ``PhotoEnhancer.enhance`` or ``photo_from_pixels`` returned, or any picture.
@@ -179,7 +182,9 @@ def save_photo(
                     write_deep(stream, plain, low, format=kind.name, **options)
             else:
                 register_heif()
-                plain.save(unfinished, kind.name, **options)
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore")  # Pillow looks into damaged EXIF
+                    plain.save(unfinished, kind.name, **options)
     except MemoryError as error:
         raise DslrGanError(no_memory(name, photo.size)) from error
     return lost
@@ -268,17 +273,21 @@ def _shallow(photo: Image.Image) -> Image.Image:
 
 def _check_holds(kind: PhotoFormat, mode: str, profile: bytes, name: str) -> None:
     """Refuse to lose alpha or the meaning of colours where nobody asked for it."""
-    lost = ""
-    if mode not in kind.modes:
-        lost = "transparency"
-    elif not kind.profile:
-        space = read_space(profile, mode)
-        lost = "" if space is None or space.is_srgb else "a colour profile"
-    if lost:
+    if lost := _not_held(kind, mode, profile):
         raise DslrGanError(
             f"{name} cannot be written: {kind.name} does not hold {lost}, which this photo "
             "has; choose another format, such as --format png."
         )
+
+
+def _not_held(kind: PhotoFormat, mode: str, profile: bytes) -> str:
+    """What of a photo a format cannot hold; empty where it holds all."""
+    if mode not in kind.modes:
+        return "transparency"
+    if kind.profile:
+        return ""
+    space = read_space(profile, mode)
+    return "" if space is None or space.is_srgb else "a colour profile"
 
 
 def _metadata(photo: Image.Image, kind: PhotoFormat, lost: list[str]) -> dict[str, Any]:
@@ -301,9 +310,11 @@ def _metadata(photo: Image.Image, kind: PhotoFormat, lost: list[str]) -> dict[st
         options["exif"] = _tiff_tags(exif, xmp, lost)
         if carried.iptc:
             options["exif"][IPTC_TAG] = carried.iptc
+    elif kind.name == "JPEG2000" and carried.comments:
+        options["comment"] = carried.comments[0]
     elif kind.metadata:
         if exif or kind.name != "HEIF":  # where none at all is no empty block
-            options["exif"] = exif
+            options["exif"] = without_orientation(exif) if kind.name == "AVIF" else exif
         if kind.name == "PNG":
             options |= _png_options(photo, xmp, carried)
         elif xmp:
@@ -357,6 +368,8 @@ def _quality(photo: Image.Image, kind: PhotoFormat) -> dict[str, Any]:
             return {"lossless": True, "exact": True}
         case "WEBP":
             return {"quality": QUALITY}
+        case "AVIF" if photo.info.get("lossless"):
+            return {"quality": 100, "subsampling": "4:4:4"}
         case "AVIF":
             return {"quality": QUALITY, "subsampling": "4:4:4"}
         case "HEIF":

@@ -1,9 +1,8 @@
-"""Prepared patches as a dataset: Parquet shards with the pictures inside, a card, the Hub.
+"""Prepared patches as a dataset: Parquet shards with the pictures inside, a card.
 
 The folder is what ``datasets.load_dataset`` reads, from the disk as from the Hub.
 """
 
-import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -17,9 +16,8 @@ from huggingface_hub import DatasetCardData
 
 from dslr_gan.errors import DslrGanError
 from dslr_gan.files import written_whole
-from dslr_gan.hub import push
 from dslr_gan.prepare.one_pair import read_patches
-from hub_card import Source
+from hub_card import Source, markdown, marked
 
 FEATURES = datasets.Features(
     {
@@ -33,6 +31,9 @@ FEATURES = datasets.Features(
 )
 """The columns: a patch of both photos (PNG), the pair it is from, its first row and column in the
 phone photo, and the normalised cross-correlation of the two."""
+
+PLACE = "OWNER/NAME"
+"""What a card calls its dataset until it is pushed to a place."""
 
 SHARD_BYTES = 400_000_000
 """A shard holds about so much, so that many machines can share the reading."""
@@ -150,6 +151,29 @@ def write_card(folder: Path, source: Source, counts: Mapping[str, int], made: st
     Raises:
         OSError: If the card cannot be written.
     """
+    columns = {"phone": "image", "dslr": "image", "photo": "string", "top": "int32",
+               "left": "int32", "correlation": "float32"}  # fmt: skip
+    with written_whole(folder / "README.md") as path:
+        text = make_card("dataset_card.md", source, counts, columns, made=made)
+        path.write_text(text, encoding="utf-8")
+
+
+def make_card(
+    template: str,
+    source: Source,
+    counts: Mapping[str, int],
+    columns: Mapping[str, str],
+    **values: object,
+) -> str:
+    """Make a dataset's card.
+
+    Args:
+        template: Its file beside this module.
+        source: What is known of the pictures.
+        counts: Rows of each split.
+        columns: The type of each column.
+        values: What else the template shows.
+    """
     metadata = DatasetCardData(
         pretty_name=source.name,
         license="other",
@@ -161,39 +185,19 @@ def write_card(folder: Path, source: Source, counts: Mapping[str, int], made: st
                 "data_files": [{"split": split, "path": f"data/{split}-*"} for split in counts],
             }
         ],
+        dataset_info={
+            "features": [{"name": name, "dtype": kind} for name, kind in columns.items()],
+            "splits": [{"name": name, "num_examples": rows} for name, rows in counts.items()],
+        },
     )
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
-        autoescape=False,  # Markdown
+        autoescape=False,  # Markdown: the filters escape
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
     )
-    template = environment.get_template("dataset_card.md")
-    text = template.render(metadata=metadata.to_yaml(), source=source, counts=counts, made=made)
-    with written_whole(folder / "README.md") as path:
-        path.write_text(text.rstrip() + "\n", encoding="utf-8")
-
-
-def push_dataset(folder: Path, repo_id: str, *, private: bool | None = None) -> str:
-    """Put a dataset's folder on the Hub, in one commit.
-
-    Args:
-        folder: What ``prepare`` wrote.
-        repo_id: Hub id ``owner/name``; made where it does not exist.
-        private: Whether a new repository is private; ``None`` leaves it to the owner's default.
-
-    Returns:
-        The dataset's address.
-
-    Raises:
-        HubError: If the Hub cannot be reached or refuses.
-    """
-    command = shlex.join(["hf", "upload", repo_id, str(folder), "--repo-type", "dataset"])
-    return push(
-        folder,
-        repo_id,
-        repo_type="dataset",
-        commit_message="Upload the patches",
-        private=private,
-        advice=f" The dataset is whole in {folder}: `{command}` sends it.",
-    ).repository
+    environment.filters |= {"text": markdown.text, "link": markdown.link}
+    shown = environment.get_template(template).render(
+        metadata=metadata.to_yaml(), source=source, counts=counts, place=PLACE, **values
+    )
+    return marked(shown)

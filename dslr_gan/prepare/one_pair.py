@@ -7,7 +7,10 @@ need not be cut again.
 import hashlib
 import io
 import json
+import multiprocessing
 import os
+import signal
+import threading
 import time
 from collections import Counter
 from contextlib import suppress
@@ -229,3 +232,20 @@ def _png(pixels: np.ndarray) -> bytes:
     stream = io.BytesIO()
     Image.fromarray(np.ascontiguousarray(pixels)).save(stream, "PNG")
     return stream.getvalue()
+
+
+def begin_worker() -> None:
+    """Begin a process of the pool: leave Ctrl-C to the parent, and end with it, even killed.
+
+    It is here because a new process imports the module of what it is to call, and all that this
+    module imports.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = multiprocessing.parent_process()
+
+    def follow() -> None:
+        if parent is not None:
+            parent.join()
+            os._exit(1)
+
+    threading.Thread(target=follow, daemon=True).start()

@@ -8,8 +8,6 @@ import dataclasses
 import multiprocessing
 import os
 import shutil
-import signal
-import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -24,6 +22,7 @@ from dslr_gan.prepare.matching import PhotoPair
 from dslr_gan.prepare.one_pair import (
     CutSettings,
     PairOutcome,
+    begin_worker,
     cut_pair,
     patches_file_name,
     read_patches,
@@ -258,7 +257,7 @@ def _pool(workers: int) -> Iterator[ProcessPoolExecutor]:
     others = set(multiprocessing.active_children())
     context = multiprocessing.get_context("spawn")  # a fork of threads that run may hang
     with _one_thread_each():
-        pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_begin_worker)
+        pool = ProcessPoolExecutor(workers, mp_context=context, initializer=begin_worker)
         try:
             yield pool
             pool.shutdown()
@@ -283,19 +282,6 @@ def _one_thread_each() -> Iterator[None]:
                 del os.environ[name]
             else:
                 os.environ[name] = value
-
-
-def _begin_worker() -> None:
-    """Leave Ctrl-C to the parent, and end with it, even where it is killed."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    parent = multiprocessing.parent_process()
-
-    def follow() -> None:
-        if parent is not None:
-            parent.join()
-            os._exit(1)
-
-    threading.Thread(target=follow, daemon=True).start()
 
 
 def _cores() -> int:

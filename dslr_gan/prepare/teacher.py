@@ -1,34 +1,30 @@
 """Pairs made from photos: by a published generator, or from targets on a grid."""
 
 import dataclasses
-import shutil
-import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 from PIL import Image
 
-from dslr_gan.data.folder import TARGETS
-from dslr_gan.data.provenance import SOURCE_FILE, Provenance, provenance_json
-from dslr_gan.errors import DslrGanError, reason
-from dslr_gan.files import written_whole
+from dslr_gan.errors import DslrGanError
 from dslr_gan.models.generator import Generator
-from dslr_gan.photo import eight_bits, open_photo, photo_pixels, to_pixels, to_tensor
+from dslr_gan.photo import to_pixels, to_tensor
+from dslr_gan.prepare.pairs_folder import (
+    MadePair,
+    Progress,
+    grid_corners,
+    read_pixels,
+    write_pairs,
+)
 from hub_card import Source
-
-PHONE = "phone"
 
 BLEND_PIXELS = 0.15
 """Share of a second network's enhancement in a blended target; see :func:`blend`."""
 
 BLEND_COLOUR = 0.4
 """Share of that enhancement's mean colour in the target's mean colour."""
-
-Progress = Callable[[int, int], None]
-Patch = tuple[str, np.ndarray, np.ndarray]
 
 
 def prepare_teacher(
@@ -76,15 +72,15 @@ def prepare_teacher(
         raise DslrGanError("there is no end of varied crops; say with --per-photo how many.")
     network = Generator.from_published(weights)
 
-    def patches(position: int, pixels: np.ndarray, name: str) -> Iterator[Patch]:
+    def patches(position: int, pixels: np.ndarray, name: str) -> Iterator[MadePair]:
         rng = np.random.default_rng([seed, position])
         for place, piece in _crops(pixels, crop, per_photo, vary, rng):
-            yield f"{name}{place}.png", piece, _enhanced(network, piece)
+            yield MadePair(f"{name}{place}", piece, _enhanced(network, piece))
 
     kind = "crops of varied scale and exposure" if vary else "crops"
     shown = "whole photos" if crop is None else f"{crop}x{crop} {kind}, each enhanced alone"
     teacher = dataclasses.replace(teacher or _published(weights), gave=f"targets for {shown}")
-    return _write_pairs(photos, out, patches, source, [teacher], progress)
+    return write_pairs(photos, out, patches, source, [teacher], progress)
 
 
 def _crops(
@@ -102,7 +98,7 @@ def _grid_crops(
     pixels: np.ndarray, side: int, count: int | None, rng: np.random.Generator
 ) -> Iterator[tuple[str, np.ndarray]]:
     """Crops of a grid, with what their names say of their place; some of them, or all."""
-    corners = _corners(pixels, side)
+    corners = grid_corners(pixels.shape, side)
     if count is not None and count < len(corners):
         chosen = rng.permutation(len(corners))
         corners = [corners[index] for index in sorted(chosen[:count])]
@@ -185,16 +181,16 @@ def prepare_grid(
     by_stem = _targets_by_stem(photos, targets)
     second = None if blend_with is None else Generator.from_published(blend_with)
 
-    def patches(position: int, pixels: np.ndarray, name: str) -> Iterator[Patch]:
-        target = _pixels(by_stem[name])
+    def patches(position: int, pixels: np.ndarray, name: str) -> Iterator[MadePair]:
+        target = read_pixels(by_stem[name])
         if target.shape[0] > pixels.shape[0] or target.shape[1] > pixels.shape[1]:
             raise DslrGanError(f"the target {by_stem[name]} is larger than its photo.")
-        for top, left in _corners(target, grid):
+        for top, left in grid_corners(target.shape, grid):
             window = slice(top, top + grid), slice(left, left + grid)
             piece, wanted = pixels[window], target[window]
             if second is not None:
                 wanted = blend(wanted, _enhanced(second, piece))
-            yield f"{name}_{top}_{left}.png", piece, wanted
+            yield MadePair(f"{name}_{top}_{left}", piece, wanted)
 
     teachers = []
     if teacher is not None:
@@ -202,7 +198,7 @@ def prepare_grid(
         teachers = [dataclasses.replace(teacher, gave=gave)]
     if blend_with is not None:
         teachers.append(_blended(blend_with))
-    return _write_pairs(photos, out, patches, source, teachers, progress)
+    return write_pairs(photos, out, patches, source, teachers, progress)
 
 
 def _targets_by_stem(photos: Sequence[Path], targets: Path) -> dict[str, Path]:
@@ -216,7 +212,12 @@ def _targets_by_stem(photos: Sequence[Path], targets: Path) -> dict[str, Path]:
     return by_stem
 
 
-def blend(target: np.ndarray, second: np.ndarray) -> np.ndarray:
+def blend(
+    target: np.ndarray,
+    second: np.ndarray,
+    pixels: float = BLEND_PIXELS,
+    colour: float = BLEND_COLOUR,
+) -> np.ndarray:
     """Mix a second network's enhancement of a patch into its target.
 
     How bright the DSLR's picture is can hardly be seen in a small patch, and networks that were
@@ -225,15 +226,17 @@ def blend(target: np.ndarray, second: np.ndarray) -> np.ndarray:
 
     Args:
         target: ``(H, W, 3)``, uint8.
-        second: The same.
+        second: The same shape.
+        pixels: How much of the second goes into every pixel.
+        colour: How much of its mean colour goes into the mean colour.
 
     Returns:
-        The same: ``BLEND_PIXELS`` of the second in every pixel, then moved as a whole until its
-        mean colour, but for clipping, is ``BLEND_COLOUR`` of the way to the second's.
+        uint8: the mixture of the pixels, moved as a whole until its mean colour, but for clipping,
+        is ``colour`` of the way to the second's.
     """
-    mixed = target + BLEND_PIXELS * (second - target.astype(np.float64))
+    mixed = target + pixels * (second - target.astype(np.float64))
     apart = second.mean(axis=(0, 1)) - target.mean(axis=(0, 1))
-    moved = mixed + (BLEND_COLOUR - BLEND_PIXELS) * apart
+    moved = mixed + (colour - pixels) * apart
     blended: np.ndarray = moved.round().clip(0, 255).astype(np.uint8)
     return blended
 
@@ -258,89 +261,3 @@ def _blended(weights: Path) -> Source:
     """What a card says of a generator that is blended into targets."""
     gave = f"{BLEND_PIXELS:.0%} of the targets' pixels and {BLEND_COLOUR:.0%} of their mean colour"
     return dataclasses.replace(_published(weights), gave=gave)
-
-
-def _write_pairs(
-    photos: Sequence[Path],
-    out: Path,
-    patches: Callable[[int, np.ndarray, str], Iterator[Patch]],
-    source: Source | None,
-    teachers: list[Source],
-    progress: Progress | None,
-) -> int:
-    """Write all pairs beside ``out`` and rename the folder into place when it is complete."""
-    _check_out(photos, out)
-    with _whole_folder(out) as unfinished:
-        (unfinished / PHONE).mkdir()
-        (unfinished / TARGETS).mkdir()
-        count = 0
-        for position, file in enumerate(photos):
-            for name, piece, target in patches(position, _pixels(file), file.stem):
-                _save(unfinished / PHONE / name, piece)
-                _save(unfinished / TARGETS / name, target)
-                count += 1
-            if progress is not None:
-                progress(position + 1, len(photos))
-        if count == 0:
-            raise DslrGanError("no photo is as large as one patch; take smaller patches.")
-        source = source or Source(name="photos", gave="", terms=None, url=None, dataset_id=None)
-        source = dataclasses.replace(source, gave=f"{count} pairs from {len(photos)} photos")
-        with written_whole(unfinished / SOURCE_FILE) as path:
-            path.write_text(provenance_json(Provenance(source, teachers)), encoding="utf-8")
-    return count
-
-
-@contextmanager
-def _whole_folder(out: Path) -> Iterator[Path]:
-    """Give a folder beside ``out`` to write to; it becomes ``out`` at the end, or nothing does."""
-    new_folders = [folder for folder in out.parents if not folder.exists()]
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
-        try:
-            yield unfinished
-            unfinished.chmod(0o755)
-            if out.exists():
-                out.rmdir()
-            unfinished.rename(out)
-        finally:
-            shutil.rmtree(unfinished, ignore_errors=True)
-    except OSError as error:
-        raise DslrGanError(
-            f"cannot write the pairs to {out} ({reason(error)}); name another folder."
-        ) from error
-    finally:
-        for folder in new_folders:  # from the inside out; one that holds the pairs stays
-            with suppress(OSError):
-                folder.rmdir()
-
-
-def _check_out(photos: Sequence[Path], out: Path) -> None:
-    if not photos:
-        raise DslrGanError("there are no photos to prepare; name files or folders with photos.")
-    stems = [photo.stem for photo in photos]
-    twice = next((stem for stem in stems if stems.count(stem) > 1), None)
-    if twice is not None:
-        raise DslrGanError(f"two photos are called {twice}; rename one, their pairs would mix.")
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise DslrGanError(f"{out} exists already; name a new folder, nothing is overwritten.")
-
-
-def _pixels(file: Path) -> np.ndarray:
-    """A photo's upright sRGB pixels with 8 bits, ``(H, W, 3)``."""
-    return eight_bits(photo_pixels(open_photo(file)).pixels)
-
-
-def _save(file: Path, pixels: np.ndarray) -> None:
-    # Light compression: written once, read in every epoch.
-    Image.fromarray(np.ascontiguousarray(pixels)).save(file, compress_level=1)
-
-
-def _corners(pixels: np.ndarray, side: int) -> list[tuple[int, int]]:
-    """Upper left corners of the whole squares of a grid, in reading order."""
-    height, width = pixels.shape[:2]
-    return [
-        (top, left)
-        for top in range(0, height - side + 1, side)
-        for left in range(0, width - side + 1, side)
-    ]

@@ -1,10 +1,11 @@
 """What a run trains and validates on, and batches of it from any step on."""
 
+import math
 import multiprocessing
 import re
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import torch
@@ -12,16 +13,18 @@ from accelerate import Accelerator
 from torch import Tensor
 from torch.utils.data import DataLoader
 
+from dslr_gan.data.contexts import PhotoContexts, find_contexts
 from dslr_gan.data.decode import Rows
 from dslr_gan.data.pairs import PairSource, open_pairs
+from dslr_gan.data.places import PLACES_FILE, places_file, read_places
 from dslr_gan.data.provenance import Provenance
 from dslr_gan.data.samples import BatchNumbers, PatchPairs
-from dslr_gan.data.splits import fold, hold_out, sample_rows
+from dslr_gan.data.splits import fold, hold_out, leave_out, limit, sample_rows
 from dslr_gan.data.streaming import StreamedPairs
 from dslr_gan.errors import DslrGanError
 from dslr_gan.models.pretrained import Pretrained
 from dslr_gan.training.arguments import Settings, pairs_flags
-from dslr_gan.training.signals import leave_the_group
+from dslr_gan.training.keeping.signals import leave_the_group
 
 # In the texts of PyTorch's and the system's errors about a loader's workers.
 _NO_SHARED_MEMORY = ("shared memory", "Bus error", "from file </torch_", "to file </torch_")
@@ -63,6 +66,8 @@ class TrainingData:
     """What the card calls them."""
     with_summary: bool
     """Whether the network needs a summary of each sample's whole picture."""
+    contexts: list[PhotoContexts | None] | None = None
+    """The photos that each source's patches were cut from, where these are to be their contexts."""
 
     @property
     def provenance(self) -> list[Provenance]:
@@ -74,6 +79,9 @@ class TrainingData:
         fixed: dict[str, object] = {
             "pairs": [source.fingerprint for source in self.sources],
             "weights of pairs": self.weights,
+            "photos": [
+                None if known is None else known.fingerprint for known in self.contexts or ()
+            ],
         }
         if self.settings.pairs.streaming:  # each process reads a part of its own
             fixed["number of processes"] = processes
@@ -142,6 +150,27 @@ class TrainingData:
         )
         return DataLoader(self.samples(), batch_sampler=order, **common)
 
+    def of_epochs(self, per_step: int) -> "TrainingData":
+        """The same data for as many steps as ``--num_train_epochs`` asks for, where it does.
+
+        Args:
+            per_step: Samples of a step, over all its batches and processes.
+
+        Raises:
+            DslrGanError: If the pairs are streams, whose rounds have no known length.
+        """
+        epochs = self.settings.schedule.num_train_epochs
+        if epochs is None:
+            return self
+        if self.settings.pairs.streaming:
+            raise DslrGanError(
+                "nobody knows how long a round over a stream is; give --max_train_steps instead of "
+                "--num_train_epochs."
+            )
+        steps = max(1, math.ceil(epochs * len(self.samples()) / per_step))
+        schedule = replace(self.settings.schedule, max_train_steps=steps)
+        return replace(self, settings=replace(self.settings, schedule=schedule))
+
     def samples(self) -> PatchPairs:
         """The training samples by number; see :class:`PatchPairs`."""
         return PatchPairs(
@@ -150,6 +179,7 @@ class TrainingData:
             size=self.settings.pairs.resolution,
             seed=self.settings.pairs.seed,
             with_summary=self.with_summary,
+            contexts=self.contexts,
         )
 
 
@@ -164,8 +194,19 @@ def open_training_data(settings: Settings, *, with_summary: bool) -> TrainingDat
     sources = [
         open_pairs(flag.name, streaming=pairs.streaming, columns=pairs.columns) for flag in flags
     ]
+    if pairs.streaming and (pairs.photos or pairs.leave_out_scenes):
+        raise DslrGanError(
+            "--photos and --leave_out_scenes need pairs by number; leave --streaming out."
+        )
+    contexts = [find_contexts(flag.name, pairs.photos) for flag in flags] if pairs.photos else None
+    if contexts is not None and not any(contexts):
+        raise DslrGanError(
+            f"none of the --pairs has a {PLACES_FILE} with places of patches in photos; leave "
+            "--photos out."
+        )
     if pairs.fold is not None:
-        sources[0] = fold(sources[0], *pairs.fold)
+        scenes = read_places(flags[0].name).scenes if pairs.fold_by == "scene" else None
+        sources[0] = fold(sources[0], *pairs.fold, scenes)
         judge, validation = sources[0], sources[0].test
     elif pairs.validation_pairs is not None:
         judge = open_pairs(pairs.validation_pairs, columns=pairs.columns)
@@ -175,6 +216,15 @@ def open_training_data(settings: Settings, *, with_summary: bool) -> TrainingDat
         if sources[place].test is None:
             sources[0] = hold_out(sources[0], HELD_OUT, pairs.seed)
         judge, validation = sources[place], sources[place].test
+    if pairs.leave_out_scenes:
+        sources = [
+            leave_out(source, read_places(flag.name), set(pairs.leave_out_scenes))
+            if places_file(flag.name)
+            else source
+            for source, flag in zip(sources, flags, strict=True)
+        ]
+    if pairs.max_train_samples is not None:
+        sources = [limit(source, pairs.max_train_samples, pairs.seed) for source in sources]
     return TrainingData(
         settings=settings,
         sources=sources,
@@ -182,6 +232,7 @@ def open_training_data(settings: Settings, *, with_summary: bool) -> TrainingDat
         validation=sample_rows(validation, settings.output.max_validation_pairs, pairs.seed),
         validation_name=judge.name,
         with_summary=with_summary,
+        contexts=contexts,
     )
 
 

@@ -10,13 +10,16 @@ from typing import Any
 
 from dslr_gan.data.provenance import Provenance
 from dslr_gan.errors import DslrGanError, reason
-from dslr_gan.evaluation.evaluate import MetricScores, Scores
+from dslr_gan.evaluation.scores import MetricScores, Scores
 from dslr_gan.metrics.vgg import VGGFeatures
+from dslr_gan.models.pretrained import ATTACHMENTS, Pretrained
 from dslr_gan.training.arguments import Settings
 from dslr_gan.training.batches import TrainingData
-from dslr_gan.training.checkpoints import RunState
+from dslr_gan.training.keeping.state import RunState
 from dslr_gan.training.logbook import library_versions
-from hub_card import THIS_MODEL, ModelFacts, Score, Source, unknown_facts
+from hub_card import THIS_MODEL, ModelFacts, Picture, Score, Source, unknown_facts
+
+CURVES, SAMPLES = "curves.png", "samples.png"
 
 _LICENCE = ("licence_name", "licence_text", "licence_link")
 _TITLES = {"psnr": "PSNR", "ssim": "SSIM", "ms_ssim": "MS-SSIM"}
@@ -30,6 +33,36 @@ class RunCard:
     """Facts that a person added, by name."""
     ancestor: ModelFacts | None = None
     """Facts of the network that the run started from."""
+    base_model: str | None = None
+    """Hub id of that network; None where it is not from there."""
+
+    def start_from(self, network: Pretrained) -> None:
+        """Note what a run starts from; what is known of it is then here, not in the network."""
+        self.ancestor, origin = network.facts, network.origin
+        self.base_model = origin.repository if origin is not None else None
+        network.facts, network.origin, network.pictures = None, None, {}
+
+    def describe(
+        self,
+        settings: Settings,
+        state: RunState,
+        data: TrainingData,
+        scores: Scores,
+        vgg: VGGFeatures | None,
+        logbook: Path,
+    ) -> None:
+        """Give the averaged network its facts, and the files that belong to its card.
+
+        Args:
+            settings: See :meth:`facts`; so are the next four.
+            state: Has the network.
+            data: Of the run.
+            scores: Of the network.
+            vgg: Of the content loss.
+            logbook: The run's folder of results.
+        """
+        state.ema.facts = self.facts(settings, state, data, scores, vgg)
+        state.ema.pictures, state.ema.attachments = files_of(logbook)
 
     def facts(
         self,
@@ -72,6 +105,15 @@ class RunCard:
             "versions": library_versions(),
             "scores": score_facts(scores, f"validation pairs of {pairs}"),
             "date": time.strftime("%Y-%m-%d"),
+            "base_model": self.base_model,
+            "training_pictures": [
+                Picture(file=CURVES, shows="Losses and validation over the steps."),
+                Picture(
+                    file=SAMPLES,
+                    shows=f"Validation pairs at step {state.step}: the phone's "
+                    "picture, the result, the DSLR's picture.",
+                ),
+            ],
         }
         if ancestor is not None:  # unknown with it, and else the steps of both
             facts["steps"] = None if ancestor.steps is None else ancestor.steps + state.step
@@ -80,6 +122,25 @@ class RunCard:
 
     def _inherited(self, fact: str) -> list[Any]:
         return list(getattr(self.ancestor, fact, None) or [])
+
+
+def files_of(logbook: Path) -> tuple[dict[str, bytes], dict[str, bytes]]:
+    """The pictures of how a run went, for its card, and its arguments, as far as they are there.
+
+    Args:
+        logbook: The run's folder of results.
+
+    Returns:
+        Their contents by the names that they have beside a saved network.
+    """
+    samples = sorted(logbook.glob("samples/step_*.png"))[-1:]
+    pictures = {CURVES: logbook / CURVES, SAMPLES: samples[-1] if samples else logbook / SAMPLES}
+    run = {name: logbook / name for name in ATTACHMENTS}
+    return _contents(pictures), _contents(run)
+
+
+def _contents(files: dict[str, Path]) -> dict[str, bytes]:
+    return {name: file.read_bytes() for name, file in files.items() if file.is_file()}
 
 
 def read_card_facts(file: Path) -> dict[str, Any]:

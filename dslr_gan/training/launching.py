@@ -1,7 +1,6 @@
 """Starting on the devices that the launcher promised, and pushing what came out of it."""
 
 import os
-import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,11 +11,21 @@ from accelerate.utils import (
     GradientAccumulationPlugin,
     ProjectConfiguration,
     broadcast_object_list,
+    get_int_from_env,
+    parse_flag_from_env,
 )
 
-from dslr_gan.errors import DslrGanError, HubError, reason
-from dslr_gan.hub import check_push, push
-from dslr_gan.training.arguments import Output, Settings
+from dslr_gan.enhance.memory import lacks_memory
+from dslr_gan.errors import DslrGanError, reason
+from dslr_gan.evaluation.showcase import show_before_and_after
+from dslr_gan.hub import check_push
+from dslr_gan.models.registry import load_network
+from dslr_gan.training.arguments import Settings
+from dslr_gan.training.keeping.signals import HOW_TO_GO_ON
+from dslr_gan.training.options.hub import Hub
+
+_PROCESSES = ("WORLD_SIZE", "PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "MV2_COMM_WORLD_SIZE")
+"""Where torchrun and the implementations of MPI say how many processes they started."""
 
 
 def make_accelerator(settings: Settings, trackers: list[str]) -> Accelerator:
@@ -30,10 +39,15 @@ def make_accelerator(settings: Settings, trackers: list[str]) -> Accelerator:
         DslrGanError: If GPUs are missing that the launcher was configured for, or Accelerate
             cannot start with its configuration.
     """
-    processes = int(os.environ.get("WORLD_SIZE", "1"))
+    output = settings.output
+    processes = get_int_from_env(_PROCESSES, 1)
     here = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
-    on_cpu = os.environ.get("ACCELERATE_USE_CPU", "").lower() in ("1", "true", "yes", "on")
     gpus = torch.cuda.device_count()
+    on_cpu = settings.network.cpu or parse_flag_from_env("ACCELERATE_USE_CPU")
+    # Accelerate's own launcher starts several processes without --cpu only for GPUs; torchrun and
+    # mpirun do not ask, and where there are none Accelerate would take each for the only one.
+    if processes > 1 and not gpus and "ACCELERATE_MIXED_PRECISION" not in os.environ:
+        on_cpu = True
     if not on_cpu and 0 < gpus < here:
         raise DslrGanError(
             f"the launcher started {here} processes here, but only {gpus} GPUs are visible; give "
@@ -41,9 +55,12 @@ def make_accelerator(settings: Settings, trackers: list[str]) -> Accelerator:
         )
     try:
         accelerator = Accelerator(
+            cpu=on_cpu,
             mixed_precision=settings.network.mixed_precision,
             log_with=trackers or None,
-            project_config=ProjectConfiguration(str(settings.output.output_dir)),
+            project_config=ProjectConfiguration(
+                str(output.output_dir), str(output.logging_dir or output.output_dir)
+            ),
             gradient_accumulation_plugin=GradientAccumulationPlugin(
                 num_steps=settings.schedule.gradient_accumulation_steps, sync_with_dataloader=False
             ),
@@ -59,49 +76,87 @@ def make_accelerator(settings: Settings, trackers: list[str]) -> Accelerator:
         raise DslrGanError(
             f"the launcher started {processes} processes, but no GPU is visible here, and each "
             "would train alone; check nvidia-smi and CUDA_VISIBLE_DEVICES, or train on the "
-            "processor: accelerate launch --cpu train_accelerate.py ..."
+            "processor: add --cpu behind train_accelerate.py."
         )
     if accelerator.num_processes < processes:
         raise DslrGanError(
             f"the launcher started {processes} processes, but each would train alone "
             f"({gpus} GPUs are visible); answer `accelerate config` anew."
         )
+    if accelerator.mixed_precision == "fp16" and accelerator.device.type == "cpu":
+        raise DslrGanError("fp16 needs a GPU, and there is none here; take bf16 or no.")
     return accelerator
 
 
-def check_right_to_push(accelerator: Accelerator, output: Output) -> None:
+def processes_told(accelerator: Accelerator) -> str:
+    """How many processes train and on what, for people: some launchers start fewer than asked."""
+    told = f"processes: {accelerator.num_processes}, on {accelerator.device.type}"
+    if accelerator.num_processes == 1 and "MASTER_PORT" in os.environ:
+        told += "; the launcher was asked for several, which on processors torchrun starts"
+    return told
+
+
+def memory_advice(error: BaseException, settings: Settings) -> str | None:
+    """What to do about a lack of memory, for people; None where an error is about something else.
+
+    Args:
+        error: Raised by PyTorch or Python anywhere in the training.
+        settings: Of the run.
+    """
+    if not lacks_memory(error):
+        return None
+    schedule = settings.schedule
+    advice = "give a smaller --resolution"
+    if schedule.train_batch_size > 1:
+        half, twice = schedule.train_batch_size // 2, 2 * schedule.gradient_accumulation_steps
+        advice = f"give --train_batch_size {half} --gradient_accumulation_steps {twice}"
+    return f"memory ran out ({reason(error)}); {advice}, and {HOW_TO_GO_ON}."
+
+
+def check_right_to_push(accelerator: Accelerator, hub: Hub) -> None:
     """Refuse a run whose generator the Hub would not take, before its first step.
 
     Raises:
         HubError: On every process, with what to do.
     """
-    repo_id = output.hub_model_id
-    if output.push_to_hub and repo_id:
+    if hub.push_to_hub:
         advice = " Or leave out --push_to_hub, and push when the training is done."
-        _on_main(accelerator, lambda: check_push(repo_id, advice=advice))
+        _on_main(accelerator, lambda: check_push(hub.target(), advice=advice))
 
 
-def push_generator(accelerator: Accelerator, folder: Path, repo_id: str) -> str:
-    """Put the finished generator on the Hub, from the main process.
+def push_generator(accelerator: Accelerator, folder: Path, hub: Hub) -> str:
+    """Put a saved generator on the Hub, from the main process.
 
     Args:
         accelerator: Knows the processes.
         folder: Where it was saved.
-        repo_id: Hub id ``owner/name``.
+        hub: Where to, and how.
 
     Returns:
-        The address of the commit.
+        What was pushed, and the address of the commit.
 
     Raises:
-        HubError: On every process, if the Hub cannot be reached or refuses; it names the command
-            that pushes again.
+        DslrGanError: On every process, if the Hub cannot be reached or refuses; it names the
+            command that pushes again.
     """
-    command = shlex.join(["hf", "upload", repo_id, str(folder)])
-    advice = f" The generator is whole in {folder}; `{command}` pushes it."
-    message = "Upload the network"
-    return _on_main(
-        accelerator, lambda: push(folder, repo_id, commit_message=message, advice=advice).commit
-    )
+
+    def push() -> str:
+        target = hub.target()
+        network = load_network(folder)
+        show_before_and_after(network)
+        address = network.push_to_hub(
+            target.repo_id,
+            private=target.private,
+            branch=target.branch,
+            create_pr=target.create_pr,
+            tag=target.tag,
+            replace_card=target.replace_card,
+            space=hub.hub_space,
+            advice=f" The generator is whole in {folder}; `{target.command(folder)}` pushes it.",
+        )
+        return f"pushed: {folder} as {address}"
+
+    return _on_main(accelerator, push)
 
 
 def _on_main(accelerator: Accelerator, action: Callable[[], Any]) -> Any:
@@ -110,9 +165,9 @@ def _on_main(accelerator: Accelerator, action: Callable[[], Any]) -> Any:
     if accelerator.is_main_process:
         try:
             outcome = [action()]
-        except HubError as error:
+        except DslrGanError as error:
             outcome = [error]
     (result,) = broadcast_object_list(outcome)
-    if isinstance(result, HubError):
+    if isinstance(result, DslrGanError):
         raise result
     return result

@@ -6,13 +6,14 @@ commands, settings, versions and machine.
 """
 
 import json
+import logging
 import os
 import platform
 import shlex
 import sys
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,8 @@ from PIL import Image
 
 from dslr_gan.errors import DslrGanError
 from dslr_gan.files import written_whole
+
+logger = logging.getLogger(__name__)
 
 FOLDER = "results"
 NO_TRACKER = "none"
@@ -43,12 +46,15 @@ class Logbook:
     Args:
         output: The run's output folder.
         accelerator: Has the trackers, and says which process is the main one.
+        project: What the trackers call the project.
     """
 
-    def __init__(self, output: Path, accelerator: Accelerator) -> None:
+    def __init__(self, output: Path, accelerator: Accelerator, project: str = "dslr_gan") -> None:
+        self.project = project
         self.folder = output / FOLDER
         self.accelerator = accelerator
         self.run: dict[str, Any] = {}
+        self._unwritten: list[str] = []
 
     def start(self, step: int, run: Mapping[str, Any]) -> None:
         """Make the folder, without rows of later steps, which this run will write again.
@@ -70,14 +76,42 @@ class Logbook:
             for name, value in self.run["settings"].items()
         }
         again = {"tensorboard": {"purge_step": step + 1}} if step else {}
-        self.accelerator.init_trackers("dslr_gan", config=flat, init_kwargs=again)
+        self.accelerator.init_trackers(self.project, config=flat, init_kwargs=again)
 
     def write(self, step: int, values: Mapping[str, float]) -> None:
         """Record numbers by name, such as ``train/l1``."""
         if self.accelerator.is_main_process:
-            with (self.folder / "log.jsonl").open("a", encoding="utf-8") as file:
-                file.write(json.dumps({"step": step, **values}) + "\n")
-        self.accelerator.log(dict(values), step=step)
+            self._unwritten.append(json.dumps({"step": step, **values}) + "\n")
+            with self._or_later("log.jsonl"):
+                self._append()
+        with self._or_later("the trackers"):
+            self.accelerator.log(dict(values), step=step)
+
+    def _append(self) -> None:
+        """Write the rows that the log does not have, after those that it has as a whole."""
+        file = self.folder / "log.jsonl"
+        with file.open("a", encoding="utf-8") as log:
+            end = log.tell()
+            try:
+                log.write("".join(self._unwritten))
+                log.flush()
+            except OSError:
+                with suppress(OSError):
+                    os.truncate(file, end)
+                raise
+        self._unwritten.clear()
+
+    @contextmanager
+    def _or_later(self, what: str) -> Iterator[None]:
+        """A full disk, or one that is gone for now, is told and ends no training."""
+        try:
+            yield
+        except OSError as error:
+            logger.warning(
+                "%s could not be written (%s); make room. The training goes on.",
+                what,
+                error.strerror or error,
+            )
 
     def draw_samples(self, step: int, rows: Sequence[Sequence[np.ndarray]]) -> None:
         """Record a grid of pictures.
@@ -91,13 +125,33 @@ class Logbook:
         grid = np.vstack(
             [np.pad(row, ((0, 0), (0, width - row.shape[1]), (0, 0))) for row in joined]
         )
-        with written_whole(self.folder / f"samples/step_{step:06d}.png") as path:
+        name = f"samples/step_{step:06d}.png"
+        with self._or_later(name), written_whole(self.folder / name) as path:
             Image.fromarray(grid).save(path)
+        self._show_trackers("samples", step, grid)
+
+    def _show_trackers(self, name: str, step: int, picture: np.ndarray) -> None:
         for tracker in self.accelerator.trackers:
             if hasattr(tracker, "log_images"):
                 # Of them all, only TensorBoard expects the channels first by default.
                 order = {"dataformats": "NHWC"} if tracker.name == "tensorboard" else {}
-                tracker.log_images({"samples": grid[None]}, step=step, **order)
+                with self._or_later("the trackers"):
+                    tracker.log_images({name: picture[None]}, step=step, **order)
+
+    def show_photo(self, step: int, name: str, before: Image.Image, after: Image.Image) -> None:
+        """Keep a whole photo as it was and as it became, side by side.
+
+        Args:
+            step: After which step it was enhanced.
+            name: What to call it; letters, digits, dots and dashes.
+            before: The photo.
+            after: What became of it, the same size.
+        """
+        both = np.hstack([np.asarray(photo.convert("RGB")) for photo in (before, after)])
+        file = f"photos/{name}_step_{step:06d}.jpg"
+        with self._or_later(file), written_whole(self.folder / file) as path:
+            Image.fromarray(both).save(path, quality=92)
+        self._show_trackers(f"photos/{name}", step, both)
 
     def publish(self, scores: str) -> None:
         """Bring ``curves.png`` and ``index.html`` up to date.
@@ -105,14 +159,21 @@ class Logbook:
         Args:
             scores: The latest validation as text.
         """
+        with self._or_later("index.html"):
+            self._publish(scores)
+
+    def _publish(self, scores: str) -> None:
         rows = self.rows()
         draw_curves(rows, self.folder / "curves.png")
         samples = sorted(path.name for path in (self.folder / "samples").glob("step_*.png"))
+        photos = sorted(path.name for path in (self.folder / "photos").glob("*_step_*.jpg"))
+        latest = {name.rpartition("_step_")[0]: name for name in photos}
         environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
         page = environment.from_string(_PAGE.read_text(encoding="utf-8")).render(
             run=self.run,
             scores=scores,
             step=rows[-1]["step"] if rows else 0,
+            photos=list(latest.values()),
             samples=samples[:1] + samples[1:][-LATEST_SAMPLES:],
         )
         self._write("index.html", page)
@@ -182,8 +243,8 @@ def find_trackers(report_to: str | None) -> list[str]:
     """Names of the trackers to report to.
 
     Args:
-        report_to: Names with commas between them, or ``none``; TensorBoard where it is ``None``
-            and TensorBoard is installed.
+        report_to: Names with commas between them, ``all`` that are installed, or ``none``;
+            TensorBoard where it is ``None`` and TensorBoard is installed.
 
     Raises:
         DslrGanError: If one that was named is not installed.
@@ -191,6 +252,8 @@ def find_trackers(report_to: str | None) -> list[str]:
     available = [tracker.value for tracker in get_available_trackers()]
     if report_to is None:
         return [name for name in available if name == "tensorboard"]
+    if report_to == "all":
+        return available
     wanted = [name for name in report_to.split(",") if name and name != NO_TRACKER]
     for name in wanted:
         if name not in available:

@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 from dslr_gan.metrics.similarity import check_pair, ms_ssim, ssim, ssim_and_ms_ssim
 from dslr_gan.metrics.vgg import VGGFeatures, content_loss
-from dslr_gan.training.arguments import LossWeights
+from dslr_gan.training.options.groups import LossWeights
 
 BLUR_SIDE = 21
 BLUR_SIGMA = 3.0
@@ -162,26 +162,37 @@ def total_variation_loss(image: Tensor) -> Tensor:
     return across + down
 
 
+def step_means(batches: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
+    """Means over the batches of a step, on their device.
+
+    Args:
+        batches: Scalars ``()`` by name, the same names in each.
+    """
+    values = torch.stack([torch.stack(list(losses.values())) for losses in batches]).mean(dim=0)
+    return dict(zip(batches[0], values, strict=True))
+
+
 def reduce_losses(
-    accelerator: Accelerator, batches: Sequence[dict[str, Tensor]], signal: int
-) -> tuple[dict[str, float], int]:
-    """Means over all batches and processes of a step, and the signal that any process got.
+    accelerator: Accelerator, steps: Sequence[dict[str, Tensor]], signal: int
+) -> tuple[list[dict[str, float]], int]:
+    """Means over all processes of some steps, and the signal that any process got.
 
     One exchange and one wait for the device, after which all processes decide alike.
 
     Args:
         accelerator: Connects the processes.
-        batches: Scalars ``()`` by name, the same names in each batch of the step.
+        steps: Scalars ``()`` by name, the same names in each.
         signal: The number of the signal that this process got, or 0.
 
     Returns:
-        The means by name, and the highest number of a signal.
+        The means by name of each step, and the highest number of a signal.
     """
-    values = torch.stack([torch.stack(list(losses.values())) for losses in batches]).mean(dim=0)
+    names = list(steps[0])
+    values = torch.stack([losses[name].float() for losses in steps for name in names])
     own = torch.cat([values, values.new_tensor([float(signal)])])
     everyone = accelerator.gather(own[None])
-    means = everyone[:, :-1].mean(dim=0).tolist()
-    return dict(zip(batches[0], means, strict=True)), int(everyone[:, -1].max())
+    means = everyone[:, :-1].mean(dim=0).view(len(steps), len(names)).tolist()
+    return [dict(zip(names, row, strict=True)) for row in means], int(everyone[:, -1].max())
 
 
 def open_vgg(weights: Path | None) -> VGGFeatures:

@@ -1,15 +1,29 @@
 """Optimizers (Adam, SOAP), the schedule of their learning rates, the average of the weights."""
 
 import math
+import warnings
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
+from torch.optim.lr_scheduler import LambdaLR
 
 from dslr_gan.errors import DslrGanError
-from dslr_gan.training.arguments import OPTIMIZERS, Network, Schedule
+from dslr_gan.training.arguments import Settings
+from dslr_gan.training.options.groups import OPTIMIZERS, Schedule
+
+
+class AdamSettings(NamedTuple):
+    """What Adam may be told besides its rate; the defaults are its inventors'."""
+
+    beta1: float = 0.9
+    """How much of the gradient's average stays from step to step."""
+    beta2: float = 0.999
+    """The same of its square's."""
+    weight_decay: float = 0.0
+    """How fast weights shrink by themselves, per rate (AdamW); 0 for none."""
 
 
 def make_optimizer(
@@ -17,8 +31,10 @@ def make_optimizer(
     parameters: Iterable[nn.Parameter],
     learning_rate: float,
     device: torch.device | str = "cpu",
+    *,
+    adam: AdamSettings | None = None,
 ) -> torch.optim.Optimizer:
-    """Make an optimizer without weight decay.
+    """Make an optimizer.
 
     Args:
         name: ``"adam"``, as in DPED, or ``"soap"`` (Vyas et al. 2024, *SOAP: Improving and
@@ -28,6 +44,7 @@ def make_optimizer(
         parameters: What it updates.
         learning_rate: The rate.
         device: Where they will be when they are updated.
+        adam: Of Adam; without weight decay by default, as SOAP always.
 
     Returns:
         The optimizer.
@@ -37,7 +54,17 @@ def make_optimizer(
         ValueError: If there is no optimizer of that name.
     """
     if name == "adam":
-        return torch.optim.Adam(parameters, learning_rate)
+        settings = adam or AdamSettings()
+        # Its steps on a GPU are one kernel, which itself sees whether the gradient is finite.
+        fused = True if torch.device(device).type == "cuda" else None
+        kind = torch.optim.AdamW if settings.weight_decay else torch.optim.Adam
+        return kind(
+            parameters,
+            learning_rate,
+            betas=(settings.beta1, settings.beta2),
+            weight_decay=settings.weight_decay,
+            fused=fused,
+        )
     if name == "soap":
         # Takes a second to import, which --help and runs by Adam do without.
         from pytorch_optimizer import SOAP
@@ -48,26 +75,66 @@ def make_optimizer(
 
 
 def prepare(
-    accelerator: Accelerator, network: nn.Module, settings: Network, optimizer: str, rate: float
-) -> tuple[Any, Any]:
-    """Make a network and its optimizer ready for this machine.
+    accelerator: Accelerator,
+    network: nn.Module,
+    settings: Settings,
+    optimizer: str,
+    rate: float,
+) -> tuple[Any, Any, LambdaLR]:
+    """Make a network, its optimizer and its schedule ready for this machine.
 
     Args:
         accelerator: Knows the machine.
         network: The network.
-        settings: How it is to be computed.
+        settings: How it is to be computed, and how its rate changes.
         optimizer: A name, see :func:`make_optimizer`.
-        rate: Its learning rate.
+        rate: Its highest learning rate.
 
     Returns:
-        Both, wrapped by Accelerate.
+        Network and optimizer, wrapped by Accelerate, and the schedule, to be stepped after each
+        step of the training.
     """
-    if settings.channels_last:
+    schedule = settings.schedule
+    if settings.network.channels_last:
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    if settings.compile:
+    if settings.network.compile:
         network.compile()
-    made = make_optimizer(optimizer, network.parameters(), rate, accelerator.device)
-    return accelerator.prepare(network, made)
+    adam = AdamSettings(schedule.adam_beta1, schedule.adam_beta2, schedule.adam_weight_decay)
+    made = make_optimizer(optimizer, network.parameters(), rate, accelerator.device, adam=adam)
+    rates = LambdaLR(made, lambda step: rate_factor(schedule, step))
+    # It is said where the very first gradient is not finite, and takes no step.
+    warnings.filterwarnings("ignore", "Detected call of `lr_scheduler.step")
+    return *accelerator.prepare(network, made), rates
+
+
+def go_on_from(rates: LambdaLR, step: int) -> None:
+    """Let a schedule go on after some steps, by its own rates, not by those of a checkpoint.
+
+    The schedule's length and height may have been changed when the run was resumed.
+    """
+    rates.last_epoch = step
+    groups = zip(rates.optimizer.param_groups, rates.base_lrs, rates.lr_lambdas, strict=True)
+    for group, highest, factor in groups:
+        group["lr"] = highest * factor(step)
+
+
+def take_step(accelerator: Accelerator, optimizer: Any, norm: Tensor | None) -> None:
+    """Let an optimizer take its step, unless its gradient is not finite: that moves nothing.
+
+    On a GPU nobody waits for the norm where the optimizer is a fused one, which looks at it there.
+
+    Args:
+        accelerator: Has the scaler of fp16, which leaves out such steps by itself.
+        optimizer: Wrapped by Accelerate, which leaves out those of unfinished batches.
+        norm: Of the gradient, ``()``; None where more batches belong to the step.
+    """
+    if norm is not None and accelerator.scaler is None:
+        inner = optimizer.optimizer
+        if inner.defaults.get("fused"):
+            inner.grad_scale, inner.found_inf = None, (~norm.isfinite()).to(torch.float32)
+        elif not norm.isfinite():
+            return
+    optimizer.step()
 
 
 def rate_factor(schedule: Schedule, step: int) -> float:
@@ -89,12 +156,6 @@ def rate_factor(schedule: Schedule, step: int) -> float:
         "constant": 1.0,
     }[schedule.lr_scheduler]
     return warm * (0.01 + 0.99 * left)
-
-
-def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
-    """Set the learning rate of all weights that an optimizer updates."""
-    for group in optimizer.param_groups:
-        group["lr"] = rate
 
 
 @torch.no_grad()

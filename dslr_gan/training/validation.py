@@ -1,16 +1,25 @@
 """Validation: the averaged generator on pairs that it is not trained on, and its gradients."""
 
+import copy
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
 import numpy as np
 import torch
 from accelerate import Accelerator
 from accelerate.utils import gather_object
+from PIL import Image
 from torch import Tensor
 
 from dslr_gan.data.decode import Rows
-from dslr_gan.evaluation.evaluate import Scores, measure, pair_tensors, summarise
+from dslr_gan.enhance.enhancer import PhotoEnhancer
+from dslr_gan.evaluation.evaluate import pair_tensors
+from dslr_gan.evaluation.judge import measure
+from dslr_gan.evaluation.scores import Scores, summarise
 from dslr_gan.models.pretrained import Pretrained
-from dslr_gan.photo import to_pixels, to_tensor
-from dslr_gan.training.arguments import LossWeights
+from dslr_gan.photo import open_photo, to_pixels, to_tensor
+from dslr_gan.training.options.groups import LossWeights
 
 SHOWN_PAIRS = 4
 
@@ -77,6 +86,40 @@ def sample_rows(generator: Pretrained, pairs: Rows, device: torch.device) -> lis
         enhanced = generator(phone.to(device))
         rows.append([to_pixels(picture) for picture in (phone, enhanced, dslr)])
     return rows
+
+
+def open_photos(files: Sequence[Path]) -> dict[str, Image.Image]:
+    """Open the whole photos of ``--validation_images``.
+
+    Returns:
+        Each by what the logbook is to call it: its file's name, as far as a file system takes it,
+        with a number where two are alike.
+
+    Raises:
+        DslrGanError: If one cannot be read.
+    """
+    photos: dict[str, Image.Image] = {}
+    for file in files:
+        stem = re.sub(r"[^\w.-]", "_", file.stem)
+        name = stem if stem not in photos else f"{stem}_{len(photos)}"
+        photos[name] = open_photo(file)
+    return photos
+
+
+def enhance_photos(
+    generator: Pretrained, photos: Mapping[str, Image.Image], device: torch.device
+) -> Iterator[tuple[str, Image.Image, Image.Image]]:
+    """Enhance whole photos as a user would: a name, the photo, the result of each.
+
+    Args:
+        generator: It is copied, and stays as it is.
+        photos: By name.
+        device: Where to compute.
+    """
+    if photos:
+        enhancer = PhotoEnhancer(copy.deepcopy(generator), device=device)
+        for name, photo in photos.items():
+            yield name, photo, enhancer.enhance(photo)
 
 
 def gradient_norms(

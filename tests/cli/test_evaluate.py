@@ -1,6 +1,7 @@
-"""``evaluate`` prints what was measured, and refuses in one sentence."""
+"""``evaluate`` prints what was measured, and refuses in one message."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -11,11 +12,13 @@ from skimage import data
 from dslr_gan.cli.evaluate import labelled
 from dslr_gan.enhance.enhancer import PhotoEnhancer
 from dslr_gan.errors import DslrGanError
-from dslr_gan.evaluation.evaluate import evaluate, figure
+from dslr_gan.evaluation.evaluate import evaluate
+from dslr_gan.evaluation.panels import figure
 from dslr_gan.metrics.vgg import VGGFeatures
 from dslr_gan.models.generator import Generator
 from dslr_gan.models.registry import make_network
 from tests.support.command_line import complaints, names, refused, run
+from tests.support.helpers import loud
 
 
 @pytest.fixture
@@ -87,12 +90,14 @@ def test_models_are_told_by_their_labels(tmp_path):
     odd = tmp_path / "rate=1"
     odd.mkdir()
     given = [f"{odd}", f"{odd}=fast", "iphone", "owner/name=theirs", "a=b=c"]
-    assert labelled(given) == {
-        str(odd): str(odd),
-        "fast": str(odd),
-        "iphone": "iphone",
-        "theirs": "owner/name",
-        "c": "a=b",
+    assert labelled(given, ["iphone"]) == {
+        "iphone": {
+            str(odd): str(odd),
+            "fast": str(odd),
+            "iphone": "iphone",
+            "theirs": "owner/name",
+            "c": "a=b",
+        }
     }
     for wrong, words in (
         (["iphone", "iphone"], "given twice; label one with =LABEL"),
@@ -100,12 +105,58 @@ def test_models_are_told_by_their_labels(tmp_path):
         (["iphone="], "say NAME, or NAME=LABEL"),
         (["=ours"], "say NAME, or NAME=LABEL"),
         (["iphone=dslr"], "dslr is a row of its own"),
+        (["sony:sony"], "there are no pairs of sony, but of iphone"),
+        (["iphone:"], "there are no pairs of iphone"),
     ):
         with pytest.raises(DslrGanError, match=words):
-            labelled(wrong)
+            labelled(wrong, ["iphone"])
 
 
-def test_evaluate_refuses_with_one_sentence(pairs, model, tmp_path, capsys):
+def test_a_model_may_be_for_the_pairs_of_one_phone():
+    given = ["iphone:runs/a=ours", "sony:runs/b=ours", "file.safetensors=theirs"]
+    assert labelled(given, ["iphone", "sony"]) == {
+        "iphone": {"ours": "runs/a", "theirs": "file.safetensors"},
+        "sony": {"ours": "runs/b", "theirs": "file.safetensors"},
+    }
+    # By default each phone's own bundled model.
+    assert labelled(None, ["sony", "nokia"]) == {
+        "sony": {"sony": "sony"},
+        "nokia": {"iphone": "iphone"},
+    }
+    with pytest.raises(DslrGanError, match="there is none for sony"):
+        labelled(["iphone:runs/a"], ["iphone", "sony"])
+    assert labelled([r"C:\models\a=ours"], ["iphone"]) == {"iphone": {"ours": r"C:\models\a"}}
+
+
+def test_every_pairs_is_scored_with_its_own_models(pairs, model, tmp_path, capsys):
+    other = tmp_path / "sony_pairs"
+    shutil.copytree(pairs, other)
+    (other / "iphone").rename(other / "sony")
+    for side in ("sony", "canon"):
+        (other / side / "1.png").unlink()
+    loud({"channels": 4, "blocks": 1}).save_pretrained(tmp_path / "loud")
+    files = ["--json", tmp_path / "s.json", "--markdown", tmp_path / "t.md"]
+    figures = ["--figure", tmp_path / "f.png", "--figure_pairs", 1]
+    models = [f"--model=iphone:{model}=ours", f"--model=sony:{tmp_path / 'loud'}=ours",
+              f"--model=iphone:{tmp_path / 'loud'}=loud"]  # fmt: skip
+    both = ["--pairs", pairs, "--pairs", other]
+    assert run("evaluate", *both, *models, *files, *figures) == 0
+    assert f"sony ({other})\n" in capsys.readouterr().out
+    found = json.loads((tmp_path / "s.json").read_text())["phones"]
+    for phone, folder, name in (("iphone", pairs, model), ("sony", other, tmp_path / "loud")):
+        alone = evaluate(PhotoEnhancer.from_pretrained(name), folder)
+        assert found[phone]["models"]["ours"] == json.loads(alone.to_json())["model"], phone
+    assert list(found["sony"]["models"]) == ["ours"]
+    page = (tmp_path / "t.md").read_text(encoding="utf-8")
+    assert "| iphone | loud | 2 |" in page and "| sony | ours | 1 |" in page
+    with Image.open(tmp_path / "f.png") as picture:  # two models, DSLR, phone; a row of each phone
+        assert picture.width > 4 * 200 and picture.height > 2 * 200
+    same = ["--pairs", pairs, "--pairs", pairs]
+    assert "called alike (iphone, iphone)" in refused(capsys, "evaluate", *same)
+    assert "--phone was given 1 times" in refused(capsys, "evaluate", *same, "--phone", "a")
+
+
+def test_evaluate_refuses_with_one_message(pairs, model, tmp_path, capsys):
     loads = ["evaluate", "--model", model]
     assert "no folder" in refused(capsys, *loads, "--pairs", tmp_path / "nowhere")
     assert "canon" in refused(capsys, *loads, "--pairs", pairs / "canon")
@@ -130,5 +181,5 @@ def test_evaluate_says_where_json_cannot_be_written(pairs, model, tmp_path, caps
     (tmp_path / "file").write_text("in the way")
     file = tmp_path / "file" / "scores.json"
     assert run("evaluate", "--model", model, "--pairs", pairs, "--json", file) == 1
-    (sentence,) = complaints(capsys.readouterr().err)
-    assert str(file) in sentence
+    (message,) = complaints(capsys.readouterr().err)
+    assert str(file) in message

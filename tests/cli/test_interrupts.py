@@ -11,7 +11,8 @@ import pytest
 from PIL import Image
 from skimage import data
 
-from dslr_gan.cli.interrupts import SIGNALS, interruptible, removed_at_the_latest
+from dslr_gan import __main__
+from dslr_gan.cli.interrupts import SIGNALS, interrupted, interruptible, removed_at_the_latest
 from tests.support.command_line import names, start
 from tests.support.paths import ROOT
 
@@ -114,6 +115,58 @@ def test_what_is_to_be_removed_is_removed_at_the_end():
     with removed_at_the_latest(lambda: removed.append(1)):
         assert removed == []
     assert removed == [1]
+
+
+def test_an_error_that_a_library_made_of_an_interrupt_is_one(monkeypatch, capsys):
+    def imported(_):
+        try:
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(1)
+        except KeyboardInterrupt as error:
+            raise ImportError("multiarray failed to import") from error
+
+    monkeypatch.setattr(__main__, "_run", imported)
+    assert __main__.main([]) == 130 and interrupted()
+    assert capsys.readouterr().err == (
+        "dslr_gan: interrupted; every file that was written is whole.\n"
+    )
+
+
+EARLY_AND_LATE = """
+import atexit, os, signal, sys
+from dslr_gan.cli.interrupts import end_process, end_quietly, interruptible
+
+def interrupt(): os.kill(os.getpid(), signal.SIGINT)
+
+end_quietly()
+if sys.argv[1] == "early":
+    interrupt()
+atexit.register(interrupt)
+with interruptible():
+    end_process(1)
+"""
+
+
+@pytest.mark.parametrize(("when", "status"), [("early", 130), ("late", 1)])
+def test_before_and_after_its_work_a_process_ends_quietly(when, status):
+    command = [sys.executable, "-c", EARLY_AND_LATE, when]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (status, "", "")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", ["models", "export"])
+def test_an_interrupt_during_the_imports_is_no_traceback(command, tmp_path):
+    words = ["--out", tmp_path / "a.onnx"] if command == "export" else []
+    for delay_s in (0.1, 0.2, 0.4, 0.8, 1.6):
+        process = start(command, *words)
+        time.sleep(delay_s)
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=60)
+        # Before our first line Python answers itself, and after the last the work is done.
+        assert "dslr_gan" not in errors.replace("dslr_gan: interrupted; every", "")
+        assert process.returncode in ((130, 0) if delay_s > 0.1 else (130, 0, 1, -2))
+    assert not list(tmp_path.glob(".unfinished*"))
 
 
 @pytest.mark.slow

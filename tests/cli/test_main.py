@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from dslr_gan import __version__
+from dslr_gan import __main__, __version__
 from dslr_gan.__main__ import make_parser
-from tests.support.command_line import ROOT, run
+from tests.support.command_line import ROOT, refused, run
 
-COMMANDS = ("enhance", "evaluate", "prepare", "export", "models")
+COMMANDS = ("enhance", "evaluate", "prepare", "export", "push", "models")
 
 
 @pytest.fixture(scope="module")
@@ -109,13 +109,11 @@ def test_what_is_not_understood_ends_in_2(arguments, capsys):
 
 
 @pytest.mark.parametrize("unbuffered", ["", "1"])
-@pytest.mark.parametrize("arguments", [["models"], ["enhance", "{}", "--out", "{}/o"]])
-def test_a_full_standard_output_is_called_that(arguments, unbuffered, photos, model):
-    words = [each.format(photos) for each in arguments]
-    words += ["--model", model] if len(words) > 1 else []
+@pytest.mark.parametrize("arguments", [["models"], ["enhance", "--help"], ["--version"]])
+def test_a_full_standard_output_is_called_that(arguments, unbuffered):
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(
-            [sys.executable, "-m", "dslr_gan", *words],
+            [sys.executable, "-m", "dslr_gan", *arguments],
             cwd=ROOT,
             env={**os.environ, "PYTHONUNBUFFERED": unbuffered},
             stdout=full,
@@ -126,7 +124,16 @@ def test_a_full_standard_output_is_called_that(arguments, unbuffered, photos, mo
     assert done.returncode == 1
     assert done.stderr.startswith("dslr_gan: standard output cannot be written (No space left on")
     assert done.stderr.count("\n") == 1
-    assert arguments[0] != "enhance" or (photos / "o/cat.png").is_file()
+
+
+@pytest.mark.slow
+def test_results_are_written_although_standard_output_is_full(photos, model):
+    command = f"{sys.executable} -m dslr_gan enhance {photos} --out {photos}/o --model {model}"
+    done = subprocess.run(
+        f"{command} >/dev/full", shell=True, cwd=ROOT, stderr=subprocess.PIPE, text=True
+    )
+    assert done.returncode == 1 and done.stderr.count("\n") == 1
+    assert (photos / "o/cat.png").is_file()
 
 
 @pytest.mark.slow
@@ -147,12 +154,45 @@ def test_closed_streams_are_no_traceback(closed):
 
 
 @pytest.mark.slow
-def test_a_closed_standard_input_is_a_sentence(model):
+def test_a_closed_standard_input_is_called_that(model):
     command = f"{sys.executable} -m dslr_gan enhance - --model {model} <&- | cat"
     done = subprocess.run(command, shell=True, cwd=ROOT, capture_output=True, text=True)
     assert done.stderr == (
         "dslr_gan: standard input is closed; send a photo to it, as in < photo.jpg.\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (ImportError("libtorch_cpu.so: failed to map segment"), "libtorch_cpu.so: failed to map"),
+        (ModuleNotFoundError("No module named 'torch'"), "pip install -r requirements.txt"),
+        (MemoryError(), "not enough memory"),
+        (PermissionError(13, "Permission denied", "a.json"), "a.json cannot be used (Permission"),
+        (FileNotFoundError(2, "No such file or directory"), "a file cannot be used (No such"),
+    ],
+)
+def test_what_nobody_explained_is_one_message(error, words, capsys, monkeypatch):
+    def fail(_):
+        raise error
+
+    monkeypatch.setattr(__main__, "_run", fail)
+    assert words in refused(capsys, "models")
+
+
+def test_a_fault_of_the_program_is_not_hidden(monkeypatch):
+    monkeypatch.setattr(__main__, "_run", lambda _: {}["missing"])
+    with pytest.raises(KeyError):
+        run("models")
+
+
+def test_a_current_folder_that_is_gone_is_called_that(tmp_path, capsys, monkeypatch):
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    message = refused(capsys, "enhance", "a.jpg", "--out", "b")
+    assert "the current folder cannot be used (No such file or directory)" in message
 
 
 PATHS = [
@@ -179,7 +219,14 @@ def test_a_tilde_is_the_home_folder_in_every_option(command, words, monkeypatch)
 
 def test_no_option_that_names_a_path_is_left_out():
     """An option without a type of its own takes no path, as far as its placeholder says."""
-    known = {"path_option", "place_option", "model_option", "from_home"}
+    known = {
+        "path_option",
+        "place_option",
+        "model_option",
+        "pairs_option",
+        "from_home",
+        "seen_option",
+    }
     for parser in parsers(make_parser()):
         for action in parser._actions:
             words = str(action.metavar or "")
@@ -192,7 +239,7 @@ def test_no_option_that_names_a_path_is_left_out():
     [
         (["enhance", "a.jpg", "--out", "https://example.com/o"], "a path on this machine"),
         (
-            ["enhance", "a.jpg", "--out", "o", "--model", "https://hf.co/me/m"],
+            ["enhance", "a.jpg", "--out", "o", "--model", "https://example.com/m"],
             "Hub id as owner/name",
         ),
         (["evaluate", "--pairs", "https://hf.co/datasets/me/p"], "Hub id as owner/name"),
@@ -203,3 +250,43 @@ def test_an_address_is_called_one(arguments, words, capsys):
     assert run(*arguments) == 2
     error = capsys.readouterr().err
     assert "is an address (URL)" in error and words in error
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["enhance", "a.jpg", "--out", ""],
+        ["enhance", "a.jpg", "--out", "b", "--model", ""],
+        ["enhance", "a.jpg", "--out", "b", "--report="],
+        ["evaluate", "--pairs", ""],
+        ["prepare", "a", "--teacher", "", "--out", "b"],
+    ],
+)
+def test_an_empty_path_is_not_the_current_folder(arguments, capsys):
+    assert run(*arguments) == 2
+    assert "it is empty; check what the shell made of it" in capsys.readouterr().err
+
+
+def test_a_name_that_looks_like_an_option_is_explained(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("-cat.jpg").touch()
+    assert run("enhance", "-cat.jpg", "--out", "b") == 2
+    assert "is given with its folder: ./-cat.jpg." in capsys.readouterr().err
+
+
+def test_an_address_of_the_hub_names_a_model():
+    address = "https://huggingface.co/me/m/tree/v1"
+    assert make_parser().parse_args(["export", "--out=o.onnx", "--model", address]).model == address
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "nan", "inf", "soon"])
+def test_a_time_for_the_hub_is_a_number_above_0(value, capsys):
+    assert run("export", "--out", "o.onnx", "--hub-timeout", value) == 2
+    assert "argument --hub-timeout: " in capsys.readouterr().err
+
+
+def test_the_time_that_the_help_states_is_that_of_the_hub():
+    from dslr_gan.cli.common import HUB_TIMEOUT_S
+    from dslr_gan.hub import TIMEOUT_S
+
+    assert HUB_TIMEOUT_S == TIMEOUT_S

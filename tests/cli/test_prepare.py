@@ -1,5 +1,6 @@
-"""``prepare`` writes pairs with their terms, or one sentence and nothing."""
+"""``prepare`` writes pairs with their terms, or one message and nothing."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ import torch
 from safetensors.torch import save_file
 
 from dslr_gan.data.provenance import provenance
+from dslr_gan.prepare import pipeline
 from tests.support.command_line import complaints, names, refused, run
 from tests.support.helpers import published_like
 from tests.support.hub_server import HubServer, take_for_the_hub
@@ -84,13 +86,16 @@ def test_prepare_blends_a_second_network_into_the_targets(photos, teacher, tmp_p
         ("--teacher", "--crop", "0", "--crop must be at least 1, got 0"),
         ("--teacher", "--dslr", "d", "--dslr has no meaning with --teacher"),
         ("--targets", "--push_to_hub", "a/b", "--push_to_hub has no meaning with --targets"),
+        ("--targets", "--student", "iphone", "--student has no meaning with --targets"),
+        ("--seen-by", "--crop", "20", "--crop has no meaning with --seen-by"),
+        ("--seen-by", "--grid", "20", "--seen-by needs --student"),
     ],
 )
 def test_prepare_refuses_options_without_meaning(
     kind, flag, value, words, photos, tmp_path, capsys
 ):
-    out = tmp_path / "new/out"
-    assert words in refused(capsys, "prepare", photos, kind, photos, flag, value, "--out", out)
+    out, given = tmp_path / "new/out", f"{photos}=sony" if kind == "--seen-by" else photos
+    assert words in refused(capsys, "prepare", photos, kind, given, flag, value, "--out", out)
     assert not out.parent.exists()
 
 
@@ -109,7 +114,10 @@ def cameras(tmp_path_factory) -> tuple[Path, Path]:
     return write_pairs(tmp_path_factory.mktemp("cameras"), ["astronaut", "chelsea"])
 
 
-def test_prepare_aligns_what_it_can_read_and_tells_of_the_rest(cameras, tmp_path, capsys):
+def test_prepare_aligns_what_it_can_read_and_tells_of_the_rest(
+    cameras, tmp_path, capsys, monkeypatch
+):
+    monkeypatch.setattr(pipeline, "_pool", ThreadPoolExecutor)  # whose workers start at once
     bad = tmp_path / "photos/bad.jpg"
     bad.parent.mkdir()
     bad.write_bytes(b"no photo")
@@ -122,8 +130,8 @@ def test_prepare_aligns_what_it_can_read_and_tells_of_the_rest(cameras, tmp_path
     words = ["prepare", "--phone", cameras[0], "--dslr", cameras[1], "--csv", table, "--out", out]
     assert run(*words, "--patch", "64", "--terms", "CC0", "--workers", "1") == 1
     said = capsys.readouterr()
-    (sentence,) = [line for line in said.err.splitlines() if line.startswith("dslr_gan: ")]
-    assert "bad is left out: " in sentence and "bad.jpg is not a photo" in sentence
+    (message,) = [line for line in said.err.splitlines() if line.startswith("dslr_gan: ")]
+    assert "bad is left out: " in message and "bad.jpg is not a photo" in message
     assert "from 2 pairs of photos; 1 left out" in said.out and "report.html" in said.out
     assert names(out) == ["README.md", "data", "report.html", "report.json", "source.json"]
     assert '"terms": "CC0"' in (out / "source.json").read_text()

@@ -1,6 +1,7 @@
 """Pairs divided into those that are learned from and those that are validated on."""
 
 import dataclasses
+from pathlib import Path
 
 import pytest
 
@@ -60,6 +61,22 @@ def test_folds_are_of_whole_photos_where_these_are_known(tmp_path):
     assert set(parts.train["photo"]).isdisjoint(parts.test["photo"])
     in_memory = dataclasses.replace(opened, train=[opened.train[row] for row in range(40)])
     assert len(fold(in_memory, 1, 4).test) == len(parts.test)
+
+
+def test_folds_by_scene_keep_its_pairs_together_over_training_and_test(tmp_path):
+    write_files(tmp_path / "iphone/training_data", "iphone", [f"{n}.png" for n in range(10)])
+    write_files(tmp_path / "iphone/test_data/patches", "iphone", [f"{n}.png" for n in (20, 21)])
+    opened = open_pairs(tmp_path / "iphone")
+    scenes = {"0": 7, "4": 7, "20": 7, "1": 8, "9": 8, "21": 9, "2": 9}
+    folds = [fold(opened, number, 3, scenes) for number in (1, 2, 3)]
+    held = [{int(Path(row["phone"]["path"]).stem) for row in part.test} for part in folds]
+    assert sorted(number for part in held for number in part) == [*range(10), 20, 21]
+    for together in ({0, 4, 20}, {1, 9}, {2, 21}):
+        assert sum(together <= part for part in held) == 1
+        assert sum(bool(together & part) for part in held) == 1
+    assert folds[0].fingerprint != fold(opened, 1, 3).fingerprint
+    with pytest.raises(DslrGanError, match="the scene is known; fold by pair"):
+        fold(opened, 1, 3, {"77": 1})
 
 
 def test_what_has_no_folds_is_refused(tmp_path):

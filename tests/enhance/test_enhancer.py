@@ -6,6 +6,7 @@ import io
 import logging
 import subprocess
 import sys
+from datetime import date
 from pathlib import Path
 
 import numpy as np
@@ -15,12 +16,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import ExifTags, Image, ImageCms
 from safetensors.torch import save_file
+from scipy.ndimage import gaussian_filter
 from skimage import data
 from skimage.color import deltaE_ciede2000, rgb2lab
 
 import dslr_gan.enhance.enhancer
 import dslr_gan.models.registry
 from dslr_gan.enhance.enhancer import PhotoEnhancer
+from dslr_gan.enhance.precision import NetworkRunner
 from dslr_gan.errors import DslrGanError
 from dslr_gan.models.generator import Generator
 from dslr_gan.models.phones import Phone
@@ -109,7 +112,7 @@ def test_without_the_reach_of_its_coarse_branch_a_tile_would_be_seen(monkeypatch
 
 @pytest.mark.parametrize("name", ["context", "both"])
 def test_without_the_photo_s_context_a_tile_would_be_seen(name, monkeypatch):
-    monkeypatch.setattr(PhotoEnhancer, "_context", lambda *_: None)
+    monkeypatch.setattr(NetworkRunner, "context", lambda *_: None)
     with pytest.raises(AssertionError, match="maximum"):
         check_tiles(loud(SETTINGS[name]), picture(97, 131), 45)
 
@@ -212,7 +215,7 @@ def test_a_tile_that_does_not_fit_is_halved_and_the_pixels_stay(name, error, cap
     assert all(height * width <= scarce.most for height, width in again), "it learned nothing"
 
 
-def test_no_memory_for_the_smallest_tile_is_a_sentence():
+def test_no_memory_for_the_smallest_tile_is_called_that():
     with pytest.raises(DslrGanError, match="not enough memory on cpu for a tile of .* pixels"):
         PhotoEnhancer(Scarce(tiny(), 0), tile=64).enhance(photo())
     with pytest.raises(DslrGanError, match="not enough memory on cpu"):
@@ -229,7 +232,7 @@ def test_another_error_of_the_network_is_not_taken_for_lack_of_memory():
         PhotoEnhancer(generator).enhance(photo())
 
 
-def test_no_memory_for_the_result_is_a_sentence(monkeypatch):
+def test_no_memory_for_the_result_is_called_that(monkeypatch):
     def fail(*_):
         raise MemoryError
 
@@ -281,10 +284,48 @@ def test_strength_leads_from_the_photo_to_the_network_s():
     assert np.abs(half - none).mean() > 2
 
 
-@pytest.mark.parametrize("strength", [-0.01, 1.01, float("nan")])
-def test_other_strengths_are_refused(strength):
-    with pytest.raises(DslrGanError, match="strength must lie between 0 and 1, got"):
-        PhotoEnhancer(tiny()).enhance(photo(), strength)
+@pytest.mark.parametrize("amount", [-0.01, 1.01, float("nan"), "much"])
+@pytest.mark.parametrize("name", ["strength", "colour", "detail"])
+def test_other_amounts_are_refused(name, amount):
+    with pytest.raises(DslrGanError, match=f"{name} must lie between 0 and 1, got"):
+        PhotoEnhancer(tiny()).enhance(photo(), **{name: amount})
+
+
+def test_half_the_strength_is_half_of_what_full_strength_shows():
+    enhancer = PhotoEnhancer(tiny(0.6))  # much of it is brighter than white
+    none, half, full = (
+        np.asarray(enhancer.enhance(photo(), strength)).astype(int) for strength in (0, 0.5, 1)
+    )
+    assert (full == 255).mean() > 0.2
+    assert np.abs(half - (none + full) / 2).max() <= 0.5
+
+
+def test_colour_and_detail_part_the_change():
+    enhancer = PhotoEnhancer(loud(SETTINGS["folded by 2"]), tile=45)
+    none, full, neither, colour, detail = (
+        np.asarray(enhancer.enhance(photo(97, 131), **amounts)).astype(float)
+        for amounts in (
+            {"strength": 0}, {}, {"colour": 0, "detail": 0}, {"detail": 0}, {"colour": 0},
+        )
+    )  # fmt: skip
+    assert np.array_equal(none, neither)
+    inside = (np.minimum(colour, detail) > 0) & (np.maximum(colour, detail) < 255)
+    assert np.abs(colour + detail - none - full)[inside].max() <= 1.5
+    smooth, rough = (np.abs(gaussian_filter(part - none, (3, 3, 0))) for part in (colour, detail))
+    assert rough.mean() < smooth.mean() / 8
+    smooth, both = (np.abs(np.diff(part - none, n=2, axis=1)) for part in (colour, full))
+    assert smooth.mean() < both.mean() / 2
+
+
+@pytest.mark.parametrize("amounts", [{"detail": 0}, {"colour": 0.3, "strength": 0.5}])
+def test_colour_and_detail_know_no_tiles(amounts):
+    of_tiles, of_the_whole = (
+        np.asarray(
+            PhotoEnhancer(loud(SETTINGS["both"]), tile).enhance(photo(150, 131), **amounts)
+        ).astype(int)
+        for tile in (45, 512)
+    )
+    assert np.abs(of_tiles - of_the_whole).max() <= 1
 
 
 def test_progress_counts_the_tiles():
@@ -294,7 +335,7 @@ def test_progress_counts_the_tiles():
 
 
 @pytest.mark.parametrize(
-    ("options", "sentence"),
+    ("options", "message"),
     [
         ({"tile": 15}, "tile must be at least 16 pixels, got 15"),
         ({"tile": -512}, "tile must be at least 16"),
@@ -303,8 +344,8 @@ def test_progress_counts_the_tiles():
         ({"device": "cuda:99"}, "there is no device cuda:99 here"),
     ],
 )
-def test_other_options_are_refused(options, sentence):
-    with pytest.raises(DslrGanError, match=sentence):
+def test_other_options_are_refused(options, message):
+    with pytest.raises(DslrGanError, match=message):
         PhotoEnhancer(tiny(), **options)
 
 
@@ -504,12 +545,12 @@ def test_folders_and_published_files(bundled, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["nikon", "iPhone", "iphone2"])
-def test_an_unknown_name_is_a_sentence(name):
+def test_an_unknown_name_is_an_error_message(name):
     with pytest.raises(DslrGanError, match=f"no model '{name}'; take one of iphone, sony, a Hub"):
         PhotoEnhancer.from_pretrained(name)
 
 
-def test_other_files_and_folders_are_a_sentence(bundled, tmp_path):
+def test_other_files_and_folders_are_an_error_message(bundled, tmp_path):
     (tmp_path / "photo.jpg").write_bytes(b"no weights")
     with pytest.raises(DslrGanError, match="photo.jpg is no whole safetensors file"):
         PhotoEnhancer.from_pretrained(tmp_path / "photo.jpg")
@@ -521,6 +562,10 @@ def test_other_files_and_folders_are_a_sentence(bundled, tmp_path):
         PhotoEnhancer.from_pretrained(bundled / "sony", revision="v1")
     with pytest.raises(DslrGanError, match=r"cannot be loaded \(File name too long\)"):
         PhotoEnhancer.from_pretrained("x" * 300)
+    with pytest.raises(DslrGanError, match="is not an address of the Hub; give a Hub id as"):
+        PhotoEnhancer.from_pretrained("https://example.com/me/m")
+    with pytest.raises(DslrGanError, match="The name of a model is empty"):
+        PhotoEnhancer.from_pretrained("")
 
 
 def test_a_repository_that_fails_gives_way_to_the_bundled_weights(bundled, monkeypatch, caplog):
@@ -534,7 +579,9 @@ def test_a_repository_that_fails_gives_way_to_the_bundled_weights(bundled, monke
     with caplog.at_level(logging.WARNING, logger="dslr_gan"):
         enhancer = PhotoEnhancer.from_pretrained("iphone")
     assert bias(enhancer) == 1
-    assert enhancer.source == "bundled iphone weights, because me/model could not be loaded"
+    why = "me/model is out of reach"
+    source = f"bundled iphone weights, because me/model could not be loaded ({why})"
+    assert (enhancer.source, enhancer.fallback) == (source, why)
     assert caplog.messages == ["me/model is out of reach; using the bundled iphone weights"]
     # What was asked for by its own name is never replaced.
     with pytest.raises(DslrGanError, match="me/model is out of reach"):
@@ -544,18 +591,22 @@ def test_a_repository_that_fails_gives_way_to_the_bundled_weights(bundled, monke
     assert PhotoEnhancer.from_pretrained("sony").source == "bundled sony weights"
 
 
+OUTAGE = "the Hub is out of order: 503 Service Unavailable"
+
+
 def test_a_configured_repository_over_http(bundled, tmp_path):
     tiny(5).save_pretrained(tmp_path / "pushed")
 
     with HubServer() as hub, HubClient(hub, tmp_path / "home") as client:
 
-        def load(name="iphone", repository="me/model", revision=None):
+        def load(name="iphone", repository="me/model", revision=None, strict=False):
             return client.ask(
                 "enhancer",
                 name=name,
                 bundled=str(bundled / "iphone"),
                 repository=repository,
                 revision=revision,
+                strict=strict,
             )
 
         for file in ("config.json", "model.safetensors"):
@@ -567,14 +618,24 @@ def test_a_configured_repository_over_http(bundled, tmp_path):
 
         hub.fail_with(503)
         copy = {
-            "source": f"{here} (local copy, the Hub did not answer)",
+            "source": f"{here} (local copy of {date.today().isoformat()}, {OUTAGE})",
             "bias": 5,
-            "log": ["the Hub did not answer; using the local copy of me/model"],
+            "log": [
+                f"{OUTAGE} (check the network and try again); using the local copy of me/model, "
+                f"commit {commit[:8]} of {date.today().isoformat()}"
+            ],
         }
         assert load() == load(revision="v1") == load("me/model") == copy
+        assert load(revision=commit)["bias"] == load(f"me/model@{commit}", strict=True)["bias"] == 5
+        for asked in ({}, {"revision": "v1"}, {"repository": "me/model@v1"}):
+            with pytest.raises(DslrGanError, match=f"{OUTAGE}, and the local .* --strict-source"):
+                load(**asked, strict=True)
 
         away = load(repository="me/other")
-        assert away["source"] == "bundled iphone weights, because me/other could not be loaded"
+        source = "bundled iphone weights, because me/other could not be loaded"
+        assert away["source"] == f"{source} ({OUTAGE})"
+        with pytest.raises(DslrGanError, match="me/other could not be fetched from the Hub"):
+            load(repository="me/other", strict=True)
         assert away["bias"] == 1
         (line,) = away["log"]
         assert line.startswith("me/other could not be fetched from the Hub")
@@ -582,7 +643,8 @@ def test_a_configured_repository_over_http(bundled, tmp_path):
 
         hub.fail_with(None)
         absent = load(repository="me/other")
-        assert absent["source"] == away["source"]
+        absence = "there is no such repository, or it is not open to you"
+        assert absent["source"] == f"{source} ({absence})"
         assert absent["log"][0].startswith("the Hub has no me/other; ")
         for asked in ({"name": "me/other"}, {"repository": "me/other", "revision": "v1"}):
             with pytest.raises(DslrGanError, match="the Hub has no .*me/other"):

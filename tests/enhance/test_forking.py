@@ -99,7 +99,7 @@ def test_where_threads_cannot_be_ended_a_child_gets_one(monkeypatch):
     assert threads == [1]
 
 
-def test_a_gpu_does_not_survive_a_fork_and_that_is_a_sentence(monkeypatch):
+def test_a_gpu_does_not_survive_a_fork_and_that_is_said(monkeypatch):
     cuda = types.SimpleNamespace(_is_in_bad_fork=lambda: True)
     monkeypatch.setattr(torch, "cuda", cuda)
     forking.check_not_forked(torch.device("cpu"))

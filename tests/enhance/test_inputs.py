@@ -101,12 +101,12 @@ def test_a_pattern_below_the_current_folder(tree, monkeypatch):
         ("", "empty"),
     ],
 )
-def test_what_gives_nothing_is_a_sentence_and_the_others_go_on(given, words, tree):
+def test_what_gives_nothing_is_a_message_and_the_others_go_on(given, words, tree):
     (tree / "empty").mkdir()
     found = find_photos([given.format(tree), f"{tree}/a.jpg"])
     assert places(found) == ["a.jpg"]
-    (sentence,) = found.problems
-    assert words in sentence and sentence.endswith(".")
+    (message,) = found.problems
+    assert words in message and message.endswith(".")
 
 
 def test_what_is_no_photo_is_counted(tree):
@@ -286,6 +286,9 @@ def test_thumbnails_and_deleted_photos_are_passed_over_and_counted(name, tmp_pat
     assert by_shell.passed_over == {f"{name}/": 2}
     given = find_photos([f"{nas}/{name}"], recursive=True)
     assert places(given) == ["b.jpg", "a.jpg/THUMB.jpg"]
+    named = find_photos([f"{nas}/**/{name}/*.jpg"])
+    assert sorted(places(named)) == sorted([f"{name}/b.jpg", f"deep/{name}/c.jpg"])
+    assert not named.passed_over and not named.problems
 
 
 def test_a_folder_with_a_similar_name_is_searched(tmp_path):
@@ -298,5 +301,5 @@ def test_a_folder_with_a_similar_name_is_searched(tmp_path):
 
 @pytest.mark.parametrize("given", ["https://example.com/a.jpg", "file:///home/me/a.jpg"])
 def test_an_address_is_called_one(given):
-    (sentence,) = find_photos([given]).problems
-    assert given in sentence and "address (URL)" in sentence and "download" in sentence
+    (message,) = find_photos([given]).problems
+    assert given in message and "address (URL)" in message and "download" in message

@@ -37,7 +37,7 @@ def test_who_this_is(environment, expected):
         ({"RANK": "1", "WORLD_SIZE": "2", "MASTER_ADDR": "a"}, "MASTER_PORT"),
     ],
 )
-def test_what_no_launcher_says_is_a_sentence(environment, words):
+def test_what_no_launcher_says_is_an_error_message(environment, words):
     with pytest.raises(DslrGanError, match=words):
         Share.from_environment(environment)
 

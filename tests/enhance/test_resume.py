@@ -7,7 +7,7 @@ import shutil
 import pytest
 from PIL import Image
 
-from dslr_gan.enhance.resume import Record, State
+from dslr_gan.enhance.resume import Record, State, digest_of
 from dslr_gan.errors import DslrGanError
 
 
@@ -39,7 +39,7 @@ def test_nothing_is_there(source, out):
 
 
 def test_what_was_added_is_finished_in_another_run_and_another_place(source, out, result, tmp_path):
-    Record(out).add(source, result, "s")
+    Record(out).add(digest_of(source), result, "s")
     assert Record(out).state(source, result, "s") is State.FINISHED
     moved = tmp_path / "moved"
     shutil.copytree(out, moved, copy_function=shutil.copyfile)  # dates are lost
@@ -51,7 +51,7 @@ def test_what_was_added_is_finished_in_another_run_and_another_place(source, out
 
 @pytest.mark.parametrize("change", ["settings", "photo", "result", "cut"])
 def test_anything_else_is_not_finished(change, source, out, result):
-    Record(out).add(source, result, "s")
+    Record(out).add(digest_of(source), result, "s")
     if change == "photo":
         Image.new("RGB", (8, 8), "green").save(source)
     elif change == "result":
@@ -75,10 +75,10 @@ def test_without_a_note_a_whole_newer_photo_counts_by_its_date(source, out, resu
 
 def test_a_line_that_was_cut_off_is_one_line_lost(source, out, result):
     record = Record(out)
-    record.add(source, result, "s")
+    record.add(digest_of(source), result, "s")
     with record.file.open("ab") as stream:
         stream.write(b'[1]\n\xff\n{"name": "other.png", "resu')
-    Record(out).add(source, result, "t")
+    Record(out).add(digest_of(source), result, "t")
     again = Record(out)
     assert again.state(source, result, "s") is State.FINISHED
     assert again.state(source, result, "t") is State.FINISHED
@@ -86,17 +86,17 @@ def test_a_line_that_was_cut_off_is_one_line_lost(source, out, result):
 
 
 def test_each_process_writes_its_own_file_and_reads_all(source, out, result):
-    Record(out, 1).add(source, result, "s")
+    Record(out, 1).add(digest_of(source), result, "s")
     assert [each.name for each in out.glob(".*")] == [".dslr_gan-1.jsonl"]
     assert Record(out, 0).state(source, result, "s") is State.FINISHED
 
 
-def test_what_cannot_be_read_or_written_is_a_sentence(source, out, result):
+def test_what_cannot_be_read_or_written_is_called_that(source, out, result):
     record = Record(out)
     with pytest.raises(DslrGanError, match="cannot be read"):
         record.state(out / "gone.png", result, "s")
     (out / ".dslr_gan.jsonl").mkdir()
     with pytest.raises(DslrGanError, match="cannot be written"):
-        record.add(source, result, "s")
+        record.add(digest_of(source), result, "s")
     with pytest.raises(DslrGanError, match="--resume"):
         Record(out)

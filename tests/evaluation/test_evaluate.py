@@ -13,7 +13,8 @@ from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from dslr_gan.enhance.enhancer import PhotoEnhancer
 from dslr_gan.errors import DslrGanError
-from dslr_gan.evaluation.evaluate import evaluate, figure, open_rows, pair_tensors
+from dslr_gan.evaluation.evaluate import evaluate, open_rows, pair_tensors
+from dslr_gan.evaluation.panels import figure
 from dslr_gan.metrics.vgg import VGGFeatures, content_loss
 from dslr_gan.models.generator import Generator
 from tests.support.paths import SHARED

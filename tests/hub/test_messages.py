@@ -45,7 +45,7 @@ def named(kind):
         (
             errors.LocalEntryNotFoundError("set local_files_only"),
             HubUnreachableError,
-            "did not answer about me/m.$",
+            "did not answer about me/m; check the network and try again.$",
             "the Hub did not answer$",
         ),
         (errors.HFValidationError("Repo id must be."), HubError, "not a Hub id: Repo id", "Repo"),
@@ -55,10 +55,15 @@ def named(kind):
             "wants a token, and there is none; run `hf auth login`",
             "there is none",
         ),
-        (Refused("503 down\nsecond"), HubUnreachableError, r"\(503 down\)", "503 down$"),
-        (ConnectionError("refused"), HubUnreachableError, r"\(refused\)", "refused$"),
+        (Refused("503 down\nsecond"), HubUnreachableError, r"\(503 down\)", r"503 down\)$"),
+        (ConnectionError("refused"), HubUnreachableError, r"\(refused\)", r"refused\)$"),
         # What hf_xet raises where its storage fails.
-        (RuntimeError("Internal error: x"), HubUnreachableError, "error: x", "Internal error: x"),
+        (
+            RuntimeError("Internal error: x"),
+            HubUnreachableError,
+            "error: x",
+            r"Internal error: x\)$",
+        ),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, Exception) else "",
 )
@@ -160,7 +165,7 @@ def test_a_date_to_wait_for_is_seconds_too():
         (answered(412, "Stale"), False, "somebody else has just committed there; try again"),
         (answered(403, "x", X_Error_Code="GatedRepo"), False, "it is gated; ask for access"),
         (answered(403, "Access to this resource is disabled."), False, "disabled access"),
-        (answered(503, "Down"), True, r"did not answer about me/m \(.*503"),
+        (answered(503, "Down"), True, "me/m: the Hub is out of order: 503 Service Unavailable"),
         (json.JSONDecodeError("Expecting value", "<html>", 0), True, "is not the Hub; .*browser"),
         (errors.FileMetadataError("no commit"), True, "what answered is not the Hub; .*ENDPOINT"),
         (errors.OfflineModeIsEnabled("x"), True, "HF_HUB_OFFLINE is set.*; unset HF_HUB_OFFLINE"),

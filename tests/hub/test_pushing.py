@@ -1,27 +1,60 @@
-"""The right to push is found out before the work, and a refusal says what to do."""
+"""Pushing: what fails for a moment is tried again, and every other end has its own message."""
+
+import re
+import socket
+import subprocess
+import sys
+import time
 
 import huggingface_hub
 import pytest
 
-from dslr_gan.errors import HubError
-from dslr_gan.hub import check_push, push
+from dslr_gan.errors import HubError, InputError
+from dslr_gan.hub import Target, check_push, push, sending
+from hub_card import marked
 from tests.support import hub_server
-from tests.support.hub_server import HubServer, take_for_the_hub
+from tests.support.hub_server import HubServer, hub_environment, take_for_the_hub
+from tests.support.paths import ROOT
+
+WEIGHTS = bytes(range(256)) * 300
+FILES = {"config.json": b"{}", "model.safetensors": WEIGHTS, "README.md": b"---\na: b\n---\n"}
+COMMIT, XET_TOKEN = "POST .*/commit/.*", ".*/xet-write-token/.*"
 
 
-@pytest.fixture
-def hub(monkeypatch, tmp_path):
-    with HubServer() as server:
+@pytest.fixture(params=[False, True], ids=["lfs", "xet"])
+def hub(request, monkeypatch, tmp_path):
+    with HubServer(xet=request.param) as server:
         take_for_the_hub(monkeypatch, server, tmp_path)
+        monkeypatch.setattr(sending, "WAITS_S", (0.01, 0.01, 0.01, 0.01))
         yield server
 
 
-def test_who_may_push_hears_nothing_and_a_repository_is_made(hub):
+@pytest.fixture
+def lfs_hub(monkeypatch, tmp_path):
+    with HubServer() as server:
+        take_for_the_hub(monkeypatch, server, tmp_path)
+        monkeypatch.setattr(sending, "WAITS_S", (0.01, 0.01, 0.01, 0.01))
+        yield server
+
+
+def send(hub, files=FILES, **options):
+    return push(files, Target(repo_id="me/new", **options), message="One", advice=" Later.")
+
+
+def stored(hub, branch="main", repository="me/new"):
+    files = hub.repositories[repository].files(branch)
+    return {name: file.content for name, file in files.items() if name != ".gitattributes"}
+
+
+# Before the work ------------------------------------------------------------------------------
+
+
+def test_who_may_push_hears_nothing_and_a_repository_is_made(lfs_hub):
     for _ in range(2):
-        check_push("me/new")
-        check_push("me/pairs", repo_type="dataset")
-    assert set(hub.repositories) == {"me/new", "datasets/me/pairs"}
-    files = hub.repositories["me/new"].files("main")
+        check_push(Target(repo_id="me/new", tag="v1"))
+        check_push(Target(repo_id="me/pairs", repo_type="dataset"))
+    assert set(lfs_hub.repositories) == {"me/new", "datasets/me/pairs"}
+    files = lfs_hub.repositories["me/new"].files("main")
     assert list(files) == [".gitattributes"], "nothing is committed"
 
 
@@ -56,8 +89,8 @@ def outage(hub, monkeypatch):
 
 
 def too_many(hub, monkeypatch):
-    hub.fail_with(429, Retry_After="9")
-    return "too many requests.*wait 9 seconds"
+    hub.fail_with(429, Retry_After="90")
+    return "too many requests.*wait 90 seconds"
 
 
 def portal(hub, monkeypatch):
@@ -70,15 +103,14 @@ REFUSALS = [no_token, stale_token, token_that_reads, another_s_name, another_s_r
 
 
 @pytest.mark.parametrize("how", REFUSALS)
-def test_who_may_not_push_hears_why_before_the_work_and_after_it(how, hub, monkeypatch, tmp_path):
+def test_who_may_not_push_hears_why_before_the_work_and_after_it(how, lfs_hub, monkeypatch):
+    hub = lfs_hub
     words = how(hub, monkeypatch)
     before = {name: dict(found.branches) for name, found in hub.repositories.items()}
     with pytest.raises(HubError, match=f"the Hub does not take me/new .*{words}.* Later\\.$"):
-        check_push("me/new", advice=" Later.")
-    (tmp_path / "out").mkdir()
-    (tmp_path / "out/config.json").write_text("{}")
+        check_push(Target(repo_id="me/new"), advice=" Later.")
     with pytest.raises(HubError, match=r"the Hub does not take me/new \(.* Later\.$") as caught:
-        push(tmp_path / "out", "me/new", commit_message="One", advice=" Later.")
+        send(hub)
     assert "\n" not in str(caught.value)
     after = {name: dict(found.branches) for name, found in hub.repositories.items()}
     assert after == before
@@ -101,21 +133,224 @@ def test_who_may_not_push_hears_why_before_the_work_and_after_it(how, hub, monke
         ({}, True),
     ],
 )
-def test_what_the_hub_says_of_a_token(token, may, hub, monkeypatch):
+def test_what_the_hub_says_of_a_token(token, may, lfs_hub, monkeypatch):
     facts = {"name": "me", "auth": {"type": "access_token", "accessToken": token}}
     monkeypatch.setattr(huggingface_hub.HfApi, "whoami", lambda _: facts)
     if may:
-        check_push("me/new")
+        check_push(Target(repo_id="me/new"))
     else:
         with pytest.raises(HubError, match="may only read"):
-            check_push("me/new")
-    assert ("me/new" in hub.repositories) is may
+            check_push(Target(repo_id="me/new"))
+    assert ("me/new" in lfs_hub.repositories) is may
 
 
-def test_a_server_that_knows_no_persons_is_asked_all_the_same(hub, monkeypatch):
+def test_a_server_that_knows_no_persons_is_asked_all_the_same(lfs_hub, monkeypatch):
     routes = [route for route in hub_server.HUB_ROUTES if "whoami" not in route.pattern]
     monkeypatch.setattr(hub_server, "HUB_ROUTES", routes)
     with HubServer() as other:
         monkeypatch.setattr(huggingface_hub.constants, "ENDPOINT", other.url)
-        check_push("me/new")
+        check_push(Target(repo_id="me/new"))
         assert set(other.repositories) == {"me/new"}
+
+
+def test_what_is_private_is_never_pushed_where_all_can_see_it(lfs_hub):
+    lfs_hub.add_file("me/new", "a.txt", b"public")
+    for action in (lambda: check_push(Target(repo_id="me/new", private=True)),
+                   lambda: send(lfs_hub, private=True)):  # fmt: skip
+        with pytest.raises(HubError, match="it exists and is public.*settings page"):
+            action()
+    assert list(stored(lfs_hub)) == ["a.txt"]
+    check_push(Target(repo_id="me/hidden", private=True))
+    assert lfs_hub.repositories["me/hidden"].private
+
+
+# Faults on the way ----------------------------------------------------------------------------
+
+PASSING = {
+    "412 once at the commit": lambda hub: hub.fail_at(COMMIT, 412, 1),
+    "503 three times at the commit": lambda hub: hub.fail_at(COMMIT, 503, 3),
+    "429 at the commit": lambda hub: hub.fail_at(COMMIT, 429, 1, Retry_After="1"),
+    "503 once when it is made": lambda hub: hub.fail_at("POST /api/repos/create", 503, 1),
+    "502 and 504 before the upload": lambda hub: [
+        hub.fail_at("POST .*/preupload/.*", status, 1) for status in (502, 504)
+    ],
+    "503 twice from the storage": lambda hub: hub.fail_at(
+        XET_TOKEN if hub.xet else "PUT /.*", 503, 2
+    ),
+    "500 at the tag": lambda hub: hub.fail_at("POST .*/tag/.*", 500, 1),
+}
+
+
+@pytest.mark.parametrize(
+    "fault",
+    # Xet storage's own client takes seconds between its tries.
+    [pytest.param(name, marks=[pytest.mark.slow] * ("storage" in name)) for name in PASSING],
+)
+def test_what_passes_is_waited_for(fault, hub):
+    PASSING[fault](hub)
+    began = time.monotonic()
+    pushed = send(hub, tag="v1")
+    if "429" in fault:
+        assert time.monotonic() - began >= 1, "Retry-After is obeyed"
+    assert stored(hub) == FILES == stored(hub, "v1")
+    sha = hub.repositories["me/new"].branches["main"]
+    assert pushed.commit.endswith(sha) and len(hub.repositories["me/new"].commits) == 2
+
+
+def hub_hangs(pattern):
+    return lambda hub: hub.hang_at(pattern)
+
+
+def storage_away(hub):
+    """A storage that nobody listens at."""
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        address = f"http://127.0.0.1:{closed.getsockname()[1]}"
+    hub.xet_elsewhere = hub.storage_url = address
+
+
+def storage_hangs(hub):
+    if hub.xet:
+        hub.xet_elsewhere = hub.storage_url
+        hub.hang_at("[A-Z]+ /(v1|v2|reconstructions|shards|xorbs).*")
+    else:
+        hub.hang_at("PUT /.*")
+
+
+LASTING = {
+    "503 for ever at the commit": (lambda hub: hub.fail_at(COMMIT, 503), "503"),
+    "429 for longer than there is time": (
+        lambda hub: hub.fail_at(COMMIT, 429, Retry_After="300"), "wait 300 seconds"),
+    "the storage is out of order": (
+        lambda hub: hub.fail_at(XET_TOKEN if hub.xet else "PUT /.*", 503), "503|within 3 s"),
+    "the storage does not allow it": (
+        lambda hub: hub.fail_at(XET_TOKEN if hub.xet else "PUT /.*", 403), "403|not allow"),
+    "the storage is away": (storage_away, "within 3 s"),
+    "the storage hangs": (storage_hangs, "within 3 s"),
+    "making it hangs": (hub_hangs("POST /api/repos/create"), "within 3 s"),
+    "the commit hangs": (hub_hangs(COMMIT), "within 3 s"),
+    "the card is refused": (
+        lambda hub: hub.fail_at("POST /api/validate-yaml", 400), "Invalid metadata in README.md"),
+}  # fmt: skip
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("fault", LASTING)
+def test_what_lasts_ends_in_time_and_in_one_message(fault, hub):
+    play, words = LASTING[fault]
+    if play is storage_away and not hub.xet:
+        pytest.skip("what the client leaves behind would close the connections of later tests")
+    play(hub)
+    began = time.monotonic()
+    with pytest.raises(
+        HubError, match=f"the Hub does not take me/new \\(.*({words}).* Later\\.$"
+    ) as caught:
+        send(hub, timeout_s=3)
+    assert time.monotonic() - began < 5
+    message = str(caught.value)
+    assert "\n" not in message
+    assert not re.search(r"[0-9a-f]{64}", message), "a signed address is nobody's business"
+    assert not stored(hub) if "me/new" in hub.repositories else True
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("play", "xet", "files"),
+    [(storage_hangs, False, 3), (storage_hangs, True, 3), (storage_away, False, 1)],
+)
+def test_a_process_whose_push_hangs_ends_too(play, xet, files, tmp_path):
+    """No thread of the client and no transfer keeps a process alive after the message."""
+    with HubServer(xet=xet) as hub:
+        play(hub)
+        code = (
+            "from dslr_gan.hub import Target, push\n"
+            f"files = {{f'{{i}}.safetensors': bytes([i]) * 9999 for i in range({files})}}\n"
+            "push(files, Target(repo_id='me/x', timeout_s=3), message='One')\n"
+        )
+        began = time.monotonic()
+        ended = subprocess.run(
+            [sys.executable, "-c", code],
+            env=hub_environment(hub, tmp_path) | {"HF_HUB_DISABLE_PROGRESS_BARS": "1"},
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert "within 3 s" in ended.stderr.splitlines()[-1]
+        assert time.monotonic() - began < 15
+
+
+def test_a_tag_that_fails_does_not_hide_that_the_files_are_there(lfs_hub):
+    lfs_hub.fail_at("POST .*/tag/.*", 403)
+    with pytest.raises(HubError, match=r"files are on the Hub \(http.*not the tag v1.* Later"):
+        send(lfs_hub, tag="v1")
+    assert stored(lfs_hub) == FILES
+
+
+# What is there already ------------------------------------------------------------------------
+
+
+def test_a_card_that_somebody_wrote_is_kept_and_so_it_is_said(lfs_hub):
+    ours = {**FILES, "README.md": marked("---\na: b\n---\nours\n").encode()}
+    send(lfs_hub, ours)
+    newer = {**FILES, "README.md": marked("---\na: b\n---\nnewer\n").encode()}
+    assert send(lfs_hub, newer).notes == ()
+    assert stored(lfs_hub) == newer, "our own card is brought up to date"
+
+    theirs = newer["README.md"].replace(b"newer", b"newer, and a word of mine")
+    lfs_hub.add_file("me/new", "README.md", theirs)
+    lfs_hub.add_file("me/new", "pytorch_model.bin", b"old")
+    notes = " ".join(send(lfs_hub, ours).notes)
+    assert "card of me/new was kept" in notes and "--replace-card" in notes
+    assert "also has pytorch_model.bin" in notes and "hf repo-files delete me/new" in notes
+    assert stored(lfs_hub)["README.md"] == theirs
+
+    send(lfs_hub, ours, replace_card=True)
+    assert stored(lfs_hub)["README.md"] == ours["README.md"]
+
+
+def test_a_card_is_kept_on_a_branch_too(lfs_hub):
+    lfs_hub.add_file("me/new", "README.md", b"---\na: b\n---\ntheirs")
+    assert send(lfs_hub, branch="try/out").notes
+    assert stored(lfs_hub, "try/out")["README.md"].endswith(b"theirs")
+    assert "config.json" not in stored(lfs_hub)
+
+
+def test_a_tag_that_exists_is_refused_before_anything_is_sent(lfs_hub):
+    send(lfs_hub, tag="v1")
+    for action in (
+        lambda: check_push(Target(repo_id="me/new", tag="v1")),
+        lambda: send(lfs_hub, {"config.json": b"[]"}, tag="v1"),
+    ):
+        with pytest.raises(HubError, match="has a tag v1 already.*choose another"):
+            action()
+    assert stored(lfs_hub) == FILES
+
+
+def test_what_does_not_go_together_is_refused_without_asking(lfs_hub):
+    for options, words in [
+        ({"create_pr": True, "branch": "x"}, "a pull request goes to main"),
+        ({"create_pr": True, "tag": "v1"}, "cannot be tagged before it is merged"),
+    ]:
+        with pytest.raises(InputError, match=words):
+            send(lfs_hub, **options)
+        with pytest.raises(InputError, match=words):
+            check_push(Target(repo_id="me/new", **options))
+    assert not lfs_hub.requests
+
+
+def test_the_hub_hears_who_pushes_and_what_was_done(lfs_hub):
+    push(FILES, Target(repo_id="me/new"), message="Step 3", description="More of it")
+    assert any("dslr_gan/0" in agent for agent in lfs_hub.agents)
+    found = lfs_hub.repositories["me/new"]
+    assert found.messages[found.branches["main"]] == "Step 3\nMore of it"
+
+
+def test_the_command_that_pushes_again_has_every_flag():
+    target = Target(repo_id="me/x", private=True, tag="v 1", branch="b", replace_card=True)
+    assert target.command("runs/a b/generator") == (
+        "python -m dslr_gan push 'runs/a b/generator' --repo me/x --private --branch b "
+        "--tag 'v 1' --replace-card"
+    )
+    assert Target(repo_id="me/x").command("g") == "python -m dslr_gan push g --repo me/x"

@@ -4,9 +4,24 @@ import re
 
 import huggingface_hub
 import pytest
+from markdown_it import MarkdownIt
 
 import hub_card.card
-from hub_card import THIS_MODEL, ModelFacts, Picture, Score, Source, render, unknown_facts
+from hub_card import (
+    THIS_MODEL,
+    ModelFacts,
+    Picture,
+    Score,
+    Source,
+    about,
+    is_untouched,
+    licence_file,
+    markdown,
+    marked,
+    render,
+    summary,
+    unknown_facts,
+)
 
 PAIRS = "DPED iPhone test patches"
 COMMAND = "accelerate launch train_accelerate.py \\\n  --pairs dped/iphone --max_train_steps 3000"
@@ -75,19 +90,19 @@ def test_every_fact_stands_in_the_card(facts):
         "| training ended | 2026-01-31 |",
         "| [DPED \\| iPhone](https://example.org/dped) | 249 training pairs | free for research |",
         "| Holiday photos | 12 pairs | unknown |",
-        "### Teachers and pretrained networks\n\nnone\n",
+        "Teachers and pretrained networks:\n\nnone\n",
         "| steps | 3000 |",
         "| batch size | 16 |",
         "| seed | 7 |",
         "| libraries | torch 2.13.0, accelerate 1.15.0 |",
         f"```sh\n{COMMAND}\npython second.py\n```",
-        "| content | 0.0 |\n| texture | 0.3 |\n| color | 0.2 |\n",
-        f"### {PAIRS}",
+        "| losses | 0.0 content + 0.3 texture + 0.2 color |\n",
+        f"On {PAIRS}:",
         "- Noise of dark photos is amplified.\n- Very bright skies lose detail.\n",
         "## Speed\n\n- 1280x720 takes 0.2 s on two cores.\n",
         "![The sky is white.](sky.jpg)\n\n*The sky is white.*\n",
-        "`dped-research`: Research use only; DPED names no licence for more.",
-        "<https://example.org/terms>",
+        "dped-research: Research use only; DPED names no licence for more.",
+        "[https://example.org/terms](https://example.org/terms)",
         'PhotoEnhancer.from_pretrained("me/dslr-gan-iphone")',
         "--model me/dslr-gan-iphone",
         "dslr_gan export --model me/dslr-gan-iphone --out model.onnx",
@@ -102,10 +117,10 @@ def test_the_score_table_has_a_row_per_method_and_a_column_per_metric(facts):
     text = str(render(facts, None))
 
     assert (
-        "| method | pairs | PSNR | MS-SSIM |\n"
+        "| method | pairs | PSNR (dB) ↑ | MS-SSIM ↑ |\n"
         "|---|---|---|---|\n"
-        "| input photo | 51 | 18.46 | not measured |\n"
-        "| this model | 51 | 22.46 (22.10 to 22.90) | 0.9246 |\n"
+        "| input photo | 51 | 18.46 |  |\n"
+        "| **this model** | 51 | 22.46 (22.10 to 22.90) | 0.9246 |\n"
     ) in text
 
 
@@ -132,10 +147,10 @@ def test_only_the_models_own_scores_are_its_results(facts):
     results = read_metadata(render(facts, None)).eval_results
 
     assert [(r.metric_type, r.metric_name, r.metric_value) for r in results] == [
-        ("psnr", "PSNR", 22.456),
-        ("ms_ssim", "MS-SSIM", 0.92461),
+        ("psnr", "PSNR", 22.46),
+        ("ms_ssim", "MS-SSIM", 0.9246),
     ]
-    assert results[0].metric_args == {"pairs": 51, "ci95": [22.101, 22.9]}
+    assert results[0].metric_args == {"pairs": 51, "ci95": [22.1, 22.9]}
     assert results[1].metric_args == {"pairs": 51}
     assert {(r.task_type, r.dataset_name) for r in results} == {("image-to-image", PAIRS)}
     assert all(re.fullmatch(r"[\w.-]+", r.dataset_type) for r in results)
@@ -149,7 +164,7 @@ def test_only_what_learned_from_a_discriminator_is_tagged_as_a_gan(facts):
 
 def test_the_example_keeps_what_a_photo_carries(facts):
     text = str(render(facts, None))
-    assert 'enhance(open_photo("photo.jpg")' in text and "save_photo(enhanced" in text
+    assert 'enhance_file(enhancer, "photo.jpg", "enhanced.jpg"' in text
 
 
 def test_a_generator_in_a_folder_is_loaded_from_a_folder(facts):
@@ -165,7 +180,7 @@ def test_unknown_facts_are_called_unknown():
     assert "# Found on a disk" in text
     for row in ["phone", "architecture", "parameters", "steps", "seed", "libraries"]:
         assert f"| {row} | unknown |" in text
-    for section in ["Training data", "Scores", "Speed", "Limits", "Licence"]:
+    for section in ["Trained on what, and by whose leave", "Scores", "Speed", "Limits", "Licence"]:
         assert f"## {section}\n\nunknown\n" in text
     assert "None" not in text
 
@@ -179,8 +194,8 @@ def test_unknown_facts_are_called_unknown():
 
 def test_a_licence_half_known(facts):
     for name, line in {
-        "licence_name": "`unknown`: Research use only; DPED names no licence for more.",
-        "licence_text": "`dped-research`: unknown",
+        "licence_name": "unknown: Research use only; DPED names no licence for more.",
+        "licence_text": "dped-research: unknown",
     }.items():
         text = str(render(dataclasses.replace(facts, **{name: None}), None))
         assert f"## Licence\n\n{line}\n" in text
@@ -192,7 +207,7 @@ def test_none_of_it_is_not_unknown():
     empty = {name: {} if name in ("losses", "versions") else [] for name in names}
     text = str(render(dataclasses.replace(unknown_facts("t"), **empty), None))
 
-    assert "## Training data\n\nnone\n" in text
+    assert "## Trained on what, and by whose leave\n\nnone\n" in text
     assert "| libraries | none |" in text
     assert "## Scores\n\nnone\n" in text
     assert "## Speed\n\nnot measured\n" in text
@@ -281,3 +296,126 @@ def test_text_that_is_no_facts_is_refused(text):
 def test_every_field_of_the_facts_must_be_given():
     with pytest.raises(TypeError, match="missing"):
         ModelFacts(title="t")
+
+
+# What others wrote ----------------------------------------------------------------------------
+
+FORGED = (
+    "x\n# Official\n<script>alert(1)</script> [win](javascript:alert(1)) ![a](b) `c` *d* | e &lt;"
+)
+
+
+@pytest.fixture
+def forged(facts) -> ModelFacts:
+    """Facts of which every text tries to be more than text."""
+    source = Source(name=FORGED, gave=FORGED, terms=FORGED, url="javascript:alert(1)",
+                    dataset_id="../../evil\n- official/data")  # fmt: skip
+    return dataclasses.replace(
+        facts,
+        title=FORGED,
+        phone=FORGED,
+        data=[source],
+        teachers=[dataclasses.replace(source, url="https://a.b/c) [x](javascript:y")],
+        losses={FORGED: 1.0},
+        commands=["true\n```\n# Official\n<script>alert(1)</script>"],
+        versions={FORGED: FORGED},
+        scores=[
+            Score(method=FORGED, dataset=FORGED, pairs=1, metric=FORGED, value=1.0, ci95=None),
+            Score(method=THIS_MODEL, dataset=FORGED, pairs=1, metric=FORGED, value=1.0, ci95=None),
+        ],
+        limits=[FORGED, "# Official", "- nested", "1. one", "> said"],
+        speed=[FORGED],
+        pictures=[Picture(file="a.jpg", shows=FORGED)],
+        licence_text=FORGED,
+        licence_link="javascript:alert(1)",
+        base_model="not an id](javascript:alert(1))",
+    )
+
+
+def html(markdown: str) -> str:
+    return MarkdownIt("commonmark", {"html": True}).enable("table").render(markdown)
+
+
+def test_text_of_others_stays_text(forged):
+    """Told by an independent renderer of GitHub's Markdown, with raw HTML allowed."""
+    card = render(forged, "me/x")
+    for shown in (html(card.text), html(about(forged))):
+        assert "<script" not in shown and 'href="javascript' not in shown
+        assert not re.search(r"<h\d>\s*Official", shown)
+        assert "<em>d</em>" not in shown and "<code>c</code>" not in shown
+        assert set(re.findall(r'<img src="([^"]*)"', shown)) <= {"a.jpg"}
+        assert shown.count("<blockquote>") == 0 and "<li>\n<ul>" not in shown
+        assert "&lt;script&gt;alert(1)&lt;/script&gt;" in shown, "it is shown as it is"
+    data = read_metadata(card)
+    assert data.datasets is None and data.license_link == "LICENSE" and data.base_model is None
+    assert data.model_name == FORGED, "in YAML it is quoted"
+
+
+def test_what_is_harmless_is_left_as_it_is():
+    for harmless in ("15% of ms_ssim, 3 x 4 (a/b); it's 0.5 - 1.0", "f/2.8, ISO 100: fine?"):
+        assert markdown.text(harmless) == harmless
+
+
+# The rest of the card --------------------------------------------------------------------------
+
+
+def test_the_card_begins_with_a_photo_before_and_after(facts):
+    first = Picture(file="before-after.jpg", shows="A rocket, before and after.")
+    curves = Picture(file="curves.png", shows="The curves.")
+    shown = dataclasses.replace(facts, before_after=first, training_pictures=[curves])
+    text = render(shown, "me/x").text
+    assert text.index("before-after.jpg") < text.index("A phone photo goes in")
+    assert "![The curves.](curves.png)" in text
+    assert shown.all_pictures == [first, *facts.pictures, curves]
+
+
+def test_with_a_space_the_card_links_to_it_and_installs_from_it(facts):
+    text = str(render(facts, "me/x", space="me/dslr-gan"))
+    assert "(https://huggingface.co/spaces/me/dslr-gan)" in text
+    assert 'pip install "dslr-gan @ git+https://huggingface.co/spaces/me/dslr-gan"\n' in text
+    assert "huggingface.co/spaces" not in str(render(facts, "me/x"))
+
+
+def test_what_it_was_made_from_is_its_base_model(facts):
+    data = read_metadata(render(dataclasses.replace(facts, base_model="you/first"), "me/x"))
+    assert data.base_model == "you/first"
+    assert data.to_dict()["base_model_relation"] == "finetune"
+
+
+def test_terms_without_a_page_are_in_a_file_beside_the_card(facts):
+    assert licence_file(facts) is None, "there is a page"
+    alone = dataclasses.replace(facts, licence_link=None)
+    assert read_metadata(render(alone, None)).license_link == "LICENSE"
+    text = licence_file(alone)
+    assert facts.licence_text in text
+    assert "- DPED | iPhone <https://example.org/dped>: free for research" in text
+    assert "- Holiday photos: terms unknown" in text
+    assert licence_file(unknown_facts("t")) is None
+
+
+def test_a_summary_on_one_line(facts):
+    assert summary(facts) == (
+        "dslr_gan for iPhone: step 3000, PSNR 22.46, MS-SSIM 0.9246, on 51 pairs"
+    )
+    assert summary(unknown_facts("a\nb")) == "a b"
+
+
+def test_a_card_is_known_again_until_somebody_changes_it(facts):
+    card = str(render(facts, "me/x"))
+    assert is_untouched(card) and is_untouched(card.replace("\n", "\r\n") + "\n\n")
+    assert is_untouched(marked(card)) and marked(card) == card
+    for changed in (
+        card.replace("iPhone 3GS", "iPhone 4"),
+        card.replace("license: other", "license: mit"),
+        card + "\nAnd a word of mine.\n",
+        "no marker",
+        "",
+    ):
+        assert not is_untouched(changed)
+
+
+def test_the_page_about_a_model_has_neither_pictures_nor_html_nor_metadata(facts):
+    text = about(facts)
+    assert "| **this model** | 51 | 22.46 (22.10 to 22.90) | 0.9246 |" in text
+    assert "- Noise of dark photos is amplified." in text and "arXiv:1704.02470" in text
+    assert not re.search(r"<\w|!\[|^---", text)

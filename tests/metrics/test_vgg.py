@@ -1,15 +1,19 @@
 import json
 import subprocess
 import sys
+import time
 
 import pytest
 import torch
 import torch.nn.functional as F
 from safetensors.torch import save, save_file
 
+import dslr_gan.hub.reading
+import dslr_gan.metrics.vgg
 from dslr_gan.errors import DslrGanError
 from dslr_gan.metrics.vgg import VGGFeatures
 from tests.support import hub_server
+from tests.support.hub_faults import cut, drop, hang
 from tests.support.hub_server import HubServer, hub_environment, take_for_the_hub
 
 REPOSITORY = "timm/vgg16.tv_in1k"
@@ -315,6 +319,35 @@ def test_an_outage_with_nothing_kept_is_told(hub):
     with pytest.raises(DslrGanError, match=f"on the Hub: .*503.*{ADVICE}") as caught:
         VGGFeatures.from_hub()
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("path", ["/timm/.*", "/[0-9a-f]{64}"])
+@pytest.mark.parametrize("fault", [hub_server.Answer({}, {}, 503), drop, cut])
+def test_a_hub_that_is_busy_or_breaks_off_at_first_is_asked_again(hub, weights, path, fault):
+    hub.add_file(REPOSITORY, "model.safetensors", save(weights))
+    hub.faults.add(path, fault, times=3)
+    assert same_weights(VGGFeatures.from_hub(), weights)
+
+
+def test_a_hub_that_never_answers_ends_at_the_deadline(hub, weights):
+    hub.add_file(REPOSITORY, "model.safetensors", save(weights))
+    hub.faults.add("/[0-9a-f]{64}", hang)
+    began = time.monotonic()
+    with pytest.raises(DslrGanError, match=f"did not answer within 0.5 seconds.*{ADVICE}"):
+        VGGFeatures.from_hub(timeout=0.5)
+    assert time.monotonic() - began < 5
+
+
+@pytest.mark.parametrize("module", [dslr_gan.metrics.vgg, dslr_gan.hub.reading])
+def test_a_full_disk_costs_nothing_but_a_warning(hub, weights, monkeypatch, caplog, module):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    hub.add_file(REPOSITORY, "model.safetensors", save(weights))
+    monkeypatch.setattr(module, "written_whole", full)
+    assert same_weights(VGGFeatures.from_hub(), weights)
+    (line,) = caplog.messages
+    assert line.endswith("(No space left on device)")
 
 
 def test_a_hub_that_is_gone_is_told(hub):

@@ -11,6 +11,7 @@ from torch.nn import functional as F
 from dslr_gan.enhance.enhancer import PhotoEnhancer
 from dslr_gan.errors import DslrGanError
 from dslr_gan.models.baselines import SRCNN, VDSR
+from dslr_gan.models.registry import make_network
 from dslr_gan.photo import to_pixels, to_tensor
 from tests.support.paths import SHARED
 
@@ -197,3 +198,20 @@ def test_vdsr_is_saved_and_loaded_strictly(vdsr, tmp_path):
         VDSR.from_pretrained(tmp_path / "saved")
     with pytest.raises(DslrGanError, match="does not describe a SRCNN"):
         SRCNN.from_pretrained(tmp_path / "saved")
+
+
+@pytest.mark.parametrize("name", ["srcnn", "vdsr"])
+def test_what_is_trained_here_shows_no_frame(name):
+    torch.manual_seed(0)
+    network = make_network(name).eval()
+    with torch.inference_mode():
+        flat = network(torch.full((1, 3, 60, 60), 0.7))
+        framed = type(network)()(torch.full((1, 3, 60, 60), 0.7))
+    assert (flat - flat[..., 30:31, 30:31]).abs().max() < 1e-5
+    assert (framed - framed[..., 30:31, 30:31]).abs().max() > 1e-3
+
+
+def test_a_baseline_of_before_the_setting_keeps_its_zeros():
+    assert SRCNN(**{}).conv1.padding_mode == VDSR(**{}).layers[0].padding_mode == "zeros"
+    with pytest.raises(DslrGanError, match="padding must be"):
+        VDSR(padding="reflect")

@@ -3,11 +3,13 @@
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from torch import nn
 from torch.nn import functional as F
 
 from dslr_gan.errors import DslrGanError
 from dslr_gan.models.context import summarize
 from dslr_gan.models.generator import Generator
+from dslr_gan.models.registry import make_network
 from tests.support import helpers
 from tests.support.paths import SHARED
 
@@ -20,8 +22,12 @@ SETTINGS = [
     {"channels": 8, "blocks": 3, "coarse_channels": 8, "context_channels": 8},
     {"channels": 8, "blocks": 1, "context_channels": 8, "context_width": 12},
     {"channels": 8, "blocks": 1, "downscale": 1, "end_kernel": 9, "residual": False},
+    {"channels": 8, "blocks": 1, "downscale": 1, "residual": False, "skips": False},
 ]
-NAMES = ["default", "full-size", "folded by 4", "coarse", "context", "wide context", "absolute"]
+NAMES = [
+    *("default", "full-size", "folded by 4", "coarse", "context", "wide context", "absolute"),
+    "plain",
+]
 
 
 def loud(settings):
@@ -108,7 +114,7 @@ def plainly(generator, image):
     return result[..., : image.shape[-2], : image.shape[-1]]
 
 
-@pytest.mark.parametrize("settings", SETTINGS[:-1], ids=NAMES[:-1])
+@pytest.mark.parametrize("settings", SETTINGS[:-2], ids=NAMES[:-2])
 @pytest.mark.parametrize("size", [(3, 5), (40, 53)])
 def test_it_works_out_what_it_is_described_by(settings, size):
     generator = loud({"end_kernel": 5, **settings})
@@ -117,6 +123,26 @@ def test_it_works_out_what_it_is_described_by(settings, size):
     torch.testing.assert_close(generator(image), expected, rtol=0, atol=1e-10)
     with torch.inference_mode():  # some work is done in place where no gradient is wanted
         torch.testing.assert_close(generator(image), expected, rtol=0, atol=1e-10)
+
+
+def test_the_paper_s_is_a_plain_stack_whose_output_is_the_picture():
+    torch.manual_seed(0)
+    generator = make_network("paper")
+    layers = [layer for layer in generator.modules() if isinstance(layer, nn.Conv2d)]
+    assert [layer.weight.shape[:2] for layer in layers] == [(32, 3), *[(32, 32)] * 10, (3, 32)]
+    features = image = torch.rand(1, 3, 30, 40)
+    for layer in layers[:-1]:
+        features = layer(features).relu()
+    expected = layers[-1](features).tanh() * 0.58 + 0.5
+    torch.testing.assert_close(generator(image), expected, rtol=0, atol=1e-6)
+    # A plain stack of PyTorch's own first weights has nearly the same output for all pictures.
+    assert (generator(image) - generator(1 - image)).std() > 0.01
+
+
+def test_a_network_of_before_the_setting_keeps_its_skips():
+    config = dict(Generator(channels=8).config)
+    assert config.pop("skips")
+    assert all(block.skip for block in Generator(**config).blocks)
 
 
 def test_instance_norm_sees_everything():

@@ -1,20 +1,21 @@
 """Every architecture by name, and loading that finds out which class was saved."""
 
 import json
+from datetime import date
 
 import pytest
 import torch
 from safetensors.torch import save_file
 
 import dslr_gan.models.pretrained
-import dslr_gan.models.registry
 from dslr_gan.enhance.enhancer import PhotoEnhancer
 from dslr_gan.errors import DslrGanError, HubError
+from dslr_gan.hub import Origin
 from dslr_gan.models.base import Network
 from dslr_gan.models.baselines import SRCNN, VDSR
 from dslr_gan.models.generator import Generator
-from dslr_gan.models.pretrained import read_config
 from dslr_gan.models.registry import ARCHITECTURES, load, load_network, load_published, make_network
+from dslr_gan.models.saved import read_config
 from tests.support.helpers import published_like
 from tests.support.hub_server import HubServer, take_for_the_hub
 
@@ -26,7 +27,7 @@ def test_every_architecture_is_made_saved_and_loaded_by_its_own_class(name, tmp_
     network.save_pretrained(tmp_path / name)
     again = load_network(tmp_path / name)
     assert type(again) is type(network) and again.config == network.config
-    assert again.origin == (tmp_path / name, None, True) and not again.training
+    assert again.origin == Origin(tmp_path / name) and not again.training
     image = torch.rand(1, 3, 24, 32)
     with torch.inference_mode():
         assert torch.equal(again(image), network(image))
@@ -115,21 +116,25 @@ def test_published_files_are_told_apart(tmp_path):
 def test_the_enhancer_loads_a_saved_baseline(name, tmp_path):
     make_network(name).save_pretrained(tmp_path / name)
     enhancer = PhotoEnhancer.from_pretrained(tmp_path / name)
-    assert enhancer.generator.config == {} and enhancer.source == f"folder {tmp_path / name}"
+    assert enhancer.generator.config == {"padding": "replicate"}
+    assert enhancer.source == f"folder {tmp_path / name}"
 
 
 def test_a_baseline_is_pushed_and_pulled_from_the_hub(tmp_path, monkeypatch):
     with HubServer() as hub:
         take_for_the_hub(monkeypatch, hub, tmp_path)
         make_network("srcnn").push_to_hub("me/srcnn")
-        network, source = load("me/srcnn")
+        network, source, fallback = load("me/srcnn")
+        assert fallback is None
         commit = hub.repositories["me/srcnn"].branches["main"]
         assert type(network) is SRCNN
         assert network.origin.commit == commit and network.origin.answered
         assert source == f"Hub repository me/srcnn at commit {commit[:8]}"
-        copy, source = load("me/srcnn", local_files_only=True)
-        assert source == f"Hub repository me/srcnn at commit {commit[:8]} (local copy)"
-        assert copy.origin == (network.origin.folder, commit, False)
+        copy, source, fallback = load("me/srcnn", local_files_only=True, strict_source=True)
+        today = date.today().isoformat()
+        assert source == f"Hub repository me/srcnn at commit {commit[:8]} (local copy of {today})"
+        assert copy.origin.folder == network.origin.folder and not copy.origin.answered
+        assert fallback is None
         with pytest.raises(HubError, match="the Hub has no me/vdsr"):
             load("me/vdsr")
 
@@ -138,11 +143,10 @@ def test_settings_are_read_once(tmp_path, monkeypatch):
     make_network("srcnn").save_pretrained(tmp_path)
     read = []
 
-    def read_and_note(folder):
-        read.append(folder)
-        return read_config(folder)
+    def read_and_note(origin):
+        read.append(origin.folder)
+        return read_config(origin)
 
-    monkeypatch.setattr(dslr_gan.models.registry, "read_config", read_and_note)
     monkeypatch.setattr(dslr_gan.models.pretrained, "read_config", read_and_note)
     assert load(tmp_path).source == f"folder {tmp_path}"
     assert read == [tmp_path]

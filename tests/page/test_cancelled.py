@@ -6,8 +6,10 @@ import pytest
 from gradio.context import LocalContext
 
 from dslr_gan.errors import DslrGanError
-from dslr_gan.page import handlers
 from dslr_gan.page.cancelled import is_cancelled
+from dslr_gan.page.phone_models import enhancer_for
+from dslr_gan.page.work.admission import LINE
+from dslr_gan.page.work.photo_run import enhance_photo
 from tests.support.app_server import save_phone_photo
 
 
@@ -43,27 +45,27 @@ def test_the_call_of_a_page_that_was_left_is_not_alive(event):
 
 
 def test_a_cancelled_photo_ends_after_its_tile_and_leaves_nothing(event, tmp_path, monkeypatch):
-    monkeypatch.setattr(handlers, "fresh_folder", lambda: tmp_path / "results")
-    enhancer = handlers.enhancer_for("iphone")
-    monkeypatch.setattr(enhancer, "tile", 64)
-    photo = save_phone_photo(tmp_path / "walk.jpg", 256, 128)
-    shown = []
-
-    def progress(share, desc, unit=None):
-        if desc == "Enhancing":
-            shown.append(share)
-            event.alive = False
-
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
+    monkeypatch.setattr(enhancer_for("iphone"), "tile", 64)
+    photo = save_phone_photo(tmp_path / "walk.jpg", 512, 256)
+    tiles = []
     with pytest.raises(DslrGanError, match="cancelled"):
-        handlers.enhance_upload(photo, "iphone", 1.0, None, progress)
-    assert shown == [(1, 8)]
-    assert not handlers._computing.locked()
-    assert not list((tmp_path / "results").glob("*"))
+        for step in enhance_photo(photo, ["iphone"], "someone"):
+            if step["state"] == "enhancing":
+                tiles.append(step["done"])
+                event.alive = False
+    assert 0 < len(tiles) < 32
+    assert not list((tmp_path / "dslr_gan").glob("*"))
+    assert LINE.state()[:2] == (0, False)
 
 
 def test_a_call_that_waited_in_vain_does_not_begin(event, tmp_path, monkeypatch):
-    monkeypatch.setattr(handlers, "enhance_file", lambda *_, **__: pytest.fail("it was begun"))
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
     photo = save_phone_photo(tmp_path / "walk.jpg", 40, 30)
-    event.alive = False
-    with pytest.raises(DslrGanError, match="cancelled"):
-        handlers.enhance_upload(photo, "iphone", 1.0, None, lambda *_, **__: None)
+    with LINE.place("somebody", 1):
+        run = enhance_photo(photo, ["iphone"], "someone")
+        assert next(run)["state"] == "waiting"
+        event.alive = False
+        with pytest.raises(DslrGanError, match="cancelled"):
+            list(run)
+        assert LINE.state()[0] == 0

@@ -11,36 +11,14 @@ from PIL import Image
 
 from dslr_gan.errors import DslrGanError
 from dslr_gan.photo import notes, open_photo, photo_from_pixels, photo_pixels, save_photo
-from dslr_gan.photo.beside.colours import make_profile
+from dslr_gan.photo.beside.profiles import make_profile
 from dslr_gan.photo.beside.xmp import with_history
 from dslr_gan.photo.metadata import HISTORY
+from tests.support.beside import XMP, avif_in, chunk, jpeg, png, xmp_segment
 from tests.support.photo_helpers import encoded
 from tests.support.zoo import scene
 
-XMP = (
-    "<x:xmpmeta xmlns:x='adobe:ns:meta/'>"
-    "<rdf:RDF xmlns:rdf='http://www.w3.org/1999/02/22-rdf-syntax-ns#'>"
-    "<rdf:Description rdf:about='' xmlns:dc='http://purl.org/dc/elements/1.1/' {}>"
-    "<dc:rights>me</dc:rights>{}</rdf:Description></rdf:RDF></x:xmpmeta>"
-)
 P3 = (0.3127, 0.329, 0.68, 0.32, 0.265, 0.69, 0.15, 0.06)
-
-
-def chunk(name: bytes, data: bytes, checksum: int | None = None) -> bytes:
-    crc = zlib.crc32(name + data) if checksum is None else checksum
-    return struct.pack(">I", len(data)) + name + data + struct.pack(">I", crc)
-
-
-def png(*chunks: bytes, photo: Image.Image | None = None) -> bytes:
-    data = encoded(photo or scene(), "PNG").getvalue()
-    place = data.index(b"IDAT") - 4
-    return data[:place] + b"".join(chunks) + data[place:]
-
-
-def jpeg(*segments: tuple[int, bytes]) -> bytes:
-    data = encoded(scene(), "JPEG", quality=95).getvalue()
-    parts = (struct.pack(">BBH", 255, kind, len(part) + 2) + part for kind, part in segments)
-    return data[:2] + b"".join(parts) + data[2:]
 
 
 def through(data: bytes, target) -> tuple[bytes, list[str]]:
@@ -86,13 +64,9 @@ def test_in_another_format_a_profile_says_it(suffix, tmp_path):
 
 
 def test_colours_that_only_nclx_names(tmp_path):
-    data = bytearray(encoded(scene(), "AVIF", quality=95).getvalue())
-    place = data.index(b"nclx") + 4
-    data[place : place + 4] = struct.pack(">HH", 12, 13)
-    through(bytes(data), tmp_path / "a.avif")
+    through(avif_in(12, 13), tmp_path / "a.avif")
     assert Image.open(tmp_path / "a.avif").info["icc_profile"] == make_profile(P3, 0)
-    data[place : place + 4] = struct.pack(">HH", 9, 18)
-    assert "HDR (HLG)" in through(bytes(data), tmp_path / "b.avif")[1][0]
+    assert "HDR (HLG)" in through(avif_in(9, 18), tmp_path / "b.avif")[1][0]
 
 
 # Odd parts -------------------------------------------------------------------------------------
@@ -160,10 +134,6 @@ def test_text_comments_and_iptc_are_kept(tmp_path):
 def test_what_a_result_cannot_have_is_said_once(data, word, tmp_path):
     (note,) = through(data, tmp_path / ("a.png" if data[1:4] == b"PNG" else "a.jpg"))[1]
     assert word in note
-
-
-def xmp_segment(xmp: str) -> tuple[int, bytes]:
-    return 0xE1, b"http://ns.adobe.com/xap/1.0/\0" + xmp.encode()
 
 
 def test_of_xmp_only_what_is_about_other_parts_goes(tmp_path):

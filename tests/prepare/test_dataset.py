@@ -5,10 +5,9 @@ import numpy as np
 import pytest
 from huggingface_hub import DatasetCard
 
-from dslr_gan.errors import DslrGanError, HubError
+from dslr_gan.errors import DslrGanError
 from dslr_gan.prepare.dataset import (
     FEATURES,
-    push_dataset,
     split_photos,
     write_card,
     write_shards,
@@ -16,7 +15,6 @@ from dslr_gan.prepare.dataset import (
 from dslr_gan.prepare.matching import pairs_by_name
 from dslr_gan.prepare.one_pair import CutSettings, cut_pair, read_patches
 from hub_card import Source
-from tests.support.hub_server import HubServer, take_for_the_hub
 from tests.support.made_photos import write_pairs
 
 SOURCE = Source(name="my: photos", gave="", terms="CC0", url="https://a.b", dataset_id=None)
@@ -93,27 +91,6 @@ def test_the_card_says_what_it_is_whose_it_is_and_where_the_splits_lie(tmp_path)
     assert "5 pairs of patches (5 in train)" in card.text
     assert "Terms of use of the photos: CC0. Found at: https://a.b" in card.text
     assert "Made so." in card.text
-
-
-@pytest.mark.parametrize("xet", [False, True], ids=["lfs", "xet"])
-def test_the_hub_gets_the_folder_and_its_refusal_is_an_error_message(
-    files, tmp_path, monkeypatch, xet
-):
-    folder = tmp_path / "out"
-    counts = write_shards(folder, {"train": ["chelsea"]}, files)
-    write_card(folder, SOURCE, counts, "Made so.")
-    with HubServer(xet) as hub:
-        take_for_the_hub(monkeypatch, hub, tmp_path)
-        monkeypatch.setenv("HF_TOKEN", "hf_wrong")
-        with pytest.raises(HubError, match=r"the Hub does not take me/pairs \(") as caught:
-            push_dataset(folder, "me/pairs")
-        assert f"`hf upload me/pairs {folder} --repo-type dataset` sends it." in str(caught.value)
-        assert hub.repositories == {}
-        monkeypatch.setenv("HF_TOKEN", hub.token)
-        assert push_dataset(folder, "me/pairs") == f"{hub.url}/datasets/me/pairs"
-        stored = hub.repositories["datasets/me/pairs"].files("main")
-        for file in (path for path in folder.rglob("*") if path.is_file()):
-            assert stored[file.relative_to(folder).as_posix()].content == file.read_bytes()
 
 
 def test_a_file_damaged_meanwhile_is_refused(files, tmp_path):

@@ -132,20 +132,25 @@ def test_after_a_kill_and_a_ctrl_c_the_same_rows_come_out(folders, prepared, tmp
     assert list(tmp_path.iterdir()) == [out]
 
 
-def test_pairs_that_are_done_are_not_done_again(folders, prepared, tmp_path, threads):
+def test_pairs_that_are_done_are_not_done_again(folders, tmp_path, threads, monkeypatch):
     out = tmp_path / "out"
     done = work_folder(out) / "pairs"
-    pairs = pairs_by_name(*folders)
-    for pair in pairs[:-1]:
-        cut_pair(pair, done / patches_file_name(pair, SETTINGS), SETTINGS)
+    pairs = pairs_by_name(*folders)[:2]
+    first = cut_pair(pairs[0], done / patches_file_name(pairs[0], SETTINGS), SETTINGS)
     (done / ".unfinished-1234.parquet").write_bytes(b"half")
-    calls = []
-    prepare_photos(
+    calls, cut = [], []
+
+    def recorded(pair, *arguments):
+        cut.append(pair)
+        return cut_pair(pair, *arguments)
+
+    monkeypatch.setattr(pipeline, "cut_pair", recorded)
+    result = prepare_photos(
         pairs, out, settings=SETTINGS, test_share=0.3, workers=1,
         progress=lambda *call: calls.append(call),
     )  # fmt: skip
-    assert calls == [(5, 6), (6, 6)]
-    assert shards(out) == shards(prepared[0])
+    assert calls == [(1, 2), (2, 2)] and cut == pairs[1:]
+    assert result.outcomes[0] == first and sum(result.counts.values()) > first.kept > 0
     assert list(tmp_path.iterdir()) == [out]
 
 

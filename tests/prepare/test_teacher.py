@@ -10,6 +10,7 @@ from safetensors.torch import save_file
 from skimage import data
 
 from dslr_gan.data.folder import file_rows, find_pairs
+from dslr_gan.data.places import read_places
 from dslr_gan.data.provenance import provenance
 from dslr_gan.errors import DslrGanError
 from dslr_gan.models.generator import Generator
@@ -328,6 +329,15 @@ def test_what_was_written_is_what_the_trainer_reads(kind, photos, tmp_path, requ
     assert everything(tmp_path / "photos") == before
     # Whoever may read folders may read this one: not private, as temporary ones are.
     assert (tmp_path / "out").stat().st_mode & 0o777 == 0o755
+
+
+def test_the_scene_of_a_numbered_photo_is_known_and_its_pieces_are_their_own_context(
+    photos, teacher, tmp_path
+):
+    numbered = photos[1].rename(photos[1].with_name("night_07.jpg"))
+    prepare_teacher([photos[0], numbered], teacher, tmp_path / "out", crop=30)
+    places = read_places(tmp_path / "out")
+    assert places.scenes == {"night_07_0_0": 7, "night_07_0_30": 7} and not places.by_pair
 
 
 @KINDS

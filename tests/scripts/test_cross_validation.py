@@ -1,6 +1,7 @@
 """Cross-validation: each pair is scored by the generator that did not see it."""
 
 import dataclasses
+import json
 
 import numpy as np
 import pytest
@@ -11,10 +12,13 @@ from skimage import data
 from dslr_gan.data.pairs import open_pairs
 from dslr_gan.data.splits import fold
 from dslr_gan.errors import DslrGanError
+from dslr_gan.evaluation.evaluate import score_rows
 from dslr_gan.models.generator import Generator
 from hub_card import unknown_facts
-from scripts.cross_validation import HeldOut, difference, main, values
+from scripts.cross_validation import HeldOut, difference, main, main_metrics
 from tests.support.helpers import loud
+
+BY_PAIR = {"--fold": "K/2", "--fold_by": "pair"}
 
 
 def told(*commands):
@@ -42,7 +46,7 @@ def pairs(tmp_path):
 
 def test_each_picture_goes_to_the_generator_that_did_not_see_it(pairs):
     parts = {number: fold(open_pairs(pairs), number, 2).test for number in (1, 2)}
-    model = HeldOut(str(pairs.parent / "runs/fold"), parts, 2)
+    model = HeldOut(str(pairs.parent / "runs/fold"), parts, BY_PAIR)
     seen = 0
     for number, rows in parts.items():
         for row in rows:
@@ -62,7 +66,8 @@ def test_a_pair_of_equal_pictures_has_no_part_in_the_decibels(tmp_path):
         Image.fromarray(white).save(tmp_path / side / "1.png")
     source = open_pairs(tmp_path)
     rows = [*source.train, *(source.test or [])]
-    same, darker = (values(model, rows, "") for model in (lambda photo: photo, half))
+    found = main_metrics(score_rows({"same": lambda photo: photo, "half": half}, rows))
+    same, darker = found["same"], found["half"]
     assert np.isnan(same[:, 0]).sum() == np.isnan(darker[:, 0]).sum() == 1
     assert np.isfinite(same[:, 1:]).all()
     # Over the other pair alone: a white picture made gray loses an infinity of decibels.
@@ -82,6 +87,7 @@ def half(photo):
         ["train_accelerate.py --fold 1/5"],
         ["train_accelerate.py --pairs dped/iphone"],
         ["train_accelerate.py --fold 2/2", "train_accelerate.py --init_from a --fold=1/2"],
+        ["train_accelerate.py --fold 1/2 --fold_by scene"],
         [],
         None,
     ],
@@ -92,8 +98,8 @@ def test_a_generator_that_may_have_seen_its_part_is_refused(commands, pairs):
     generator.facts = None if commands is None else told(*commands)
     generator.save_pretrained(folder)
     parts = {1: fold(open_pairs(pairs), 1, 2).test}
-    with pytest.raises(DslrGanError, match="was not trained with --fold 1/2 alone"):
-        HeldOut(str(pairs.parent / "runs/fold"), parts, 2)
+    with pytest.raises(DslrGanError, match="was not trained with --fold(_by pair| 1/2) alone"):
+        HeldOut(str(pairs.parent / "runs/fold"), parts, BY_PAIR)
 
 
 @pytest.mark.slow
@@ -105,3 +111,32 @@ def test_recipes_are_compared_over_the_same_pairs(pairs, capsys):
     # The second is the first on one part and less bright on the other: closer to the target.
     decibels = differences.split(recipes[1])[1].split("|")[1]
     assert float(decibels.split()[0]) > 0.5
+
+
+@pytest.mark.slow
+def test_by_scene_whole_photos_go_to_the_generator_that_did_not_see_them(pairs, capsys):
+    """Three patches of two photos; the generators of the parts brighten by one step and by two."""
+    photos = pairs.parent / "photos"
+    photos.mkdir()
+    for number in (1, 2):
+        Image.fromarray(data.astronaut()[100 * number :][:250, 90:]).save(
+            photos / f"a_{number}.png"
+        )
+        generator = Generator.from_pretrained(pairs.parent / f"runs/fold{number}/generator")
+        generator.facts = told(f"train_accelerate.py --fold {number}/2 --fold_by scene")
+        generator.save_pretrained(pairs.parent / f"runs/fold{number}/generator")
+    places = {
+        str(row): {"photo": f"a_{row // 2}.png", "left": 10, "top": 50 * row - 100 * (row // 2)}
+        for row in (2, 3, 4)
+    }
+    (pairs / "photos.json").write_text(json.dumps(places | {"0": 5, "1": 5}))
+    command = ["--pairs", str(pairs), "--folds", "2", "--by_scene", "--photos", str(photos)]
+    main([*command, "--recipe", str(pairs.parent / "runs/fold")])
+    alone, _, used = capsys.readouterr().out.partition("as they are used")
+    assert "| 5 " in alone and "| 3 " in used
+    # A local change of each pixel: the same on the patch and on the photo, by the same generator.
+    lines = [line.split("|") for line in used.splitlines()]
+    rows = {line[1].strip().rpartition(", ")[2]: line[3] for line in lines if len(line) == 7}
+    assert rows["whole photo"] == rows["patch alone"] != rows["input"]
+    with pytest.raises(SystemExit):
+        main([*command[:4], *command[5:], "--recipe", "x"])

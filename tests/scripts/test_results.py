@@ -5,7 +5,20 @@ import pytest
 
 from dslr_gan import Generator, PhotoEnhancer
 from dslr_gan.evaluation.scores import MetricScores, Scores, average
-from scripts.results import COLUMNS, OURS, PAGES, YARDSTICK, table, write_between_marks
+from dslr_gan.evaluation.table import PhoneScores
+from dslr_gan.models.registry import make_network
+from scripts.results import (
+    COLUMNS,
+    OURS,
+    PAGES,
+    YARDSTICK,
+    methods_of,
+    summary,
+    table,
+    table_one,
+    write_between_marks,
+)
+from tests.evaluation.test_scores import DSLR, MORE
 
 
 @pytest.fixture
@@ -46,3 +59,33 @@ def test_a_page_keeps_what_is_around_the_marks(tmp_path):
     page.write_text("no marks\n")
     with pytest.raises(SystemExit, match="must have lines that begin with"):
         write_between_marks(page, ["| new |"])
+
+
+def test_table_one_has_both_phones_as_used_and_the_paper_s_numbers_as_printed():
+    used = Scores(12, MORE, {f"{OURS}, patch alone": MORE, f"{OURS}, whole photo": MORE}, DSLR)
+    results = [
+        PhoneScores("iphone", "iphone", Scores(51, MORE, {"SRCNN": MORE, OURS: MORE}, DSLR), used),
+        PhoneScores("sony", "sony", Scores(16, MORE, {"DPED 12-64": MORE}, DSLR)),
+    ]
+    text = "\n".join(table_one(results))
+    assert "| iphone | SRCNN | 51 |" in text and "| sony | DPED 12-64 | 16 |" in text
+    measured, _, printed = text.partition("As printed")
+    assert f"| iphone | {OURS}, whole photo | 12 |" in measured and "0.9451" not in measured
+    assert "| iPhone | Prakash and Phumbhra 2020 | 0.9451 |" in printed
+    short = summary(results)
+    assert len({line.count("|") for line in short}) == 1
+    assert [line.split("|")[1].strip() for line in short[2:]] == [
+        "iPhone, known photos: phone photo as it is",
+        f"iPhone, known photos: {OURS}, patch alone",
+        f"iPhone, known photos: {OURS}, whole photo",
+        "Sony, patches: phone photo as it is",
+        "Sony, patches: DPED 12-64",
+    ]
+    assert summary([PhoneScores("iphone", "iphone", results[0].scores)]) == []
+
+
+def test_what_is_not_trained_yet_has_no_row(tmp_path):
+    make_network("srcnn").save_pretrained(tmp_path / "srcnn_sony")
+    (tmp_path / "vdsr_sony").mkdir()  # of a run that has not finished
+    assert list(methods_of("sony", None, tmp_path)) == ["SRCNN, trained here", "bundled Sony model"]
+    assert list(methods_of("iphone", None, tmp_path)) == [OURS]

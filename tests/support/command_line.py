@@ -31,17 +31,17 @@ def names(folder: Path) -> list[str]:
 
 
 def complaints(text: str) -> list[str]:
-    """The sentences on stderr; anything else there fails."""
+    """The messages on stderr; anything else there fails."""
     lines = text.splitlines()
     assert all(line.startswith("dslr_gan: ") and line.endswith(".") for line in lines), text
     return lines
 
 
 def refused(capsys, *arguments: str | Path) -> str:
-    """Run a command that must fail with one sentence; return it."""
+    """Run a command that must fail with one message; return it."""
     capsys.readouterr()
     assert run(*arguments) == 1
     output = capsys.readouterr()
     assert output.out == ""
-    (sentence,) = complaints(output.err)
-    return sentence
+    (message,) = complaints(output.err)
+    return message

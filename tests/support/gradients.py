@@ -8,7 +8,7 @@ import sys
 from safetensors.torch import save_file
 
 from dslr_gan.training.arguments import parse_arguments
-from dslr_gan.training.signals import StopRequest
+from dslr_gan.training.keeping.signals import StopRequest
 from train_accelerate import set_up, train
 
 

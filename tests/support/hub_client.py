@@ -62,8 +62,10 @@ class HubClient:
 
 def push(folder: str, repository: str, **options: Any) -> str:
     """Push the network of a folder; gives the commit's address."""
+    from dslr_gan.hub import sending
     from dslr_gan.models.registry import load_network
 
+    sending.WAITS_S = (0.01, 0.01)
     return load_network(folder).push_to_hub(repository, **options)
 
 
@@ -83,7 +85,11 @@ def load(name: str, revision: str | None = None, **options: Any) -> dict[str, An
 
 
 def enhancer(
-    name: str, bundled: str, revision: str | None = None, repository: str = ""
+    name: str,
+    bundled: str,
+    revision: str | None = None,
+    repository: str = "",
+    strict: bool = False,
 ) -> dict[str, Any]:
     """Load an enhancer by name, the iPhone's repository and bundled folder being those given."""
     from dslr_gan.enhance.enhancer import PhotoEnhancer
@@ -94,7 +100,7 @@ def enhancer(
     heard = _Heard()
     logging.getLogger("dslr_gan").addHandler(heard)
     try:
-        loaded = PhotoEnhancer.from_pretrained(name, revision=revision)
+        loaded = PhotoEnhancer.from_pretrained(name, revision=revision, strict_source=strict)
     finally:
         logging.getLogger("dslr_gan").removeHandler(heard)
     bias = loaded.generator.tail.bias[0].item()
@@ -136,7 +142,9 @@ class _Heard(logging.Handler):
 def serve() -> None:
     """Answer each line of the standard input by one of the standard output."""
     from dslr_gan.errors import DslrGanError
+    from dslr_gan.hub import asking
 
+    asking.WAITS_S = (0.01, 0.01, 0.01)
     answers, sys.stdout = sys.stdout, sys.stderr
     for line in sys.stdin:
         action, arguments = json.loads(line)

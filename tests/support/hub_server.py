@@ -11,6 +11,7 @@ writes them there. Byte ranges go by way of the storage host in both modes.
 """
 
 import base64
+import contextlib
 import functools
 import hashlib
 import json
@@ -27,11 +28,14 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import huggingface_hub
 
+from dslr_gan.hub import asking
+from tests.support.hub_faults import Faults
 from tests.support.xet_storage import EXPIRY_S, XetStorage, xet_hash
 
 # A dataset is kept under the name that its pages have: "datasets/owner/name".
-REPOSITORY = r"(?P<repository>(?:datasets/)?[^/]+/[^/]+?)"
-API = r"/api/(?:models/(?P<repository>[^/]+/[^/]+)|(?P<dataset>datasets/[^/]+/[^/]+))"
+# So is a Space.
+REPOSITORY = r"(?P<repository>(?:(?:datasets|spaces)/)?[^/]+/[^/]+?)"
+API = r"/api/(?:models/(?P<repository>[^/]+/[^/]+)|(?P<dataset>(?:datasets|spaces)/[^/]+/[^/]+))"
 
 
 class Logged(NamedTuple):
@@ -99,6 +103,9 @@ class Repository:
     commits: dict[str, dict[str, StoredFile]] = field(default_factory=dict)
     branches: dict[str, str] = field(default_factory=dict)
     tags: dict[str, str] = field(default_factory=dict)
+    private: bool = False
+    variables: dict[str, str] = field(default_factory=dict)  # of a Space
+    messages: dict[str, str] = field(default_factory=dict)  # by commit
 
     def find(self, revision: str) -> str:
         """The sha that a branch, a tag or a sha names."""
@@ -119,6 +126,15 @@ class Repository:
         return sha
 
 
+@dataclass
+class Fault:
+    """What some requests are answered instead."""
+
+    pattern: str
+    answer: Answer
+    times: int | None
+
+
 class HubServer:
     """The Hub; a context manager that serves while it is open.
 
@@ -127,6 +143,7 @@ class HubServer:
         token: The only token that it knows; any other is refused, whatever is asked.
         role: What the token may do: ``"write"`` or ``"read"``.
         gated: Repositories whose files are not given out.
+        faults: What goes wrong with single requests.
         read_only: Repositories that the token may not write to, or not make.
         requests: What was answered so far, by both origins.
         repositories: By id.
@@ -143,7 +160,12 @@ class HubServer:
         self.gated: set[str] = set()
         self.read_only: set[str] = set()
         self.outage: Answer | None = None
+        self.refusals: list[Fault] = []
+        self.hanging = ""
+        self.xet_elsewhere: str | None = None
+        self.agents: set[str] = set()
         self.lock = threading.Lock()
+        self.faults = Faults()
         self._listeners = [listener(self, HUB_ROUTES), listener(self, STORAGE_ROUTES)]
         self.url, self.storage_url = (
             f"http://127.0.0.1:{each.server_port}" for each in self._listeners
@@ -160,6 +182,7 @@ class HubServer:
 
     def stop(self) -> None:
         """Go away: from now on connections are refused. Once is enough, twice does no harm."""
+        self.faults.ended.set()
         while self._listeners:
             each = self._listeners.pop()
             each.shutdown()
@@ -180,6 +203,35 @@ class HubServer:
         """Answer everything like the login page of a hotel's network; fail_with(None) ends it."""
         page = b"<!DOCTYPE html><title>Welcome</title><p>Log in to use the network."
         self.outage = Answer(page, {"Content-Type": "text/html"})
+
+    # Faults of single requests, as pushing meets them ----------------------------------------
+
+    def fail_at(self, pattern: str, status: int, times: int | None = None, **headers: str) -> None:
+        """Refuse requests such as ``POST .*/commit/.*``, so many times or always."""
+        message = {"X-Error-Message": "The Hub is out of order"}
+        message |= {name.replace("_", "-"): value for name, value in headers.items()}
+        refusal = Answer({"error": "The Hub is out of order"}, message, status)
+        self.refusals.append(Fault(pattern, refusal, times))
+
+    def hang_at(self, pattern: str) -> None:
+        """Never answer such requests; an empty pattern ends that."""
+        self.hanging = pattern
+
+    def hangs_at(self, request: "Request") -> bool:
+        """Wait until the server is gone where a request is one that hangs."""
+        if not self.hanging or not re.fullmatch(self.hanging, f"{request.method} {request.path}"):
+            return False
+        self.requests.append(Logged(request.method, request.path, None, 0, 0))
+        self.faults.ended.wait()
+        return True
+
+    def fault_of(self, request: "Request") -> "Answer | None":
+        for fault in self.refusals:
+            if fault.times != 0 and re.fullmatch(fault.pattern, f"{request.method} {request.path}"):
+                if fault.times is not None:
+                    fault.times -= 1
+                return fault.answer
+        return None
 
     def add_file(self, repository: str, path: str, content: bytes, branch: str = "main") -> str:
         """Commit a file to a repository, which is made where needed; returns the sha."""
@@ -214,8 +266,11 @@ def hub_environment(server: HubServer, home: str | Path) -> dict[str, str]:
 def take_for_the_hub(patch: Any, server: HubServer, home: Path) -> None:
     """Let this process take a server for the real Hub, with empty caches; ``patch`` ends it.
 
+    It hardly waits before it asks again.
+
     Only for code that reads huggingface_hub's constants when it runs, as dslr_gan.hub does.
     """
+    patch.setattr(asking, "WAITS_S", (0.01, 0.01, 0.01))
     for name, value in {
         "ENDPOINT": server.url,
         "HUGGINGFACE_CO_URL_TEMPLATE": server.url + "/{repo_id}/resolve/{revision}/{filename}",
@@ -267,17 +322,30 @@ def listener(hub: HubServer, routes: list[Route]) -> ThreadingHTTPServer:
         protocol_version = "HTTP/1.1"
 
         def respond(self) -> None:
+            if not hub._listeners:  # a connection of before the Hub went away
+                self.close_connection = True
+                return
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             address = urlsplit(self.path)
             query = parse_qs(address.query)
             request = Request(self.command, address.path, self.headers, body, query)
+            if hub.hangs_at(request):
+                self.close_connection = True
+                return
+            fault = hub.faults.next(address.path)
             with hub.lock:
+                hub.agents.add(self.headers.get("User-Agent", ""))
                 content, headers, status = answer(hub, request, routes)
+                if isinstance(fault, Answer):
+                    content, headers, status = fault
                 if not isinstance(content, bytes):
                     content = json.dumps(content).encode()
                 sent = b"" if self.command == "HEAD" else content
                 wanted = self.headers.get("Range")
                 hub.requests.append(Logged(self.command, request.path, wanted, status, len(sent)))
+            if fault is not None and not isinstance(fault, Answer):
+                fault(self, status, headers, sent)
+                return
             self.send_response(status)
             for name, value in {**headers, "Content-Length": str(len(content))}.items():
                 self.send_header(name, value)
@@ -286,10 +354,16 @@ def listener(hub: HubServer, routes: list[Route]) -> ThreadingHTTPServer:
 
         do_GET = do_HEAD = do_POST = do_PUT = respond
 
+        def handle(self) -> None:
+            with contextlib.suppress(ConnectionError):  # a client that has given up
+                super().handle()
+
         def log_message(self, *_: object) -> None:
             pass
 
-    return ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.hub = hub
+    return server
 
 
 def answer(hub: HubServer, request: Request, routes: list[Route]) -> Answer:
@@ -297,6 +371,9 @@ def answer(hub: HubServer, request: Request, routes: list[Route]) -> Answer:
     try:
         if hub.outage is not None:
             return hub.outage
+        fault = hub.fault_of(request)
+        if fault is not None:
+            return fault
         authorization = request.headers["Authorization"]
         known = authorization == f"Bearer {hub.token}"
         if authorization and not known and routes is HUB_ROUTES:
@@ -374,13 +451,13 @@ def who_am_i(hub: HubServer, request: Request) -> Answer:
 @route("POST", "/api/repos/create", writes=True)
 def create_repository(hub: HubServer, request: Request) -> Answer:
     name = f"{request.json['organization'] or 'me'}/{request.json['name']}"
-    if request.json.get("type") == "dataset":
-        name = f"datasets/{name}"
+    if request.json.get("type") in ("dataset", "space"):
+        name = f"{request.json['type']}s/{name}"
     check_right_to_write(hub, name)
     url = f"{hub.url}/{name}"
     if name in hub.repositories:
         return Answer({"error": "You already created this repository", "url": url}, status=409)
-    hub.repositories[name] = Repository()
+    hub.repositories[name] = Repository(private=request.json.get("visibility") == "private")
     attributes = StoredFile(b"*.safetensors filter=lfs diff=lfs merge=lfs -text\n", large=False)
     hub.repositories[name].commit("main", {".gitattributes": attributes})
     return Answer({"url": url})
@@ -392,7 +469,8 @@ def information(hub: HubServer, request: Request, repository: str, revision: str
     siblings = [{"rfilename": path} for path in hub.find(repository).files(sha)]
     if "blobs" in request.query:
         siblings = [described(path, file) for path, file in hub.find(repository).files(sha).items()]
-    facts = {"id": repository, "sha": sha, "private": False, "tags": [], "siblings": siblings}
+    facts = {"id": repository, "sha": sha, "tags": [], "siblings": siblings}
+    facts["private"] = hub.find(repository).private
     if card := hub.find(repository).files(sha).get("README.md"):
         licence = re.search(rb"^license: (\S+)$", card.content, re.MULTILINE)
         facts["cardData"] = {"license": licence[1].decode()} if licence else {}
@@ -481,7 +559,7 @@ def resolve(hub: HubServer, request: Request, repository: str, revision: str, pa
     headers["X-Linked-Size"] = str(len(file.content))
     if hub.xet is not None:
         headers["X-Xet-Hash"] = xet_hash(hub.blobs[file.sha256])
-        kind = "" if repository.startswith("datasets/") else "models/"
+        kind = "" if repository.startswith(("datasets/", "spaces/")) else "models/"
         token = f"{hub.url}/api/{kind}{repository}/xet-read-token/{sha}"
         headers["X-Xet-Refresh-Route"] = token
     return Answer(b"", headers, 302)
@@ -503,13 +581,28 @@ def lent(hub: HubServer, contents: list[bytes]) -> Answer:
     """The leave to use Xet storage for a while, with what is in it."""
     if hub.xet is None:
         raise Refusal(404, "There is no Xet storage here")
-    address, expiry = f"local://{hub.xet.lend(contents)}", int(time.time()) + EXPIRY_S
+    address = hub.xet_elsewhere or f"local://{hub.xet.lend(contents)}"
+    expiry = int(time.time()) + EXPIRY_S
     headers = {
         "X-Xet-Access-Token": "xet",
         "X-Xet-Token-Expiration": str(expiry),
         "X-Xet-Cas-Url": address,
     }
     return Answer({"accessToken": "xet", "exp": expiry, "casUrl": address}, headers)
+
+
+@route("POST", API + r"/variables", writes=True)
+def set_variable(hub: HubServer, request: Request, repository: str) -> Answer:
+    variables = hub.find(repository).variables
+    variables[request.json["key"]] = request.json["value"]
+    return Answer({name: {"value": variables[name]} for name in variables})
+
+
+@route("GET", API + r"/variables")
+def variables(hub: HubServer, request: Request, repository: str) -> Answer:
+    return Answer(
+        {name: {"value": value} for name, value in hub.find(repository).variables.items()}
+    )
 
 
 @route("POST", API + r"/branch/(?P<name>[^/]+)", writes=True)
@@ -608,6 +701,7 @@ def commit(hub: HubServer, request: Request, repository: str, revision: str) -> 
             fetch_from_xet(hub, operation["value"]["oid"])
         change(files, operation["key"], operation["value"], hub.blobs)
     sha = found.commit(revision, files)
+    found.messages[sha] = "\n".join(header["value"][each] for each in ("summary", "description"))
     facts = {"commitOid": sha, "commitUrl": f"{hub.url}/{repository}/commit/{sha}"}
     if proposal:
         number = revision.rpartition("/")[2]

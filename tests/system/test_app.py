@@ -1,15 +1,19 @@
 """The app through its endpoint: `python app.py` and a Gradio client."""
 
+import json
 import time
+import zipfile
 from pathlib import Path
 
 import httpx
 import numpy as np
+import psutil
 import pytest
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from PIL import ExifTags, Image
 
+from dslr_gan.page.uploads import EXAMPLE_FOLDER
 from tests.support.app_server import MAKER, coffee, difference, running_app, save_phone_photo
 from tests.support.bmp_with_alpha import save_bmp_with_alpha
 from tests.support.hub_server import HubServer, hub_environment
@@ -26,7 +30,9 @@ def client(tmp_path_factory):
         whole = hub_environment(hub, folder / "hub")
         hub_only = {key: whole[key] for key in whole if key.startswith(("HF_", "NO_PROXY"))}
         with running_app(folder, DSLR_GAN_SONY_REPO=ABSENT, **hub_only) as address:
-            yield Client(address, verbose=False, download_files=folder / "downloads")
+            made = Client(address, verbose=False, download_files=folder / "downloads")
+            made.folder = folder
+            yield made
 
 
 @pytest.fixture
@@ -50,17 +56,146 @@ def refusal(client, photo, **values):
     return text
 
 
-def test_one_endpoint_with_its_parameters_in_order(client):
+def test_the_endpoints_with_their_parameters_in_order(client):
     endpoints = client.view_api(return_format="dict", print_info=False)["named_endpoints"]
-    assert list(endpoints) == ["/enhance"]
+    assert list(endpoints) == ["/enhance", "/compare", "/enhance_many"]
+    names = {
+        name: [parameter["parameter_name"] for parameter in known["parameters"]]
+        for name, known in endpoints.items()
+    }
+    assert names == {
+        "/enhance": ["photo", "phone", "strength", "reference"],
+        "/compare": ["photo", "reference", "phone", "strength"],
+        "/enhance_many": ["photos", "phone", "strength"],
+    }
     parameters = endpoints["/enhance"]["parameters"]
-    names = [parameter["parameter_name"] for parameter in parameters]
-    assert names == ["photo", "phone", "strength", "reference"]
     assert [parameter["parameter_has_default"] for parameter in parameters] == [
         False, True, True, True,
     ]  # fmt: skip
     assert parameters[1]["type"]["enum"] == list(PHONES)
-    assert len(endpoints["/enhance"]["returns"]) == 2
+    assert all(len(known["returns"]) == 2 for known in endpoints.values())
+
+
+@pytest.mark.slow
+def test_compare_aligns_a_dslr_photo_and_tells_the_gain(client, tmp_path):
+    photo = save_phone_photo(tmp_path / "phone.jpg", 320, 240)
+    dslr = tmp_path / "dslr.jpg"
+    coffee(1280, 960).rotate(3).crop((100, 100, 1200, 900)).save(dslr)
+    file, scores = client.predict(
+        photo=handle_file(photo), reference=handle_file(dslr), strength=0.5, api_name="/compare"
+    )
+    assert Image.open(file).size == (320, 240)
+    assert 0.5 < scores["overlap"] < 0.8 and len(scores["polygon"]) == 4
+    for name, gain in scores["gain"].items():
+        assert gain == pytest.approx(scores["enhanced"][name] - scores["phone"][name], abs=1e-4)
+    with pytest.raises(AppError, match="cannot be laid over your photo"):
+        client.predict(
+            photo=handle_file(photo),
+            reference=handle_file(EXAMPLE_FOLDER / "rocket.jpg"),
+            api_name="/compare",
+        )
+
+
+def test_enhance_many_takes_photos_and_zips(client, photo, tmp_path):
+    archive = tmp_path / "holiday.zip"
+    with zipfile.ZipFile(archive, "w") as made:
+        made.write(photo, "day 1/walk.jpg")
+        made.writestr("day 1/bad.jpg", b"words")
+    file, items = client.predict(
+        photos=[handle_file(photo), handle_file(archive)], phone="sony", api_name="/enhance_many"
+    )
+    assert {item["name"]: item["status"] for item in items} == {
+        "walk.jpg": "enhanced", "day 1/walk.jpg": "enhanced", "day 1/bad.jpg": "failed",
+    }  # fmt: skip
+    with zipfile.ZipFile(file) as made:
+        assert made.namelist() == ["walk.jpg", "day 1/walk.jpg"]
+        assert made.read("day 1/walk.jpg") == made.read("walk.jpg")
+        assert made.read("walk.jpg") == Path(enhance(client, photo, phone="sony")[0]).read_bytes()
+
+
+def test_odd_requests_end_in_a_sentence_and_one_line_of_the_log(client, photo):
+    log = client.folder / "app.log"
+    api = f"{client.src}gradio_api"
+    with photo.open("rb") as stream:
+        upload = httpx.post(f"{api}/upload", files={"files": stream}).json()[0]
+    file = {"path": upload, "meta": {"_type": "gradio.FileData"}}
+    others = [
+        {**file, "path": path}
+        for path in (
+            "/etc/passwd",
+            "http://127.0.0.1:9/a.png",
+            "data:,x",
+            7,
+            "\0",
+            f"{upload}/../../../x",
+        )
+    ]
+    calls = [
+        *(("/call/enhance", {"data": [other, "iphone", 1, None]}) for other in others),
+        ("/call/enhance", {"data": ["http://127.0.0.1:9/a.png", "iphone", 1, None]}),
+        ("/call/enhance", {"data": [file]}),
+        ("/call/enhance_many", {"data": [file, "auto", 1]}),
+        ("/call/nothing", {"data": []}),
+        ("/queue/join", {"data": [], "fn_index": 999, "session_hash": "x"}),
+        ("/queue/join", {"data": ["x" * 2_000_000], "fn_index": 0, "session_hash": "x"}),
+    ]
+    before = log.read_text()
+    for path, body in calls:
+        answer = httpx.post(api + path, json=body)
+        assert answer.status_code in (400, 422), (path, body)
+        assert answer.json()["detail"].endswith(".")
+    for path in ("http://127.0.0.1:9/a.png", "https://example.com/a.png"):
+        assert httpx.get(f"{api}/file={path}").status_code == 422
+    lines = log.read_text()[len(before) :].splitlines()
+    assert len(lines) == len(calls) + 2 and all(line.startswith("refused") for line in lines)
+    body = f'{{"data": [{json.dumps(file)}, "iphone", NaN, null]}}'
+    event = httpx.post(
+        f"{api}/call/enhance", content=body, headers={"content-type": "application/json"}
+    ).json()["event_id"]
+    answer = httpx.get(f"{api}/call/enhance/{event}", timeout=60).text
+    assert "event: error" in answer and "strength must lie between 0 and 1, got nan" in answer
+
+
+@pytest.mark.slow
+def test_a_session_s_files_are_gone_when_it_ends(client, tmp_path):
+    photo = save_phone_photo(tmp_path / "leaving.jpg", 48, 36)
+    uploads = client.folder / "gradio"
+    own = Client(client.src, verbose=False, download_files=tmp_path / "downloads")
+    enhance(own, photo)
+    assert list(uploads.rglob("leaving*.jpg"))
+    own.close()
+    deadline = time.monotonic() + 60
+    while found := list(uploads.rglob("leaving*.jpg")):
+        assert time.monotonic() < deadline, found
+        time.sleep(0.5)
+
+
+@pytest.mark.slow
+def test_bombs_sent_at_once_are_refused_and_cost_no_memory(client, tmp_path):
+    """Six PNGs of 249 megapixels, 0.7 MB each: once they took 6 GB and minutes."""
+    files = []
+    for number in range(6):
+        file = tmp_path / f"bomb{number}.png"
+        black = Image.new("1", (15_800, 15_800 + number))
+        black.save(file)
+        files.append(file)
+    page = next(
+        process
+        for process in psutil.process_iter(["cmdline", "environ"])
+        if "app.py" in str(process.info["cmdline"])
+        and (process.info["environ"] or {}).get("GRADIO_TEMP_DIR") == str(client.folder / "gradio")
+    )
+    before = page.memory_info().rss
+    began = time.monotonic()
+    jobs = [
+        client.submit(photo=handle_file(file), phone="iphone", strength=1.0, api_name="/enhance")
+        for file in files
+    ]
+    for job in jobs:
+        with pytest.raises(AppError, match="megapixels"):
+            job.result(60)
+    assert time.monotonic() - began < 30
+    assert page.memory_info().rss - before < 200e6
 
 
 @pytest.mark.slow
@@ -86,14 +221,11 @@ def test_nobody_waits_behind_a_call_that_was_cancelled(client, photo, tmp_path):
 def test_no_other_file_of_the_server_can_be_read(client, tmp_path, named):
     secret = tmp_path / "secret.png"
     Image.new("RGB", (40, 30)).save(secret)
-    request = httpx.post(
+    answer = httpx.post(
         f"{client.src}gradio_api/call/enhance",
         json={"data": [{"path": str(secret), **named}, "iphone", 1.0, None]},
     )
-    answer = httpx.get(
-        f"{client.src}gradio_api/call/enhance/{request.json()['event_id']}", timeout=60
-    )
-    assert "event: error" in answer.text and "secret_enhanced" not in answer.text
+    assert answer.status_code == 422 and "upload the file first" in answer.json()["detail"]
 
 
 def test_enhances_a_phone_photo_and_keeps_what_it_carries(client, tmp_path):
@@ -190,8 +322,8 @@ def test_files_that_are_no_photos_end_in_a_sentence(client, photo, tmp_path):
 
 def test_values_outside_the_controls_end_in_a_sentence(client, photo):
     assert "iphone or sony" in refusal(client, photo, phone="nokia")
-    assert "0 to 1" in refusal(client, photo, strength=1.5)
-    assert "0 to 1" in refusal(client, photo, strength="much")
+    assert "between 0 and 1" in refusal(client, photo, strength=1.5)
+    assert "between 0 and 1" in refusal(client, photo, strength="much")
     with pytest.raises(AppError, match="no photo yet"):
         client.predict(photo=None, phone="iphone", strength=1.0, api_name="/enhance")
 

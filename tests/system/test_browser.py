@@ -1,273 +1,475 @@
-"""The page in a real Chromium: what a person does with it, at a desk and on a phone."""
+"""The photo tab in a real Chromium: what a person does with it, at a desk and on a phone."""
 
+import base64
 import io
-import os
 import re
-import shutil
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import urlsplit
 
+import numpy as np
 import pytest
 from PIL import ExifTags, Image
-from playwright.sync_api import Page, expect, sync_playwright
+from pillow_heif import register_heif_opener
+from playwright.sync_api import Page, expect
 
-from tests.support.app_server import MAKER, coffee, difference, running_app, save_phone_photo
-
-CHROMIUM_FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-DESK = {"width": 1280, "height": 800}
-PHONE = {"width": 390, "height": 844}
-PATIENCE = 60_000  # milliseconds to wait for what must come
+from tests.support.app_server import MAKER, coffee, difference, save_phone_photo
+from tests.support.browser import DESK, PATIENCE, PHONE, axe, enhanced, finished, said
 
 
-def find_chromium(playwright) -> str:
-    names = ("chromium", "chromium-browser", "google-chrome")
-    found = next(filter(None, map(shutil.which, names)), playwright.chromium.executable_path)
-    if Path(found).exists():
-        return found
-    reason = "there is no Chromium here: install one, or run `playwright install chromium`"
-    if os.environ.get("CI"):
-        pytest.fail(reason)
-    pytest.skip(reason)
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with sync_playwright() as playwright:
-        path = find_chromium(playwright)
-        with playwright.chromium.launch(executable_path=path, args=CHROMIUM_FLAGS) as browser:
-            yield browser
-
-
-@pytest.fixture(scope="module")
-def address(browser, tmp_path_factory):
-    with running_app(tmp_path_factory.mktemp("app")) as address:
-        yield address
-
-
-@pytest.fixture
-def open_page(browser, address):
-    """A function that opens the page in a window of a given size."""
-    contexts = []
-
-    def open_page(viewport: dict[str, int]) -> Page:
-        contexts.append(browser.new_context(viewport=viewport, has_touch=viewport is PHONE))
-        page = contexts[-1].new_page()
-        page.set_default_timeout(PATIENCE)
-        page.goto(address)
-        expect(page.locator("#photo input[type=file]")).to_be_attached(timeout=PATIENCE)
-        return page
-
-    yield open_page
-    for context in contexts:
-        context.close()
-
-
-@pytest.fixture
-def page(open_page):
-    return open_page(DESK)
-
-
-@pytest.fixture
-def photo(tmp_path):
-    return save_phone_photo(tmp_path / "walk.jpg", 320, 240)
-
-
-def upload(page: Page, file: Path, place: str = "#photo") -> None:
-    page.set_input_files(f"{place} input[type=file]", file)
-    shown = page.locator(f"{place} img[src$='/{quote(file.name)}']")
-    expect(shown).to_be_attached(timeout=PATIENCE)
-
-
-def enhance(page: Page, file: Path) -> None:
-    upload(page, file)
-    page.click("#enhance")
-    expect(page.locator("#facts .scores")).to_be_visible(timeout=PATIENCE)
-
-
-def change(page: Page) -> float:
-    return float(page.inner_text(".scores div:has-text('Change') b"))
-
-
-def shown_sizes(page: Page) -> list[list[int]]:
-    """Width and height in pixels of the two pictures under the slider, once they are there."""
-    page.wait_for_function(
-        "() => { const i = [...document.querySelectorAll('#result img')];"
-        " return i.length === 2 && i.every(one => one.naturalWidth) }"
+def picture(page: Page, which: str, pane: int = 0) -> Image.Image:
+    """One of the pictures of a pane, as the browser has it: original, enhanced or over."""
+    place = page.locator(f".dg-pane >> nth={pane}").locator(f".dg-{which}")
+    data = place.evaluate(
+        """async image => {
+          await image.decode();
+          const canvas = document.createElement("canvas");
+          [canvas.width, canvas.height] = [image.naturalWidth, image.naturalHeight];
+          canvas.getContext("2d").drawImage(image, 0, 0);
+          return canvas.toDataURL("image/png");
+        }"""
     )
-    return page.eval_on_selector_all(
-        "#result img", "all => all.map(one => [one.naturalWidth, one.naturalHeight])"
-    )
+    return Image.open(io.BytesIO(base64.b64decode(data.split(",")[1]))).convert("RGB")
+
+
+def ssim_of_the_change(page: Page) -> float:
+    return float(re.search(r"SSIM (\d\.\d{4})", page.inner_text(".dg-change"))[1])
+
+
+def set_strength(page: Page, percent: int) -> None:
+    """Move the strength by the keyboard, in the way that is the shortest."""
+    page.focus(".dg-strength-range")
+    page.keyboard.press("End" if percent > 50 else "Home")
+    for _ in range(min(percent, 100 - percent)):
+        page.keyboard.press("ArrowLeft" if percent > 50 else "ArrowRight")
 
 
 def fits_its_width(page: Page) -> bool:
     return page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
 
 
-def test_photo_in_picture_scores_and_source_out(page, photo):
-    enhance(page, photo)
-    assert shown_sizes(page) == [[320, 240], [320, 240]]
-    sources = page.eval_on_selector_all("#result img", "all => all.map(one => one.src)")
-    before, after = (Image.open(io.BytesIO(page.request.get(url).body())) for url in sources)
-    assert difference(before, Image.open(photo)) == 0 < difference(after, before)
-    assert 0 < change(page) < 1
-    facts = page.inner_text("#facts")
-    assert "bundled iphone weights" in facts and "320×240" in facts
-    assert "Quality" not in facts
-    hint = page.inner_text("#facts .hint")
-    assert MAKER in hint and "iPhone 3GS" in hint
-
-
-def test_divider_follows_the_mouse(page, photo):
-    enhance(page, photo)
-    shown_sizes(page)
-    enhanced = page.locator("#result img").nth(1)
-    expect(enhanced).to_have_attribute("style", re.compile(r"50%"))
-    handle = page.locator("#result .outer").bounding_box()
-    x, y = handle["x"] + handle["width"] / 2, handle["y"] + handle["height"] / 2
-    page.mouse.move(x, y)
-    page.mouse.down()
-    page.mouse.move(x + 40, y)
-    page.mouse.move(x + 80, y)
-    page.mouse.up()
-    moved = page.locator("#result .outer").bounding_box()["x"]
-    assert moved == pytest.approx(handle["x"] + 80, abs=3)
-    expect(enhanced).not_to_have_attribute("style", re.compile(r"50%"))
-
-
-@pytest.mark.slow
-def test_divider_follows_a_finger(open_page, photo):
-    page = open_page(PHONE)
-    enhance(page, photo)
-    shown_sizes(page)
-    page.locator("#result").scroll_into_view_if_needed()
-    handle = page.locator("#result .outer").bounding_box()
-    x, y = handle["x"] + handle["width"] / 2, handle["y"] + handle["height"] / 2
-    finger = page.context.new_cdp_session(page)
-    for kind, way in (("touchStart", 0), ("touchMove", 40), ("touchMove", 80), ("touchEnd", None)):
-        points = [] if way is None else [{"x": x - way, "y": y}]
-        finger.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
-    enhanced = page.locator("#result img").nth(1)
-    expect(enhanced).not_to_have_attribute("style", re.compile(r"50%"))
-    assert page.locator("#result .outer").bounding_box()["x"] < handle["x"] - 40
-
-
-@pytest.mark.slow
-def test_a_change_of_the_controls_enhances_again(page, photo):
-    enhance(page, photo)
-    full = change(page)
-    page.fill("#strength input[type=number]", "0")
-    page.press("#strength input[type=number]", "Tab")
-    expect(page.locator("#facts")).to_contain_text("1.0000", timeout=PATIENCE)
-    page.fill("#strength input[type=number]", "1")
-    page.press("#strength input[type=number]", "Tab")
-    expect(page.locator("#facts")).to_contain_text(f"{full:.4f}", timeout=PATIENCE)
-    page.click("#phone label:has-text('Sony')")
-    expect(page.locator("#facts")).to_contain_text("bundled sony weights", timeout=PATIENCE)
-    assert change(page) != full
-
-
-def test_download_is_the_whole_photo(page, tmp_path):
-    photo = save_phone_photo(tmp_path / "wide walk.jpg", 3000, 200)
-    enhance(page, photo)
-    assert max(shown_sizes(page)[0]) == 2048
-    assert "scaled down" in page.inner_text("#facts")
+def save(page: Page, button: str = ".dg-download") -> Path:
     with page.expect_download() as download:
-        page.click("#download")
-    assert download.value.suggested_filename == "wide walk_enhanced.jpg"
-    with Image.open(download.value.path()) as enhanced:
-        assert (enhanced.format, enhanced.size) == ("JPEG", (3000, 200))
-        assert enhanced.getexif()[ExifTags.Base.Make] == MAKER
+        page.click(button)
+    place = Path(download.value.path())
+    return place.rename(place.with_name(download.value.suggested_filename))
 
 
-@pytest.mark.slow
-def test_a_file_that_is_no_photo_gets_a_sentence(page, photo, tmp_path):
-    bad = tmp_path / "words.jpg"
-    bad.write_text("These are words.")
-    upload(page, bad)
-    page.click("#enhance")
-    expect(page.locator("#photo")).to_contain_text("words.jpg is not a photo", timeout=PATIENCE)
-    expect(page.locator("#facts .scores")).to_have_count(0)
-    assert "Traceback" not in page.content()
-    enhance(page, photo)
-    expect(page.locator("#photo")).not_to_contain_text("not a photo")
+def test_first_sight_is_a_finished_example_and_nobody_else_is_asked(browser, address):
+    context = browser.new_context(viewport=DESK, reduced_motion="no-preference")
+    page, asked = context.new_page(), []
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(address)
+    expect(page.locator("#viewer .dg[data-state=done]")).to_be_visible(timeout=PATIENCE)
+    first = page.input_value(".dg-divider")
+    expect(page.locator(".dg-divider")).not_to_have_value(first)  # it moves by itself
+    expect(page.locator(".dg-original")).to_have_attribute("src", re.compile("file="))
+    assert difference(picture(page, "original"), picture(page, "enhanced")) > 1
+    assert 0 < ssim_of_the_change(page) < 1
+    assert {urlsplit(url).netloc for url in asked if url.startswith("http")} == {
+        urlsplit(address).netloc
+    }
+    context.close()
 
 
-@pytest.mark.slow
-def test_what_the_result_has_not_is_on_the_page(page, tmp_path):
-    film = tmp_path / "film.gif"
-    coffee(60, 40).save(film, save_all=True, append_images=[Image.new("RGB", (60, 40))])
-    enhance(page, film)
-    expect(page.locator("#facts")).to_contain_text("2 frames; only the first is enhanced.")
-    expect(page.locator("#facts")).to_contain_text("the result is a PNG.")
-
-
-@pytest.mark.slow
-def test_nothing_uploaded_gets_a_sentence(page):
-    page.click("#enhance")
-    expect(page.locator("#photo")).to_contain_text("no photo yet", timeout=PATIENCE)
-
-
-@pytest.mark.slow
-def test_another_photo_takes_the_old_result_away(page, photo, tmp_path):
-    enhance(page, photo)
-    page.click("#photo button[aria-label='Remove Image']")
-    expect(page.locator("#facts .scores")).to_have_count(0, timeout=PATIENCE)
-    expect(page.locator("#download")).to_have_count(0)
-    expect(page.locator("#result img")).to_have_count(0)
-
-
-@pytest.mark.slow
-def test_reference_gives_quality_or_says_why_not(page, photo, tmp_path):
-    larger = tmp_path / "larger.png"
-    coffee(640, 480).save(larger)
-    enhance(page, photo)
-    page.click("#dslr button:has-text('Measure quality')")
-    upload(page, photo, "#reference")
-    expect(page.locator(".scores")).to_contain_text("Quality", timeout=PATIENCE)
-    page.click("#reference button[aria-label='Remove Image']")
-    expect(page.locator(".scores")).not_to_contain_text("Quality", timeout=PATIENCE)
-    upload(page, larger, "#reference")
-    expect(page.locator("#facts")).to_contain_text("640×480", timeout=PATIENCE)
-    assert "Quality was not measured" in page.inner_text("#facts")
-
-
-@pytest.mark.slow
-def test_example_photo_is_enhanced(page):
-    page.locator("#examples button:has(img)").first.click()
-    expect(page.locator("#photo img")).to_be_visible(timeout=PATIENCE)
-    page.click("#enhance")
-    expect(page.locator("#facts .scores")).to_be_visible(timeout=PATIENCE)
-    assert shown_sizes(page) == [[600, 400]] * 2
+def test_a_photo_is_enhanced_at_once_and_downloaded_with_what_it_carries(page, photo):
+    enhanced(page, photo)
+    before, after = picture(page, "original"), picture(page, "enhanced")
+    assert before.size == after.size == (320, 240)
+    assert difference(before, Image.open(photo)) < 0.5 < difference(before, after)
+    assert 0 < ssim_of_the_change(page) < 1
+    assert "320×240 pixels" in said(page)
+    assert "no measure of quality" in page.inner_text(".dg-definition")
+    assert MAKER in page.inner_text(".dg-notes") and "iPhone 3GS" in page.inner_text(".dg-notes")
+    file = save(page)
+    assert file.name == "walk_iphone_100.jpg"
+    with Image.open(file) as result:
+        assert (result.format, result.size) == ("JPEG", (320, 240))
+        assert result.getexif()[ExifTags.Base.Make] == MAKER
+        assert difference(result, after) < 2
 
 
 def test_on_a_phone_nothing_is_wider_than_the_screen(open_page, photo):
     page = open_page(PHONE)
     assert fits_its_width(page)
-    enhance(page, photo)
-    shown_sizes(page)
+    enhanced(page, photo)
+    page.check(".dg-phones input[value=both]", force=True)
+    finished(page)
     assert fits_its_width(page)
-    order = ["#photo", "#phone", "#strength", "#enhance", "#result", "#facts", "#download"]
-    tops = [page.locator(name).bounding_box()["y"] for name in order]
-    assert tops == sorted(tops) and len(set(tops)) == len(tops)
+    panes = [box.bounding_box() for box in page.locator(".dg-pane").all()]
+    assert panes[0]["x"] == panes[1]["x"] and panes[0]["y"] < panes[1]["y"]
+    for tab in ("Many photos", "About", "For programs"):
+        page.click(f"#tabs [role=tab]:has-text('{tab}')")
+        assert fits_its_width(page)
 
 
 @pytest.mark.slow
-def test_a_photo_replaced_while_it_is_enhanced_leaves_no_trace(page, photo, tmp_path):
-    large = save_phone_photo(tmp_path / "large.jpg", 2400, 1800)
-    upload(page, large)
-    page.click("#enhance")
-    expect(page.locator("#result")).to_contain_text("tiles", timeout=PATIENCE)
-    upload(page, photo)
-    expect(page.locator("#result")).not_to_contain_text("tiles", timeout=PATIENCE)
-    page.click("#enhance")
-    expect(page.locator("#facts .scores")).to_be_visible(timeout=PATIENCE)
-    assert shown_sizes(page) == [[320, 240]] * 2
-    assert "320×240" in page.inner_text("#facts")
+def test_strength_follows_without_the_network(page, photo):
+    enhanced(page, photo)
+    before, after = picture(page, "original"), picture(page, "enhanced")
+    full, runs = ssim_of_the_change(page), []
+    page.on("request", lambda request: runs.append(request.url))
+    set_strength(page, 40)  # neither the network runs, nor does the server do anything
+    shown = page.locator(".dg-enhanced").first
+    assert float(shown.evaluate("image => getComputedStyle(image).opacity")) == 0.4
+    assert full < ssim_of_the_change(page) < 1
+    assert runs == []
+    expect(page.locator(".dg-download")).to_contain_text("40 %")
+    assert "strength=40" in page.url
+    file = save(page)
+    assert file.name == "walk_iphone_40.jpg"
+    blended = 0.6 * np.asarray(before, float) + 0.4 * np.asarray(after, float)
+    assert np.abs(np.asarray(Image.open(file), float) - blended).mean() < 2
+    with Image.open(save(page, ".dg-share")) as shared:
+        assert shared.format == "JPEG" and shared.width == 320 and shared.height > 2 * 240
+    set_strength(page, 0)
+    assert ssim_of_the_change(page) == 1
+
+
+@pytest.mark.slow
+def test_strength_moves_the_picture_within_a_frame_or_two(page, photo):
+    enhanced(page, photo)
+    milliseconds = page.evaluate(
+        """async () => {
+          const range = document.querySelector(".dg-strength-range");
+          const began = performance.now();
+          range.value = 30;
+          range.dispatchEvent(new Event("input", {bubbles: true}));
+          const opacity = document.querySelector(".dg-enhanced").style.opacity;
+          return opacity === "0.3" ? performance.now() - began : Infinity;
+        }"""
+    )
+    assert milliseconds < 50
+
+
+@pytest.mark.slow
+def test_divider_follows_mouse_finger_and_keys(open_page, photo):
+    page = open_page()
+    enhanced(page, photo)
+    box = page.locator(".dg-pane").bounding_box()
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 3
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x + 40, y)
+    page.mouse.move(x + 100, y)
+    page.mouse.up()
+    line = page.locator(".dg-line").bounding_box()
+    assert line["x"] + line["width"] / 2 == pytest.approx(x + 100, abs=4)
+    assert "inset" in page.locator(".dg-enhanced").evaluate("image => image.style.clipPath")
+    page.focus(".dg-divider")
+    page.keyboard.press("Home")
+    assert page.locator(".dg-line").bounding_box()["x"] == pytest.approx(box["x"], abs=2)
+    page.keyboard.press("ArrowRight")
+    assert page.input_value(".dg-divider") == "1"
+    page = open_page(PHONE)
+    page.locator(".dg-stage").first.scroll_into_view_if_needed()
+    box = page.locator(".dg-pane").bounding_box()
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    finger = page.context.new_cdp_session(page)
+    for kind, way in (("touchStart", 0), ("touchMove", 40), ("touchMove", 80), ("touchEnd", None)):
+        points = [] if way is None else [{"x": x - way, "y": y}]
+        finger.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+    line = page.locator(".dg-line").bounding_box()
+    assert line["x"] + line["width"] / 2 == pytest.approx(x - 80, abs=6)
+
+
+@pytest.mark.slow
+def test_a_finger_on_the_picture_scrolls_the_page_and_two_zoom(open_page):
+    page = open_page(PHONE)
+    box = page.locator(".dg-pane").bounding_box()
+    x, y = box["x"] + 40, box["y"] + box["height"] / 2
+    finger = page.context.new_cdp_session(page)
+
+    def touch(kind: str, *points: tuple[float, float]) -> None:
+        places = [{"x": x, "y": y, "id": index} for index, (x, y) in enumerate(points)]
+        finger.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": places})
+
+    touch("touchStart", (x, y))
+    for way in range(20, 200, 20):
+        touch("touchMove", (x, y - way))
+    touch("touchEnd")
+    page.wait_for_function("window.scrollY > 50")
+    page.evaluate("window.scrollTo(0, 0)")
+    wide = page.locator(".dg-picture").bounding_box()["width"]
+    touch("touchStart", (x + 60, y), (x + 100, y))
+    for way in range(10, 80, 10):
+        touch("touchMove", (x + 60 - way / 3, y), (x + 100 + way, y))
+    touch("touchEnd")
+    assert page.locator(".dg-picture").bounding_box()["width"] > 1.5 * wide
+
+
+@pytest.mark.slow
+def test_zoom_shows_the_photos_own_pixels_at_the_clicked_point(page, tmp_path):
+    photo = save_phone_photo(tmp_path / "wide.jpg", 2400, 1800)
+    enhanced(page, photo)
+    shown = page.locator(".dg-enhanced")
+    assert shown.evaluate("one => [one.naturalWidth, one.naturalHeight]") == [2400, 1800]
+    fit = page.locator(".dg-picture").bounding_box()
+    x, y = fit["x"] + fit["width"] * 0.4, fit["y"] + fit["height"] * 0.6
+    for factor in (1, 2):
+        page.mouse.click(x, y)
+        shown = page.locator(".dg-picture").bounding_box()
+        assert shown["width"] == pytest.approx(2400 * factor, abs=1)
+        assert (x - shown["x"]) / shown["width"] == pytest.approx(0.4, abs=0.01)
+        assert (y - shown["y"]) / shown["height"] == pytest.approx(0.6, abs=0.01)
+    page.mouse.down()  # drag: the picture moves with the mouse
+    page.mouse.move(x - 30, y - 20)
+    page.mouse.move(x - 60, y - 40)
+    page.mouse.up()
+    moved = page.locator(".dg-picture").bounding_box()
+    assert shown["x"] - moved["x"] == pytest.approx(60, abs=6)
+    page.focus("#viewer .dg-stage")
+    page.keyboard.press("0")
+    assert page.locator(".dg-picture").bounding_box()["width"] == pytest.approx(fit["width"], abs=1)
+
+
+@pytest.mark.slow
+def test_side_by_side_moves_together_and_both_phones_are_shown(page, photo):
+    enhanced(page, photo)
+    page.check(".dg-phones input[value=both]", force=True)
+    expect(page.locator(".dg-pane")).to_have_count(2, timeout=PATIENCE)
+    finished(page)
+    iphone, sony = picture(page, "enhanced", 0), picture(page, "enhanced", 1)
+    assert difference(iphone, sony) > 0.5
+    assert page.locator(".dg-change").count() == 2
+    page.check(".dg-views input[value=side]", force=True)
+    expect(page.locator(".dg-pane")).to_have_count(3)
+    box = page.locator(".dg-pane >> nth=1").bounding_box()
+    page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    places = page.eval_on_selector_all(".dg-picture", "all => all.map(one => one.style.transform)")
+    assert len(set(places)) == 1
+
+
+@pytest.mark.slow
+def test_the_phone_is_chosen_by_the_photos_exif_and_the_page_says_so(page, tmp_path):
+    taken = coffee(200, 150)
+    exif = taken.getexif()
+    exif[ExifTags.Base.Make], exif[ExifTags.Base.Model] = "Sony", "C6603"
+    taken.save(tmp_path / "xperia.jpg", exif=exif)
+    enhanced(page, tmp_path / "xperia.jpg")
+    assert page.is_checked(".dg-phones input[value=sony]")
+    assert "EXIF" in said(page) and "C6603" in said(page)
+    page.check(".dg-phones input[value=iphone]", force=True)
+    finished(page)
+    enhanced(page, tmp_path / "xperia.jpg")  # what a person chose stays
+    assert page.is_checked(".dg-phones input[value=iphone]")
+
+
+@pytest.mark.slow
+def test_all_of_it_by_the_keyboard(page, photo):
+    enhanced(page, photo)
+    page.focus("#viewer .dg-stage")
+    page.keyboard.press("2")
+    expect(page.locator(".dg-pane")).to_have_count(2)
+    page.keyboard.press("1")
+    expect(page.locator(".dg-pane")).to_have_count(1)
+    page.keyboard.down("o")
+    expect(page.locator(".dg-enhanced")).to_have_css("visibility", "hidden")
+    page.keyboard.up("o")
+    expect(page.locator(".dg-enhanced")).to_have_css("visibility", "visible")
+    reached = []
+    page.focus(".dg-file")
+    for _ in range(20):
+        page.keyboard.press("Tab")
+        reached.append(
+            page.evaluate("document.activeElement.className || document.activeElement.name")
+        )
+    words = " ".join(map(str, reached))
+    for part in ("camera", "dg-view", "dg-stage", "divider", "dg-phone", "strength", "download"):
+        assert part in words
+
+
+@pytest.mark.slow
+def test_a_dslr_photo_of_another_framing_is_aligned_and_the_gain_is_shown(page, tmp_path):
+    phone, dslr = tmp_path / "phone.jpg", tmp_path / "dslr.jpg"
+    scene = coffee(1200, 800)
+    scene.resize((900, 600)).point(lambda value: int(value * 0.8)).save(phone, quality=92)
+    turned = scene.rotate(3, resample=Image.Resampling.BICUBIC).crop((120, 90, 1080, 710))
+    red, green, blue = turned.split()
+    Image.merge("RGB", (red.point(lambda v: min(255, int(v * 1.05))), green, blue)).save(
+        dslr, quality=95
+    )
+    enhanced(page, phone)
+    page.set_input_files(".dg-reference-file", dslr)
+    expect(page.locator(".dg-quality")).to_be_visible(timeout=PATIENCE)
+    table = page.inner_text(".dg-quality")
+    assert "Phone photo" in table and "Gain" in table and "PSNR" in table
+    assert page.is_checked(".dg-views input[value=dslr]")
+    expect(page.locator(".dg-overlap polygon")).to_have_attribute("points", re.compile(r"\d"))
+    full = page.inner_text(".dg-gain")
+    set_strength(page, 0)
+    assert "0.00" in page.inner_text(".dg-gain") and page.inner_text(".dg-gain") != full
+    page.check(".dg-phones input[value=sony]", force=True)  # the DSLR photo stays
+    expect(page.locator(".dg-quality")).to_contain_text("Sony 0 %", timeout=PATIENCE)
+    page.check(".dg-views input[value=map]", force=True)
+    expect(page.locator(".dg-over")).to_have_attribute("src", re.compile("file="))
+    page.set_input_files(".dg-reference-file", _another_scene(tmp_path))
+    expect(page.locator(".dg-caption[data-kind=error]")).to_be_visible(timeout=PATIENCE)
+    expect(page.locator(".dg-advice:has-text('DSLR')")).to_be_visible()
+
+
+def _another_scene(folder: Path) -> Path:
+    noise = np.random.default_rng(0).integers(0, 255, (40, 60, 3), dtype=np.uint8)
+    Image.fromarray(noise).resize((900, 600)).save(folder / "other.jpg")
+    return folder / "other.jpg"
+
+
+@pytest.mark.slow
+def test_errors_take_the_captions_place_and_lose_nothing(page, photo, tmp_path):
+    enhanced(page, photo)
+    shown = page.get_attribute(".dg-enhanced", "src")
+    bad = tmp_path / "words.jpg"
+    bad.write_text("These are words.")
+    page.set_input_files(".dg-file", bad)
+    expect(page.locator(".dg-caption[data-kind=error]")).to_contain_text(
+        "words.jpg is not a photo", timeout=PATIENCE
+    )
+    expect(page.locator(".dg-advice:has-text('Open another photo')")).to_be_visible()
+    assert page.get_attribute(".dg-enhanced", "src") == shown
+    drawing = tmp_path / "drawing.svg"  # a browser shows it, the server takes none
+    drawing.write_text('<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>')
+    page.set_input_files(".dg-file", drawing)
+    expect(page.locator(".dg-caption[data-kind=error]")).to_contain_text(
+        "drawing.svg", timeout=PATIENCE
+    )
+    assert page.get_attribute(".dg-enhanced", "src") == shown
+    assert "Traceback" not in page.content()
+    page.wait_for_timeout(500)
+    expect(page.locator(".dg-caption[data-kind=error]")).to_be_visible()  # it does not fade
+    page.context.set_offline(True)
+    page.click(".dg-download")
+    expect(page.locator(".dg-caption[data-kind=error]")).to_contain_text("does not answer")
+    page.context.set_offline(False)
+    page.click(".dg-advice:has-text('Try again')")
+    expect(page.locator(".dg-caption[data-kind=error]")).to_have_count(0)
+    finished(page)
+    assert save(page).name == "walk_iphone_100.jpg"
+
+
+@pytest.mark.slow
+def test_stop_ends_the_work_and_another_photo_follows(page, photo, tmp_path):
+    page.set_input_files(".dg-file", save_phone_photo(tmp_path / "large.jpg", 6000, 4000))
+    expect(page.locator("#viewer .dg-words").first).to_contain_text("tile", timeout=PATIENCE)
+    page.click("#viewer .dg-stop")
+    assert "Stopped" in said(page)
+    assert page.is_disabled(".dg-download")
+    page.click(".dg-advice")  # go on after all
+    expect(page.locator("#viewer .dg-words").first).to_contain_text("tile", timeout=PATIENCE)
+    enhanced(page, photo)
+    assert "320×240" in said(page)
+
+
+@pytest.mark.slow
+def test_paste_camera_and_example_are_ways_in(page, photo):
+    page.evaluate(
+        """bytes => {
+          const data = new DataTransfer();
+          for (const name of ["pasted.jpg", "other.jpg"])
+            data.items.add(new File([new Uint8Array(bytes)], name, {type: "image/jpeg"}));
+          document.dispatchEvent(new ClipboardEvent("paste", {clipboardData: data, bubbles: true}));
+        }""",
+        list(photo.read_bytes()),
+    )
+    expect(page.locator(".dg[data-state=working]")).to_be_visible()
+    finished(page)
+    assert "320×240" in said(page) and "Many photos takes several" in said(page)
+    page.click(".dg-camera")
+    page.wait_for_function("document.querySelector('.dg-camera-dialog video').videoWidth > 0")
+    page.click(".dg-shoot")
+    expect(page.locator("#viewer .dg[data-state=working]")).to_be_visible()
+    finished(page)
+    assert "320×240" not in said(page)
+    page.click(".dg-thumbnails button >> nth=0")
+    expect(page.locator("#viewer .dg-words").first).to_contain_text("600×400", timeout=PATIENCE)
+
+
+@pytest.mark.slow
+def test_a_link_leads_to_phone_strength_and_tab(open_page):
+    page = open_page(query="/?phone=sony&strength=70&tab=photo")
+    finished(page)
+    assert page.is_checked(".dg-phones input[value=sony]")
+    assert page.inner_text(".dg-strength-value") == "70 %"
+    expect(page.locator(".dg-download")).to_contain_text("Sony 70 %", timeout=PATIENCE)
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.click(".dg-link")
+    expect(page.locator("#viewer .dg-words").first).to_contain_text("copied")
+    link = page.evaluate("navigator.clipboard.readText()")
+    assert "phone=sony" in link and "strength=70" in link
+    page = open_page(query="/?tab=about")
+    expect(page.locator("text=What it learned from").first).to_be_visible()
+
+
+@pytest.mark.slow
+def test_colour_and_detail_apart(page, photo):
+    enhanced(page, photo)
+    whole = ssim_of_the_change(page)
+    page.click(".dg-more")
+    page.focus(".dg-amount[data-amount=colour]")
+    page.keyboard.press("Home")
+    expect(page.locator(".dg-layer").first).to_have_attribute(
+        "src", re.compile("file="), timeout=PATIENCE
+    )
+    expect(page.locator(".dg-change")).not_to_contain_text(f"{whole:.4f}", timeout=PATIENCE)
+    file = save(page)
+    assert "colour" in file.name
+    colours = np.asarray(Image.open(photo), float).mean((0, 1))
+    kept = np.asarray(Image.open(file), float).mean((0, 1))
+    changed = np.asarray(picture(page, "enhanced"), float).mean((0, 1))
+    assert np.abs(kept - colours).max() < np.abs(changed - colours).max() / 4
+
+
+@pytest.mark.slow
+def test_two_sessions_do_not_see_each_other(open_page, photo, tmp_path):
+    one, other = open_page(), open_page()
+    enhanced(one, photo)
+    enhanced(other, save_phone_photo(tmp_path / "other.jpg", 200, 160))
+    assert picture(one, "enhanced").size == (320, 240)
+    assert picture(other, "enhanced").size == (200, 160)
+    assert save(one).name == "walk_iphone_100.jpg"
+    assert save(other).name == "other_iphone_100.jpg"
+
+
+@pytest.mark.slow
+def test_who_waits_is_told_the_place_in_line(open_page, photo, tmp_path):
+    one, other = open_page(), open_page()
+    one.set_input_files(".dg-file", save_phone_photo(tmp_path / "large.jpg", 6000, 4000))
+    expect(one.locator("#viewer .dg-words").first).to_contain_text("tile", timeout=PATIENCE)
+    other.set_input_files(".dg-file", photo)
+    words = other.locator("#viewer .dg-words").first
+    expect(words).to_contain_text("1st in line, about", timeout=PATIENCE)
+    newcomer = open_page()
+    expect(newcomer.locator(".dg-line-length")).to_contain_text("2 people are before you")
+    one.click("#viewer .dg-stop")
+    finished(other)
+    assert "320×240" in said(other)
+
+
+@pytest.mark.slow
+def test_what_no_browser_shows_is_shown_by_the_server(page, tmp_path):
+    register_heif_opener()
+    coffee(160, 120).save(tmp_path / "walk.heic", quality=90)
+    enhanced(page, tmp_path / "walk.heic")
+    assert picture(page, "original").size == (160, 120)
+    assert difference(picture(page, "original"), coffee(160, 120)) < 4
+    assert save(page).name == "walk_iphone_100.heic"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_no_serious_violation(open_page, photo, tmp_path_factory, scheme):
+    script = axe(tmp_path_factory.mktemp("axe")).read_text(encoding="utf-8")
+    page = open_page(color_scheme=scheme)
+    enhanced(page, photo)
+    page.click(".dg-more")
+    found = []
+    for tab in ("Photo", "Many photos", "About", "For programs"):
+        page.click(f"#tabs [role=tab]:has-text('{tab}') >> nth=0")
+        page.wait_for_timeout(300)
+        page.evaluate(script)
+        violations = page.evaluate("async () => (await axe.run()).violations")
+        found += [
+            f"{tab}: {one['id']}: {node['html'][:200]}"
+            for one in violations
+            if one["impact"] in ("serious", "critical")
+            for node in one["nodes"]
+        ]
+    assert [one for one in found if "dg-" in one] == []

@@ -50,7 +50,8 @@ def anchors(page: Path) -> set[str]:
 def results(page: Path) -> dict[str, dict[str, str]]:
     """The table between the marks of a page: its cells by method and column."""
     text = page.read_text(encoding="utf-8")
-    table = re.search(r"<!-- results:[^\n]*-->\n(.*?)<!-- end of results", text, re.DOTALL)[1]
+    found = re.search(r"<!-- results:[^\n]*-->\n(.*?)<!-- end of results", text, re.DOTALL)
+    table = found[1].partition("\n\n")[0]  # what else was measured is in a table behind it
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines()]
     return {row[0]: dict(zip(rows[0], row, strict=True)) for row in rows[2:]}
 

@@ -17,7 +17,7 @@ from dslr_gan.errors import DslrGanError
 from dslr_gan.hub import check_push
 from dslr_gan.models.generator import Generator
 from dslr_gan.training import launching
-from dslr_gan.training.signals import Stopped, StopRequest
+from dslr_gan.training.keeping.signals import Stopped, StopRequest
 from hub_card import THIS_MODEL
 from tests.support.hub_server import HubServer, take_for_the_hub
 from tests.support.trainer import SHORT, make_dped, set_up_here, train, train_here
@@ -360,15 +360,24 @@ def test_a_push_that_fails_after_all_leaves_all_and_names_the_command(
     result = train_here([*flags(pairs, out), *PUSH])
     assert result.returncode == 1 and "Traceback" not in result.stderr
     last = result.stderr.strip().splitlines()[-1]
-    assert f"is whole in {out / 'generator'}; `hf upload me/x {out / 'generator'}` pushes" in last
+    command = f"python -m dslr_gan push {out / 'generator'} --repo me/x"
+    assert f"is whole in {out / 'generator'}; `{command}` pushes" in last
     assert Generator.from_pretrained(out / "generator").facts.steps == 2
     assert (out / "checkpoint-2").is_dir()
     hub.role = "write"
     monkeypatch.setattr(launching, "check_push", check_push)
     again = train_here([*flags(pairs, out), *PUSH, "--resume_from_checkpoint", "latest"])
     assert again.returncode == 0 and "pushed: " in again.stderr
-    stored = hub.repositories["me/x"].files("main")["model.safetensors"].content
-    assert stored == (out / "generator/model.safetensors").read_bytes()
+    found = hub.repositories["me/x"]
+    stored = {name: file.content for name, file in found.files("main").items()}
+    pushed = out / ("best" if f"pushed: {out / 'best'}" in again.stderr else "generator")
+    for name in ("model.safetensors", "curves.png", "samples.png", "run.json"):
+        assert stored[name] == (pushed / name).read_bytes()
+    assert "before-after.jpg" in stored and b"![Losses and" in stored["README.md"]
+    facts = Generator.from_pretrained(pushed).facts
+    message = found.messages[found.branches["main"]]
+    assert message.startswith(f"dslr_gan out: step {facts.steps}, PSNR ")
+    assert "MS-SSIM 0." in message and "on 3 pairs" in message
 
 
 def set_up_run(pairs, out, *more):
@@ -505,6 +514,29 @@ def test_a_stream_goes_on_bit_for_bit(pairs, tmp_path):
     run_training(rest)
     whole, resumed = weights(tmp_path / "whole"), weights(tmp_path / "rest")
     assert all(torch.equal(whole[key], resumed[key]) for key in whole)
+
+
+def test_what_researchers_ask_for(pairs, tmp_path):
+    photo = tmp_path / "beach.png"
+    Image.fromarray(np.full((40, 60, 3), 90, np.uint8)).save(photo)
+    config = tmp_path / "run.yaml"
+    config.write_text(f"pairs: {pairs}\nnum_train_epochs: 1\nmax_train_samples: 6\n")
+    run = set_up_here(
+        ["--config", config, "--output_dir", tmp_path / "out", *SHORT, "--texture_weight", 0,
+         "--init_from", "sony", "--validation_images", photo, "--logging_dir", tmp_path / "logs",
+         "--tracker_project_name", "mine", "--report_to", "tensorboard", "--cpu", "--adam_beta1",
+         0.5]
+    )  # fmt: skip
+    assert run.settings.schedule.max_train_steps == 3, "six pairs, two a step"
+    assert run.network.config == PhotoEnhancer.from_pretrained("sony").generator.config
+    assert run.optimizer.param_groups[0]["betas"] == (0.5, 0.999)
+    run_training(run)
+    assert {file.name for file in (tmp_path / "out/results/photos").iterdir()} == {
+        "beach_step_000000.jpg",
+        "beach_step_000003.jpg",
+    }
+    assert list((tmp_path / "logs/mine").glob("events.*")) and not (tmp_path / "out/mine").exists()
+    assert Generator.from_pretrained(tmp_path / "out/generator").facts.data
 
 
 def test_a_stream_without_test_pairs_says_what_to_do(pairs, tmp_path):

@@ -9,13 +9,13 @@ import pytest
 from dslr_gan.errors import DslrGanError
 from dslr_gan.models import registry
 from dslr_gan.training.arguments import (
-    ARCHITECTURES,
-    PRESETS,
     check_settings,
     make_parser,
     pairs_flags,
     parse_arguments,
 )
+from dslr_gan.training.options.groups import ARCHITECTURES
+from dslr_gan.training.options.presets import PRESETS
 from tests.support.paths import ROOT
 
 
@@ -47,11 +47,13 @@ def test_every_preset_passes_the_checks(preset):
         (["--resolution", 31], "--resolution must be at least 32"),
         (["--color_weight", -1], "--color_weight must be at least 0"),
         (["--ema_decay", 1], "--ema_decay must be below 1"),
+        (["--adam_beta2", 1], "--adam_beta2 must be below 1"),
         (["--learning_rate", "nan"], "--learning_rate must be above 0"),
         (["--texture_weight", 0, "--color_weight", 0, "--content_weight", 0], "every loss"),
         (["--push_to_hub"], "needs --hub_model_id"),
         (["--hub_model_id", "bad id"], "--hub_model_id"),
         (["--fold", "1/5", "--validation_pairs", "x"], "leave out --validation_pairs"),
+        (["--fold_by", "scene"], "give --fold K/N, too"),
     ],
 )
 def test_what_cannot_work_is_an_error_message(more, words):
@@ -112,11 +114,13 @@ def test_what_is_recorded_has_the_names_of_the_flags():
     settings = parse("--texture_weight", 0.5)
     recorded, fixed = settings.flat(), settings.flat(free=False)
     assert recorded["pairs"] == ["x"] and recorded["texture_weight"] == 0.5
-    assert len(recorded) == len(make_parser()._actions) - 1, "all but --help"
+    assert len(recorded) == len(make_parser()._actions) - 2, "all but --help and --config"
     # As every checkpoint so far has them: another set would refuse or mix old runs.
     assert sorted(fixed) == [
-        "architecture", "color_weight", "columns", "content_weight", "ema_decay", "fold",
+        "adam_beta1", "adam_beta2", "adam_weight_decay",
+        "architecture", "color_weight", "columns", "content_weight", "ema_decay", "fold", "fold_by",
         "init_from", "l1_weight", "lr_scheduler", "lr_warmup_steps", "max_grad_norm",
+        "max_train_samples",
         "ms_ssim_weight", "optimizer", "resolution", "seed", "ssim_weight", "streaming",
         "texture_weight", "total_variation_weight",
     ]  # fmt: skip
@@ -157,6 +161,57 @@ def test_help_as_a_process_does_not_wait_for_torch(columns):
     assert result.returncode == 0, result.stderr
     assert "--max_train_steps" in result.stdout and "accelerate launch" in result.stdout
     assert max(map(len, result.stdout.splitlines())) > (100 if columns == "200" else 60)
+
+
+CONFIG = """
+pairs: [dped/iphone=0.5, ~/made=0.5]
+output_dir: runs/x
+preset: shipped
+learning_rate: 0.002
+columns: [input, target]
+channels_last: true
+streaming: false
+validation_images: one.jpg
+fold: 1/5
+"""
+
+
+def test_a_file_of_flags_stands_between_preset_and_command_line(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", "/home/me")
+    file = tmp_path / "run.yaml"
+    file.write_text(CONFIG)
+    settings = parse_arguments(["--config", str(file), "--seed", "3"])
+    assert settings.pairs.pairs == ("dped/iphone=0.5", "/home/me/made=0.5")
+    assert settings.schedule.learning_rate == 0.002, "not the preset's"
+    assert settings.schedule.max_train_steps == PRESETS["shipped"]["max_train_steps"]
+    assert settings.pairs.columns == ("input", "target") and settings.pairs.fold == (1, 5)
+    assert settings.network.channels_last and not settings.pairs.streaming
+    assert [path.name for path in settings.output.validation_images] == ["one.jpg"]
+    mine = parse_arguments([f"--config={file}", "--pairs", "mine", "--learning_rate=0.1"])
+    assert mine.pairs.pairs == ("mine",) and mine.schedule.learning_rate == 0.1
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("learnig_rate: 1", "there is no flag --learnig_rate"),
+        ("config: other.yaml", "there is no flag --config"),
+        ("- pairs", "must hold names of flags"),
+        ("seed: {a: 1}", "--seed needs a value"),
+        ("learning_rate:", "--learning_rate needs a value"),
+        ("streaming: yes please", "--streaming is a switch"),
+        ("seed: much", "invalid int value: 'much'"),
+        ("a: [", "cannot be read"),
+        (None, "cannot be read (No such file or directory)"),
+    ],
+)
+def test_a_file_of_flags_that_cannot_be_used_is_refused(text, words, tmp_path, capsys):
+    file = tmp_path / "run.yaml"
+    if text is not None:
+        file.write_text(text)
+    with pytest.raises(SystemExit):
+        parse("--config", file)
+    assert words in capsys.readouterr().err.splitlines()[-1]
 
 
 def test_a_tilde_is_the_home_folder_in_every_flag(monkeypatch):

@@ -1,6 +1,7 @@
 """Which pairs a run trains and validates on, and what is said when a loader's worker stops."""
 
 import errno
+import json
 import re
 
 import numpy as np
@@ -11,7 +12,7 @@ from PIL import Image
 from dslr_gan.errors import DslrGanError, HubError, InputError
 from dslr_gan.training.arguments import parse_arguments
 from dslr_gan.training.batches import explained, open_training_data, worker_failure
-from dslr_gan.training.signals import leave_the_group
+from dslr_gan.training.keeping.signals import leave_the_group
 
 
 @pytest.fixture
@@ -46,6 +47,56 @@ def test_a_fold_judges_and_all_else_trains(pairs):
     assert [len(source.train) for source in data.sources] == [9, 6]
     assert len(data.validation) == 3 and data.validation_name == str(pairs / "iphone")
     assert len(data_of(pairs, "--fold", "1/6").validation) == 2
+
+
+def test_photos_are_contexts_and_scenes_are_left_out(pairs):
+    (pairs / "photos").mkdir()
+    for name in ("a_07.png", "b_08.png"):
+        Image.fromarray(np.zeros((64, 64, 3), np.uint8)).save(pairs / "photos" / name)
+    places = {"0": {"photo": "a_07.png", "left": 3, "top": 9}, "1": 7}
+    places["2"] = {"photo": "b_08.png", "left": 0, "top": 0}
+    (pairs / "iphone/photos.json").write_text(json.dumps(places))
+    photos = "--photos", str(pairs / "photos")
+    data = data_of(pairs, *photos, "--leave_out_scenes", "7", "9")
+    assert [len(source.train) for source in data.sources] == [7, 6]
+    assert "scenes 7, 9 are left out" in data.sources[0].provenance.data.gave
+    assert len(data.validation) == 3
+    assert data.contexts[0].places.keys() == {"0", "2"} and data.contexts[1] is None
+    assert data.samples().contexts == data.contexts
+    # A run that is resumed goes on with the same photos and scenes.
+    fixed = data.fixed_settings(1)
+    assert fixed != data_of(pairs, *photos).fixed_settings(1)
+    assert fixed != data_of(pairs, "--leave_out_scenes", "7", "9").fixed_settings(1)
+    with pytest.raises(DslrGanError, match="by number; leave --streaming out"):
+        data_of(pairs, *photos, "--streaming")
+    with pytest.raises(DslrGanError, match="nothing but the scenes that are left out"):
+        (pairs / "more/photos.json").write_text(json.dumps({str(row): 5 for row in range(6)}))
+        data_of(pairs, "--leave_out_scenes", "5")
+    (pairs / "iphone/photos.json").unlink()
+    with pytest.raises(DslrGanError, match="none of the --pairs has a photos.json with places"):
+        data_of(pairs, *photos)
+
+
+def test_fewer_pairs_are_the_same_each_time_and_other_pairs_to_a_checkpoint(pairs):
+    data, all_of_them = data_of(pairs, "--max_train_samples", "7"), data_of(pairs)
+    assert [len(source.train) for source in data.sources] == [7, 6]
+    again = data_of(pairs, "--max_train_samples", "7")
+    assert [row["phone"] for row in data.sources[0].train] == [
+        row["phone"] for row in again.sources[0].train
+    ]
+    first, second = (each.fixed_settings(1)["pairs"] for each in (data, all_of_them))
+    assert first[0] != second[0] and first[1] == second[1]
+    assert "7 of its 9 training pairs" in data.provenance[0].data.gave
+    with pytest.raises(DslrGanError, match="--max_train_samples cannot choose"):
+        data_of(pairs, "--max_train_samples", "7", "--streaming")
+
+
+def test_epochs_are_turned_into_steps(pairs):
+    data = data_of(pairs, "--num_train_epochs", "3")
+    assert data.of_epochs(4).settings.schedule.max_train_steps == 12  # 45 samples, by fours
+    assert data_of(pairs).of_epochs(4).settings.schedule.max_train_steps == 3000
+    with pytest.raises(DslrGanError, match="give --max_train_steps"):
+        data_of(pairs, "--num_train_epochs", "3", "--streaming").of_epochs(4)
 
 
 class Failing(torch.utils.data.Dataset):

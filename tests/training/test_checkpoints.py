@@ -11,19 +11,16 @@ import pytest
 import torch
 from accelerate import Accelerator
 from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
 
-import dslr_gan.training.checkpoints
+import dslr_gan.training.keeping.checkpoints
 from dslr_gan.errors import DslrGanError
 from dslr_gan.models.baselines import SRCNN
-from dslr_gan.training.checkpoints import (
-    STATE,
-    Checkpoints,
-    OtherSettings,
-    RunState,
-    read_state,
-    step_of,
-)
-from dslr_gan.training.collapse import CollapseGuard
+from dslr_gan.training.keeping.checkpoints import Checkpoints, step_of
+from dslr_gan.training.keeping.collapse import CollapseGuard, TrainingFailed
+from dslr_gan.training.keeping.pictures import Listing
+from dslr_gan.training.keeping.sealing import STATE, read_state, seal
+from dslr_gan.training.keeping.state import OtherSettings, RunState
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +56,7 @@ def test_what_was_written_is_read_back_and_older_ones_go(accelerator, tmp_path):
     assert names(tmp_path) == ["checkpoint-10", "checkpoint-100"]
     assert read_state(tmp_path / "checkpoint-100") == {
         "step": 100, "samples": 400, "settings": {"seed": 0}, "commands": ["first"],
-        "guard": {"decided": 0, "best_score": None, "best_step": None},
+        "guard": {"decided": 0, "best_score": None, "best_step": None, "stuck": 0},
     }  # fmt: skip
     files = names(tmp_path / "checkpoint-100")
     assert {"ema.safetensors", "model.safetensors", STATE} <= set(files)
@@ -217,6 +214,111 @@ def test_other_settings_end_it(accelerator, tmp_path, changed, words):
     assert changed.step == 0 and len(checkpoints.all()) == 2
 
 
+def test_weights_that_are_not_finite_are_neither_written_nor_loaded(accelerator, tmp_path):
+    checkpoints = Checkpoints(accelerator, tmp_path, 5)
+    for step in (1, 2):
+        write(checkpoints, step)
+    broken = state_at(3)
+    next(broken.ema.parameters()).fill_(float("inf"))
+    with pytest.raises(TrainingFailed, match=r"not finite \(.* in ema.safetensors\), and no check"):
+        checkpoints.write(broken)
+    assert names(tmp_path) == ["checkpoint-1", "checkpoint-2"]
+    # One of an older version, which wrote what there was.
+    file = tmp_path / "checkpoint-2/ema.safetensors"
+    weights = load_file(file)
+    next(iter(weights.values())).fill_(float("nan"))
+    save_file(weights, file)
+    state = json.loads((tmp_path / "checkpoint-2" / STATE).read_text())
+    del state["files"]
+    (tmp_path / "checkpoint-2" / STATE).unlink()
+    seal(tmp_path / "checkpoint-2", state)
+    state, said = state_at(0), []
+    checkpoints.begin("latest", state, said.append)
+    assert state.step == 1 and "checkpoint-2 holds numbers that are not finite" in said[0]
+
+
+def test_an_older_one_can_be_named_and_the_later_ones_are_set_aside(accelerator, tmp_path):
+    checkpoints, said = Checkpoints(accelerator, tmp_path, 5), []
+    for step in (1, 2, 3):
+        write(checkpoints, step)
+    state = state_at(0)
+    checkpoints.begin(str(tmp_path / "checkpoint-2"), state, said.append)
+    assert state.step == 2 and "checkpoint-3 is set aside: refused-checkpoint-3" in said
+    assert names(tmp_path) == [".lock", "checkpoint-1", "checkpoint-2", "refused-checkpoint-3"]
+
+
+@pytest.mark.parametrize("left", ["generator", "best", "checkpoint-3"])
+def test_what_an_earlier_run_left_is_overwritten_only_when_asked(accelerator, tmp_path, left):
+    other = Checkpoints(accelerator, tmp_path / "other", 5)
+    write(other, 2)
+    (tmp_path / "out").mkdir()
+    checkpoints = Checkpoints(accelerator, tmp_path / "out", 5)
+    if left == "checkpoint-3":
+        write(checkpoints, 3)
+    else:
+        (tmp_path / "out" / left).mkdir()
+    # A new run, one that finds nothing to go on from, one that goes on from another folder's.
+    wishes = [
+        None,
+        str(tmp_path / "other/checkpoint-2"),
+        *(["latest"] if left != "checkpoint-3" else []),
+    ]
+    for wanted in wishes:
+        with pytest.raises(DslrGanError, match=f"{left} of an earlier run, which .* overwrite"):
+            Checkpoints(accelerator, tmp_path / "out", 5).begin(wanted, state_at(0), print)
+        assert (tmp_path / "out" / left).is_dir()
+    checkpoints.begin(None, state_at(0), print, overwrite=True)
+    assert (tmp_path / "out" / left).exists() == (left != "checkpoint-3")
+
+
+def test_it_can_be_read_by_whom_the_umask_lets(accelerator, tmp_path):
+    before = os.umask(0o027)
+    try:
+        write(Checkpoints(accelerator, tmp_path, 1), 1)
+    finally:
+        os.umask(before)
+    files = list((tmp_path / "checkpoint-1").iterdir())
+    assert {file.stat().st_mode & 0o777 for file in files} == {0o640} and len(files) > 4
+
+
+def listed(step, **sizes):
+    lines = [f"0/train/phone/{name}.png {size}" for name, size in sizes.items()]
+    return dataclasses.replace(state_at(step), listing=Listing(lines))
+
+
+def test_a_picture_that_changed_its_size_is_told_and_no_obstacle(accelerator, tmp_path):
+    Checkpoints(accelerator, tmp_path, 2).begin(None, first := listed(0, a=5, b=6, c=7), print)
+    first.step = 1
+    Checkpoints(accelerator, tmp_path, 2).write(first)
+    said = []
+    for changed, told in (
+        (listed(0, a=9, b=6, c=7), "0/train/phone/a.png changed"),
+        (listed(0, a=9, b=6, c=7), ""),
+        (listed(0, a=8, b=8, c=7), "2 pictures changed, such as 0/train/phone/a.png"),
+    ):
+        said.clear()
+        Checkpoints(accelerator, tmp_path, 2).begin("latest", changed, said.append)
+        notes = [line.removeprefix("the pairs are not as they were then: ") for line in said[1:]]
+        assert notes == [told] * bool(told)
+
+
+def test_other_pairs_are_refused_by_what_is_different_unless_accepted(accelerator, tmp_path):
+    checkpoints = Checkpoints(accelerator, tmp_path, 2)
+    first = listed(0, a=5, b=6)
+    first.settings = {"pairs": ["one mark"], "seed": 0}
+    checkpoints.begin(None, first, print)
+    first.step = 1
+    checkpoints.write(first)
+    other = listed(0, b=6, c=7)
+    other.settings = {"pairs": ["another"], "seed": 0}
+    words = r"other pairs \(0/train/phone/a.png removed, 0/train/phone/c.png added\); .*--accept_ch"
+    with pytest.raises(OtherSettings, match=words):
+        checkpoints.resume("latest", other, print)
+    other.accepts_other_pairs, said = True, []
+    checkpoints.resume("latest", other, said.append)
+    assert other.step == 1 and "a.png removed" in said[1]
+
+
 def test_without_a_checkpoint_it_starts_anew_or_is_refused(accelerator, tmp_path):
     checkpoints, said = Checkpoints(accelerator, tmp_path, 2), []
     checkpoints.begin("latest", state_at(0), said.append)
@@ -269,7 +371,7 @@ def test_a_full_disk_is_called_one_and_the_older_checkpoint_stays(
 
 
 def test_the_first_checkpoint_on_a_full_disk_has_none_before_it(accelerator, tmp_path, monkeypatch):
-    monkeypatch.setattr(dslr_gan.training.checkpoints, "save_file", no_space)
+    monkeypatch.setattr(dslr_gan.training.keeping.checkpoints, "save_file", no_space)
     with pytest.raises(DslrGanError, match=r"no space left .*; there is none before it: make room"):
         write(Checkpoints(accelerator, tmp_path, 1), 2)
     assert names(tmp_path) == []

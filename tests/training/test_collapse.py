@@ -5,7 +5,7 @@ import math
 import pytest
 
 from dslr_gan.errors import DslrGanError
-from dslr_gan.training.collapse import CollapseGuard
+from dslr_gan.training.keeping.collapse import MAX_STUCK, CollapseGuard, TrainingFailed
 
 
 def decided(steps, accuracy=1.0, patience=5):
@@ -67,3 +67,15 @@ def test_its_state_goes_through_a_checkpoint():
     other = CollapseGuard(7)
     other.load_state_dict(guard.state_dict())
     assert (other.decided, other.best_score, other.best_step, other.patience) == (3, 0.9, 3, 7)
+
+
+def test_gradients_that_are_not_finite_are_borne_for_a_while():
+    guard = CollapseGuard(5)
+    for step in range(1, MAX_STUCK):
+        guard.check_step(step, {"l1": 0.1, "gradient_norm": float("nan")})
+    guard.check_step(MAX_STUCK, {"l1": 0.1, "gradient_norm": 1.0})
+    assert guard.stuck == 0
+    with pytest.raises(TrainingFailed, match=f"not finite in {MAX_STUCK} steps on end"):
+        for step in range(MAX_STUCK):
+            norms = {"gradient_norm": 1.0, "discriminator_gradient_norm": float("inf")}
+            guard.check_step(step, {"l1": 0.1} | norms)

@@ -6,9 +6,16 @@ import pytest
 import torch
 
 from dslr_gan.errors import DslrGanError, HubError
+from dslr_gan.models.registry import make_network
 from dslr_gan.training import launching
 from dslr_gan.training.arguments import parse_arguments
-from dslr_gan.training.launching import check_right_to_push, make_accelerator, push_generator
+from dslr_gan.training.launching import (
+    check_right_to_push,
+    make_accelerator,
+    memory_advice,
+    processes_told,
+    push_generator,
+)
 from tests.support.hub_server import HubServer, take_for_the_hub
 
 
@@ -20,9 +27,15 @@ def launched(monkeypatch, processes, gpus):
     monkeypatch.setenv("WORLD_SIZE", str(processes))
     monkeypatch.setenv("LOCAL_WORLD_SIZE", str(processes))
     monkeypatch.delenv("ACCELERATE_USE_CPU", raising=False)
+    monkeypatch.setenv("ACCELERATE_MIXED_PRECISION", "no")  # as Accelerate's launcher does
     monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)
-    one = SimpleNamespace(num_processes=1)
-    monkeypatch.setattr(launching, "Accelerator", lambda **_: one)
+    one = SimpleNamespace(num_processes=1, mixed_precision="no", device=torch.device("cpu"))
+
+    def start(cpu, **_):
+        one.cpu = cpu
+        return one
+
+    monkeypatch.setattr(launching, "Accelerator", start)
     return one
 
 
@@ -30,6 +43,51 @@ def test_processes_without_a_gpu_are_told_that_there_is_none(monkeypatch):
     launched(monkeypatch, processes=2, gpus=0)
     with pytest.raises(DslrGanError, match="started 2 processes, but no GPU is visible"):
         make_accelerator(settings(), [])
+
+
+def test_processes_of_other_launchers_without_a_gpu_train_on_the_processor(monkeypatch):
+    one = launched(monkeypatch, processes=2, gpus=0)
+    one.num_processes = 2
+    monkeypatch.delenv("ACCELERATE_MIXED_PRECISION")  # torchrun's do not have it
+    assert make_accelerator(settings(), []).cpu is True
+    monkeypatch.delenv("WORLD_SIZE")
+    monkeypatch.setenv("OMPI_COMM_WORLD_SIZE", "2")
+    assert make_accelerator(settings(), []).cpu is True
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert make_accelerator(settings(), []).cpu is False
+    assert make_accelerator(settings("--cpu"), []).cpu is True
+
+
+def test_half_precision_on_a_processor_is_refused_whoever_asked(monkeypatch):
+    one = launched(monkeypatch, processes=1, gpus=0)
+    one.mixed_precision = "fp16"  # of `accelerate config`, for example
+    with pytest.raises(DslrGanError, match="fp16 needs a GPU"):
+        make_accelerator(settings(), [])
+
+
+def test_a_launcher_that_started_one_of_several_is_told(monkeypatch):
+    one = launched(monkeypatch, processes=1, gpus=0)
+    assert processes_told(one) == "processes: 1, on cpu"
+    monkeypatch.setenv("MASTER_PORT", "29500")
+    assert "asked for several, which on processors torchrun starts" in processes_told(one)
+    one.num_processes = 2
+    assert processes_told(one) == "processes: 2, on cpu"
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB"), "2 GiB"),
+        (RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory"), "can't"),
+        (MemoryError(), "MemoryError"),
+    ],
+)
+def test_a_lack_of_memory_comes_with_flags_that_keep_the_pairs_per_step(error, words):
+    told = memory_advice(error, settings("--train_batch_size", "16"))
+    assert words in told and told.endswith(".")
+    assert "--train_batch_size 8 --gradient_accumulation_steps 2, and go on with" in told
+    assert "smaller --resolution" in memory_advice(error, settings("--train_batch_size", "1"))
+    assert memory_advice(RuntimeError("size mismatch"), settings()) is None
 
 
 def test_fewer_gpus_than_processes_are_counted(monkeypatch):
@@ -74,27 +132,34 @@ PUSHES = ("--push_to_hub", "--hub_model_id", "me/x")
 
 def test_the_right_to_push_is_asked_for_by_those_who_push(monkeypatch):
     asked = []
-    monkeypatch.setattr(launching, "check_push", lambda repo_id, advice: asked.append(repo_id))
-    check_right_to_push(ALONE, settings().output)
-    check_right_to_push(ALONE, settings("--hub_model_id", "me/x").output)
+    monkeypatch.setattr(launching, "check_push", lambda target, advice: asked.append(target))
+    check_right_to_push(ALONE, settings().hub)
+    check_right_to_push(ALONE, settings("--hub_model_id", "me/x").hub)
     other = SimpleNamespace(is_main_process=False, num_processes=1)
-    check_right_to_push(other, settings(*PUSHES).output)
+    check_right_to_push(other, settings(*PUSHES).hub)
     assert asked == []
-    check_right_to_push(ALONE, settings(*PUSHES).output)
-    assert asked == ["me/x"]
+    check_right_to_push(ALONE, settings(*PUSHES).hub)
+    assert [target.repo_id for target in asked] == ["me/x"]
 
 
 def test_a_push_that_fails_names_the_command_that_pushes_again(monkeypatch, tmp_path):
     folder = tmp_path / "my run/generator"
-    folder.mkdir(parents=True)
-    (folder / "config.json").write_text("{}")
+    network = make_network("srcnn")
+    network.save_pretrained(folder)
+    hub_flags = settings(*PUSHES, "--hub_private", "--hub_tag", "v1").hub
     with HubServer() as hub:
         take_for_the_hub(monkeypatch, hub, tmp_path)
         hub.role = "read"
         with pytest.raises(HubError, match="the Hub does not take me/x") as caught:
-            push_generator(ALONE, folder, "me/x")
-        assert f"is whole in {folder}; `hf upload me/x '{folder}'` pushes it." in str(caught.value)
+            push_generator(ALONE, folder, hub_flags)
+        command = f"python -m dslr_gan push '{folder}' --repo me/x --private --tag v1"
+        assert f"is whole in {folder}; `{command}` pushes it." in str(caught.value)
         hub.role = "write"
-        address = push_generator(ALONE, folder, "me/x")
-        assert address.startswith(f"{hub.url}/me/x/commit/")
-        assert hub.repositories["me/x"].files("main")["config.json"].content == b"{}"
+        words = push_generator(ALONE, folder, hub_flags)
+        assert words.startswith(f"pushed: {folder} as {hub.url}/me/x/commit/")
+        found = hub.repositories["me/x"]
+        assert found.private and found.tags["v1"] == found.branches["main"]
+        files = found.files("v1")
+        assert files["before-after.jpg"].content.startswith(b"\xff\xd8")
+        weights = (folder / "model.safetensors").read_bytes()
+        assert files["model.safetensors"].content == weights

@@ -1,6 +1,9 @@
 """What a run leaves for people: numbers, curves, pictures, and one page with all of them."""
 
+import errno
 import json
+import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -32,6 +35,7 @@ def test_trackers_are_tensorboard_unless_named():
     assert find_trackers(None) == ["tensorboard"]
     assert find_trackers("none") == []
     assert find_trackers("tensorboard") == ["tensorboard"]
+    assert "tensorboard" in find_trackers("all") and "all" not in find_trackers("all")
     with pytest.raises(DslrGanError, match="--report_to nonsense is not installed"):
         find_trackers("tensorboard,nonsense")
 
@@ -117,3 +121,34 @@ def test_curves_show_every_number(tmp_path):
     three, four = (np.asarray(Image.open(tmp_path / name)) for name in ("three.png", "four.png"))
     assert four.shape[0] > 1.5 * three.shape[0], "a fourth kind of number has a row of its own"
     assert (three[..., :3] != 255).any()
+
+
+def test_whole_photos_are_shown_as_they_were_and_as_they_became(logbook, tmp_path):
+    before, after = (Image.new("RGB", (40, 30), color) for color in ("navy", "orange"))
+    logbook.write(50, {"train/l1": 0.5})
+    for step in (0, 50):
+        logbook.show_photo(step, "beach", before, after)
+    logbook.publish("scores")
+    page = (tmp_path / "results/index.html").read_text()
+    assert "photos/beach_step_000050.jpg" in page and "photos/beach_step_000000.jpg" not in page
+    with Image.open(tmp_path / "results/photos/beach_step_000050.jpg") as both:
+        assert both.size == (80, 30)
+        colors = [both.getpixel((20, 15)), both.getpixel((60, 15))]
+    assert np.abs(np.array(colors) - [(0, 0, 128), (255, 165, 0)]).max() < 6
+
+
+def test_rows_that_found_no_room_are_written_with_the_next(logbook, tmp_path, monkeypatch, caplog):
+    real = Path.open
+
+    def full(self, *arguments, **options):
+        if self.name == "log.jsonl":
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return real(self, *arguments, **options)
+
+    logbook.write(1, {"train/l1": 3.0})
+    monkeypatch.setattr(Path, "open", full)
+    logbook.write(2, {"train/l1": 2.0})
+    assert "log.jsonl could not be written (No space left on device); make room" in caplog.text
+    monkeypatch.undo()
+    logbook.write(3, {"train/l1": 1.0})
+    assert [row["step"] for row in logbook.rows()] == [1, 2, 3]

@@ -12,16 +12,17 @@ from skimage.metrics import structural_similarity
 
 from dslr_gan.metrics.similarity import ms_ssim
 from dslr_gan.metrics.vgg import VGGFeatures, content_loss
-from dslr_gan.training.arguments import LossWeights
 from dslr_gan.training.losses import (
     blur,
     color_loss,
     discriminator_loss,
     generator_losses,
     reduce_losses,
+    step_means,
     texture_loss,
     total_variation_loss,
 )
+from dslr_gan.training.options.groups import LossWeights
 
 EVERYTHING = LossWeights(1, 1, 1, 1, 1, 1, 1)
 NAMES = [field.name for field in dataclasses.fields(LossWeights)]
@@ -217,8 +218,10 @@ def test_a_term_without_weight_is_not_computed(pair):
 def test_a_step_has_the_means_of_its_batches_and_any_signal():
     batches = [{"l1": torch.tensor(1.0), "ssim": torch.tensor(0.0)},
                {"l1": torch.tensor(3.0), "ssim": torch.tensor(0.5)}]  # fmt: skip
-    assert reduce_losses(Accelerator(cpu=True), batches, 0) == ({"l1": 2.0, "ssim": 0.25}, 0)
-    assert reduce_losses(Accelerator(cpu=True), batches, 15)[1] == 15
+    step, other = step_means(batches), {"l1": torch.tensor(4.0), "ssim": torch.tensor(1.0)}
+    assert reduce_losses(Accelerator(cpu=True), [step], 0) == ([{"l1": 2.0, "ssim": 0.25}], 0)
+    several, signal = reduce_losses(Accelerator(cpu=True), [step, other], 15)
+    assert several == [{"l1": 2.0, "ssim": 0.25}, {"l1": 4.0, "ssim": 1.0}] and signal == 15
 
 
 def test_what_a_term_lacks_is_told(pair, vgg):

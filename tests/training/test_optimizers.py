@@ -2,14 +2,23 @@
 
 import copy
 import math
+from types import SimpleNamespace
 
 import pytest
 import torch
 from torch import nn
+from torch.optim.lr_scheduler import LambdaLR
 
 from dslr_gan.errors import DslrGanError
-from dslr_gan.training.arguments import OPTIMIZERS, Schedule
-from dslr_gan.training.optimizers import make_optimizer, rate_factor, set_rate, update_average
+from dslr_gan.training.optimizers import (
+    AdamSettings,
+    go_on_from,
+    make_optimizer,
+    rate_factor,
+    take_step,
+    update_average,
+)
+from dslr_gan.training.options.groups import OPTIMIZERS, Schedule
 
 
 def regression():
@@ -92,11 +101,59 @@ def test_the_rate_warms_up_and_falls(schedule, middle, last):
     assert all(math.isfinite(factor) for factor in factors)
 
 
-def test_a_rate_is_set_for_all_weights():
-    optimizer = torch.optim.Adam([{"params": [nn.Parameter(torch.zeros(1))]},
-                                  {"params": [nn.Parameter(torch.zeros(1))]}], 1)  # fmt: skip
-    set_rate(optimizer, 0.25)
-    assert [group["lr"] for group in optimizer.param_groups] == [0.25, 0.25]
+def test_a_schedule_that_is_gone_on_with_has_its_own_rates_and_not_the_checkpoint_s():
+    def falling(steps, rate):
+        settings = Schedule(lr_warmup_steps=2, max_train_steps=steps)
+        weights = [nn.Parameter(torch.zeros(1)) for _ in range(2)]
+        optimizer = torch.optim.Adam([{"params": [weight]} for weight in weights], rate)
+        return LambdaLR(optimizer, lambda step: rate_factor(settings, step)), settings
+
+    first, _ = falling(10, 0.5)
+    for _ in range(4):
+        first.optimizer.step()
+        first.step()
+    longer, settings = falling(100, 0.25)
+    longer.optimizer.load_state_dict(first.optimizer.state_dict())
+    go_on_from(longer, 4)
+    for step in (4, 5, 6):
+        rates = [group["lr"] for group in longer.optimizer.param_groups]
+        assert rates == [0.25 * rate_factor(settings, step)] * 2
+        longer.optimizer.step()
+        longer.step()
+
+
+ACCELERATOR = SimpleNamespace(scaler=None)
+
+
+@pytest.mark.parametrize("fused", [None, True])  # the latter as on a GPU
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+def test_a_gradient_that_is_not_finite_moves_nothing(fused, bad):
+    weight = nn.Parameter(torch.ones(3))
+    inner = torch.optim.Adam([weight], 0.1, fused=fused)
+    optimizer = SimpleNamespace(optimizer=inner, step=inner.step)
+
+    def step(gradient):
+        weight.grad = torch.tensor([1.0, gradient, 1.0])
+        take_step(ACCELERATOR, optimizer, weight.grad.norm())
+        state = inner.state[weight]
+        return [weight.detach().clone(), *(value.clone() for value in state.values())]
+
+    before = step(1.0)
+    assert (before[0] != 1).all()
+    after = step(bad)
+    assert all(torch.equal(one, two) for one, two in zip(before, after, strict=True))
+    assert (step(1.0)[0] != before[0]).all(), "it moves again"
+
+
+def test_adam_s_numbers_are_those_that_were_given():
+    weight = nn.Parameter(torch.ones(1))
+    plain = make_optimizer("adam", [weight], 0.1)
+    assert type(plain) is torch.optim.Adam and plain.defaults["betas"] == (0.9, 0.999)
+    other = make_optimizer("adam", [weight], 0.1, adam=AdamSettings(0.5, 0.9, 0.2))
+    assert type(other) is torch.optim.AdamW and other.defaults["betas"] == (0.5, 0.9)
+    weight.grad = torch.zeros(1)
+    other.step()
+    assert weight.item() == pytest.approx(1 - 0.1 * 0.2), "it shrinks apart from the gradient"
 
 
 def test_the_average_follows_closely_at_first_and_slowly_later():

@@ -8,10 +8,10 @@ import time
 import pytest
 import torch
 
-from dslr_gan.training.signals import StopRequest, forget_workers, leave_the_group
+from dslr_gan.training.keeping.signals import StopRequest, forget_workers, leave_the_group
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1])
 def test_a_signal_is_noted_once_and_the_old_handlers_come_back(number):
     before = {name: signal.getsignal(name) for name in (signal.SIGTERM, signal.SIGINT)}
     said = []
@@ -64,6 +64,8 @@ def trainer_with_a_worker(ready, outcome):
         assert ready.wait(20)
         os.killpg(0, signal.SIGINT)
         time.sleep(0.3)
+        os.kill(worker.pid, signal.SIGUSR1)  # as a queue's notice to every process
+        time.sleep(0.1)
         alive = worker.is_alive() and stop.signal == signal.SIGINT
         worker.terminate()
         worker.join(20)

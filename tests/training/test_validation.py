@@ -1,5 +1,7 @@
 """Validation: scores as evaluate gives them, samples as they are, gradients as autograd does."""
 
+import copy
+
 import numpy as np
 import pytest
 import torch
@@ -8,12 +10,21 @@ from PIL import Image
 
 from dslr_gan.data.decode import read_pair
 from dslr_gan.data.pairs import open_pairs
+from dslr_gan.enhance.enhancer import PhotoEnhancer
+from dslr_gan.errors import DslrGanError
 from dslr_gan.evaluation.evaluate import evaluate
 from dslr_gan.models.baselines import SRCNN
 from dslr_gan.photo import to_pixels, to_tensor
-from dslr_gan.training.arguments import LossWeights
 from dslr_gan.training.losses import generator_losses
-from dslr_gan.training.validation import gradient_norms, sample_rows, score_pairs, score_values
+from dslr_gan.training.options.groups import LossWeights
+from dslr_gan.training.validation import (
+    enhance_photos,
+    gradient_norms,
+    open_photos,
+    sample_rows,
+    score_pairs,
+    score_values,
+)
 from tests.support.trainer import make_dped
 
 
@@ -65,3 +76,20 @@ def test_gradient_norms_are_those_of_the_weighted_terms(network):
         expected = network.last_layer.weight.grad.norm().item()
         assert norms.pop(f"gradient/{name}") == pytest.approx(expected, rel=1e-5)
     assert norms == {}
+
+
+def test_whole_photos_are_enhanced_as_a_user_s_and_named_apart(network, tmp_path):
+    for place in ("one", "two"):
+        (tmp_path / place).mkdir()
+        Image.new("RGB", (40, 30), "gray").save(tmp_path / place / "my photo.png")
+    photos = open_photos([tmp_path / "one/my photo.png", tmp_path / "two/my photo.png"])
+    assert list(photos) == ["my_photo", "my_photo_1"]
+    before = [weight.clone() for weight in network.parameters()]
+    found = list(enhance_photos(network, photos, torch.device("cpu")))
+    assert [name for name, _, _ in found] == list(photos)
+    expected = PhotoEnhancer(copy.deepcopy(network), device="cpu")
+    for _, photo, result in found:
+        assert np.array_equal(np.asarray(result), np.asarray(expected.enhance(photo)))
+    assert all(torch.equal(*both) for both in zip(before, network.parameters(), strict=True))
+    with pytest.raises(DslrGanError, match="absent"):
+        open_photos([tmp_path / "absent.jpg"])

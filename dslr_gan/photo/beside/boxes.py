@@ -3,6 +3,7 @@
 ISO/IEC 14496-12 (boxes), 23008-12 (HEIF), 23091-2 alias H.273 (the numbers of colours); RFC 9649.
 """
 
+import re
 import struct
 from collections.abc import Iterator
 from typing import BinaryIO
@@ -11,6 +12,8 @@ from dslr_gan.photo.beside.facts import DEPTH, GAIN_MAP, SIGNED, VIDEO, Found
 
 _C2PA = bytes.fromhex("d8fec3d61b0e483c92975828877ec481")
 _LARGEST = 16 << 20
+_EXIF_ITEM = re.compile(rb"(infe(?:\x02.{7}|\x03.{9}))Exif", re.DOTALL)
+"""The entry of EXIF among the items, of which two versions are in use."""
 _DEPTH_MARKS = (b"urn:mpeg:hevc:2015:auxid:2\0", b"urn:mpeg:mpegB:cicp:systems:auxiliary:depth")
 _PICTURE_CHUNKS = (b"VP8 ", b"VP8L", b"ALPH", b"ANIM", b"ANMF")
 
@@ -18,7 +21,7 @@ _PICTURE_CHUNKS = (b"VP8 ", b"VP8L", b"ALPH", b"ANIM", b"ANMF")
 def scan_boxes(stream: BinaryIO, end: int) -> Found:
     """Read what a HEIC or AVIF has beside its pixels and what its decoder gives."""
     found = Found()
-    for name, start, size in _boxes(stream, end):
+    for name, start, size in boxes(stream, end):
         if name == b"mpvd":
             found.note(VIDEO)
         elif name == b"uuid" and size >= 16:
@@ -31,9 +34,8 @@ def scan_boxes(stream: BinaryIO, end: int) -> Found:
     return found
 
 
-def _boxes(stream: BinaryIO, end: int) -> Iterator[tuple[bytes, int, int]]:
-    """Name, start and size of the content of each box of the file."""
-    position = 0
+def boxes(stream: BinaryIO, end: int, position: int = 0) -> Iterator[tuple[bytes, int, int]]:
+    """Name, start and size of the content of each box of a file, or of a part of it."""
     while position + 8 <= end:
         stream.seek(position)
         size, name = struct.unpack(">I4s", stream.read(8))
@@ -68,9 +70,9 @@ def without_exif(stream: BinaryIO, end: int) -> bytes:
     """The same HEIC or AVIF with its EXIF called by a name that no decoder looks for."""
     stream.seek(0)
     data = bytearray(stream.read())
-    for name, start, size in _boxes(stream, end):
+    for name, start, size in boxes(stream, end):
         if name == b"meta":
-            data[start : start + size] = data[start : start + size].replace(b"Exif\0", b"free\0")
+            data[start : start + size] = _EXIF_ITEM.sub(rb"\1free", data[start : start + size])
     return bytes(data)
 
 

@@ -3,16 +3,15 @@
 PNG, third edition, sections 4.3 and 11.3.2: cICP goes before iCCP, then sRGB, then gAMA and
 cHRM. The numbers of primaries and transfer functions are those of ITU-T H.273, tables 2 and 3. As
 in browsers, the transfer functions of video (BT.709 and its kin) are taken for that of sRGB.
-Adaptation to the white of profiles is Bradford's (ICC.1:2010, annex E).
 """
 
-import struct
 from dataclasses import replace
 
 import numpy as np
 from PIL import Image
 
 from dslr_gan.photo.beside.facts import Found
+from dslr_gan.photo.beside.profiles import make_profile, xyz
 from dslr_gan.photo.photo import add_note
 
 _D65 = (0.3127, 0.3290)
@@ -40,13 +39,6 @@ _GAMMAS: dict[int, float] = {
 """Exponents from values to light; 0 is the curve of sRGB."""
 
 HDR = {16: "PQ", 18: "HLG"}
-
-_NAME = "colours named by the file"
-
-_BRADFORD = np.array(
-    [[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]]
-)
-_D50 = np.array([0.9642, 1.0, 0.8249])
 
 
 def name_colours(photo: Image.Image, found: Found) -> None:
@@ -106,67 +98,7 @@ def _is_possible(chromaticities: tuple[float, ...]) -> bool:
     """Whether these can be the colours of lights."""
     if min(chromaticities[1::2]) <= 0:
         return False
-    matrix = np.stack([_xyz(*chromaticities[i : i + 2]) for i in (2, 4, 6)], axis=1)
+    matrix = np.stack([xyz(*chromaticities[i : i + 2]) for i in (2, 4, 6)], axis=1)
     if abs(np.linalg.det(matrix)) < 1e-3:
         return False
-    return bool((np.linalg.solve(matrix, _xyz(*chromaticities[:2])) > 0).all())
-
-
-def _xyz(x: float, y: float) -> np.ndarray:
-    return np.array([x / y, 1.0, (1 - x - y) / y])
-
-
-def make_profile(chromaticities: tuple[float, ...], gamma: float, is_gray: bool = False) -> bytes:
-    """An ICC profile (version 4.3) of primaries and one curve.
-
-    Args:
-        chromaticities: x and y of white, red, green and blue.
-        gamma: Exponent from values to light; 0 for the curve of sRGB.
-        is_gray: Whether it is for photos without colours, which have no primaries.
-    """
-    curve = b"para\0\0\0\0" + struct.pack(">HH", 0, 0) + _fixed(gamma)
-    if gamma == 0:
-        numbers = _fixed(2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045)
-        curve = b"para\0\0\0\0" + struct.pack(">HH", 3, 0) + numbers
-    tags = {b"desc": _text(_NAME), b"cprt": _text("no copyright")}
-    tags[b"wtpt"] = b"XYZ \0\0\0\0" + _fixed(*_D50)
-    if is_gray:
-        tags[b"kTRC"] = curve
-    else:
-        white = _xyz(*chromaticities[:2])
-        matrix = np.stack([_xyz(*chromaticities[i : i + 2]) for i in (2, 4, 6)], axis=1)
-        matrix = matrix * np.linalg.solve(matrix, white)
-        cones = (_BRADFORD @ _D50) / (_BRADFORD @ white)
-        adapt = np.linalg.inv(_BRADFORD) @ np.diag(cones) @ _BRADFORD
-        tags[b"chad"] = b"sf32\0\0\0\0" + _fixed(*adapt.ravel())
-        for name, column in zip((b"r", b"g", b"b"), (adapt @ matrix).T, strict=True):
-            tags[name + b"XYZ"] = b"XYZ \0\0\0\0" + _fixed(*column)
-            tags[name + b"TRC"] = curve
-    return _assembled(b"GRAY" if is_gray else b"RGB ", tags)
-
-
-def _assembled(space: bytes, tags: dict[bytes, bytes]) -> bytes:
-    table, body = struct.pack(">I", len(tags)), b""
-    for name, content in tags.items():
-        offset = 128 + 4 + 12 * len(tags) + len(body)
-        table += struct.pack(">4sII", name, offset, len(content))
-        body += content + bytes(-len(content) % 4)
-    size = 128 + len(table) + len(body)
-    head = struct.pack(">I4sI4s4s4s", size, bytes(4), 0x04300000, b"mntr", space, b"XYZ ")
-    head += struct.pack(">6H4s", 2026, 1, 1, 0, 0, 0, b"acsp") + bytes(28) + _fixed(*_D50)
-    return head.ljust(128, b"\0") + table + body
-
-
-def is_made(profile: bytes) -> bool:
-    """Whether a profile is one of :func:`make_profile`, which the file itself did not have."""
-    return _NAME.encode("utf-16-be") in profile
-
-
-def _fixed(*values: float) -> bytes:
-    return b"".join(struct.pack(">i", round(value * 65536)) for value in values)
-
-
-def _text(words: str) -> bytes:
-    letters = words.encode("utf-16-be")
-    head = struct.pack(">II2s2sII", 1, 12, b"en", b"US", len(letters), 28)
-    return b"mluc\0\0\0\0" + head + letters
+    return bool((np.linalg.solve(matrix, xyz(*chromaticities[:2])) > 0).all())

@@ -14,6 +14,13 @@ DAMAGED_EXIF = "Its EXIF is damaged and was left out."
 DAMAGED_IPTC = "Its IPTC is damaged and was left out."
 DAMAGED_PROFILE = "Its colour profile is damaged and was left out."
 
+
+def printable(name: bytes) -> str:
+    """A name out of a file as it can be shown: short, on one line, without control letters."""
+    letters = name.decode("latin-1")[:79]
+    return "".join(letter if letter.isprintable() else " " for letter in letters)
+
+
 Chunk = tuple[bytes, bytes]
 """Name and content of a chunk of a PNG."""
 

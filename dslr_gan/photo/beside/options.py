@@ -3,8 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from dslr_gan.photo.beside.colours import is_made
-from dslr_gan.photo.beside.facts import Carried, Chunk
+from dslr_gan.photo.beside.facts import Carried, Chunk, printable
 from dslr_gan.photo.beside.jpeg import (
     LONGEST,
     XMP_START,
@@ -14,6 +13,7 @@ from dslr_gan.photo.beside.jpeg import (
     segment,
 )
 from dslr_gan.photo.beside.png import XMP_KEYWORD, iptc_chunk
+from dslr_gan.photo.beside.profiles import is_made
 from dslr_gan.photo.beside.xmp import divided
 
 
@@ -29,12 +29,12 @@ def left_out(carried: Carried, format: str) -> Iterator[str]:
     """
     if carried.text and format != "PNG":
         names = dict.fromkeys(content.partition(b"\0")[0] for _, content in carried.text)
-        shown_names = ", ".join(name.decode("latin-1", "replace")[:30] for name in list(names)[:3])
+        shown_names = ", ".join(printable(name)[:30] for name in list(names)[:3])
         more = ", ..." if len(names) > 3 else ""
         lines = " ".join(f"{shown_names}{more}".split())
         yield f"Its text ({lines}) was left out: {format} holds none."
-    if carried.comments and format not in ("JPEG", "PNG"):
-        yield f"Its comment was left out: {format} holds none."
+    if carried.comments and format not in ("JPEG", "PNG", "JPEG2000"):
+        yield f"Its comment was left out: {format} is written without."
     if carried.iptc and format not in ("JPEG", "PNG", "TIFF"):
         yield f"Its IPTC was left out: {format} holds none."
 

@@ -3,6 +3,7 @@
 PNG, third edition: section 5 (chunks), 11.3.2 (colours), 11.3.3 (texts).
 """
 
+import re
 import struct
 import zlib
 from collections.abc import Iterator
@@ -16,8 +17,9 @@ from dslr_gan.photo.beside.facts import (
     SIGNED,
     Chunk,
     Found,
+    printable,
 )
-from dslr_gan.photo.beside.jpeg import iptc_resource, read_iptc
+from dslr_gan.photo.beside.jpeg import XMP_START, iptc_resource, read_iptc
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 XMP_KEYWORD = b"XML:com.adobe.xmp"
@@ -29,6 +31,11 @@ _MANY = 1 << 20
 _TEXTS = (b"tEXt", b"zTXt", b"iTXt")
 _COLOURS = {b"gAMA": 4, b"cHRM": 32, b"cICP": 4, b"sRGB": 1}
 """Chunks that name colours, and how long they are."""
+_PASSES = (
+    *((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4)),
+    *((0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2)),
+)
+"""First column and row, and steps between them, of each pass of an interlaced PNG."""
 _READ = frozenset((*_TEXTS, *_COLOURS, b"iCCP", b"eXIf", b"tRNS", b"pHYs"))
 
 
@@ -116,7 +123,8 @@ def _scan_fact(name: bytes, content: bytes, found: Found) -> None:
         if not found.icc:
             found.note(DAMAGED_PROFILE)
     elif name == b"eXIf":
-        found.exif = content
+        # Some writers put before it what a JPEG has there.
+        found.exif = content = content.removeprefix(b"Exif\0\0")
         if content[:4] not in (b"II*\0", b"MM\0*"):
             found.note(DAMAGED_EXIF)
     elif name == b"sRGB" and len(content) == 1:
@@ -132,21 +140,19 @@ def _scan_fact(name: bytes, content: bytes, found: Found) -> None:
 def _scan_text(name: bytes, content: bytes, found: Found, texts: list[Chunk]) -> None:
     """Take a text: XMP, or one that is carried over."""
     keyword, _, rest = content.partition(b"\0")
-    shown = keyword.decode("latin-1")[:79]
+    shown = printable(keyword)
     text: bytes | None = rest
     prefix = b""
     if name == b"zTXt":
-        text = _unpacked(rest[1:])
+        text = _unpacked(rest[1:]) if rest[:1] == b"\0" else None
     elif name == b"iTXt":
-        packed, rest = rest[:1], rest[2:]
-        language, _, rest = rest.partition(b"\0")
-        translated, _, rest = rest.partition(b"\0")
-        prefix = b"\0\0" + language + b"\0" + translated + b"\0"
-        text = _unpacked(rest) if packed == b"\1" else rest
+        packed, parts = rest[:2], rest[2:].split(b"\0", 2)
+        text = None
+        if packed in (b"\0\0", b"\1\0") and len(parts) == 3:
+            prefix = b"\0\0" + parts[0] + b"\0" + parts[1] + b"\0"
+            text = _unpacked(parts[2]) if packed[0] else parts[2]
     if text is not None and (raw := keyword.lower()).startswith(b"raw profile type"):
-        # As ImageMagick and exiv2 write them. Others are EXIF and the like of the photo as it was.
-        if raw.endswith(b"iptc"):
-            found.carried = replace(found.carried, iptc=_raw_iptc(text))
+        _scan_raw(raw.removeprefix(b"raw profile type").strip(), text, found)
     elif keyword == XMP_KEYWORD and name == b"iTXt":
         found.xmp = text or b""
         if not text:
@@ -161,12 +167,23 @@ def _scan_text(name: bytes, content: bytes, found: Found, texts: list[Chunk]) ->
         texts.append((b"iTXt", keyword + b"\0" + prefix + text))
 
 
-def _raw_iptc(text: bytes) -> bytes:
-    """IPTC's records of a profile in hexadecimal letters; empty where it is damaged."""
-    try:
-        return read_iptc(bytes.fromhex(b"".join(text.split()[2:]).decode("ascii"))) or b""
-    except ValueError:
-        return b""
+def _scan_raw(kind: bytes, text: bytes, found: Found) -> None:
+    """Take what is in a text as hexadecimal digits, as ImageMagick and exiv2 write it."""
+    # A name, the count of bytes, and the digits; the name may have several words.
+    match = re.match(rb"\s*[^\n]*\n\s*\d+\s*\n([0-9a-fA-F\s]*)$", text)
+    digits = b"".join(match[1].split()) if match else b""
+    if not digits or len(digits) % 2:
+        found.note(f"Its profile {printable(kind)[:9]!r} is damaged and was left out.")
+        return
+    content = bytes.fromhex(digits.decode("ascii"))
+    if content.startswith(XMP_START) or kind == b"xmp":
+        found.xmp = found.xmp or content.removeprefix(XMP_START)
+    elif kind in (b"exif", b"app1"):
+        found.exif = found.exif or content.removeprefix(b"Exif\0\0")
+    elif kind == b"iptc":
+        found.carried = replace(found.carried, iptc=read_iptc(content) or b"")
+    elif kind in (b"icc", b"icm"):
+        found.icc = found.icc or content
 
 
 def iptc_chunk(records: bytes) -> Chunk:
@@ -188,6 +205,28 @@ def _unpacked(packed: bytes) -> bytes | None:
     return text if unpacker.eof and not unpacker.unconsumed_tail else None
 
 
+def lacks_rows(stream: BinaryIO, end: int) -> bool:
+    """Whether the packed pixels of a PNG end before its last row, which no decoder complains of."""
+    stream.seek(16)
+    width, height, bits, colour, _, _, interlaced = struct.unpack(">IIBBBBB", stream.read(13))
+    pixel = bits * {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}.get(colour, 1)
+    passes = _PASSES if interlaced else ((0, 0, 1, 1),)
+    needed = 0
+    for left, top, across, down in passes:
+        columns, rows = -(-(width - left) // across), -(-(height - top) // down)
+        if columns > 0 and rows > 0:
+            needed += rows * (1 + -(-columns * pixel // 8))
+    unpacker, found = zlib.decompressobj(), 0
+    for place in _places(stream, end):
+        if place.name == b"IDAT":
+            stream.seek(place.start)
+            packed = stream.read(place.size)
+            while packed and found < needed and not unpacker.eof:
+                found += len(unpacker.decompress(packed, 1 << 20))
+                packed = unpacker.unconsumed_tail
+    return found + len(unpacker.flush()) < needed
+
+
 def plain_png(stream: BinaryIO, end: int) -> bytes:
     """The same PNG with nothing but its picture, for which nothing else can be wrong."""
     parts = [SIGNATURE]
@@ -197,7 +236,15 @@ def plain_png(stream: BinaryIO, end: int) -> bytes:
             whole = _content(stream, place) is not None
         if whole:
             stream.seek(place.start - 8)
-            parts.append(stream.read(place.size + 12))
+            part = stream.read(place.size + 12)
+            if struct.unpack(">I", part[:4])[0] != place.size:  # cut off, perhaps behind the pixels
+                part = _chunk(place.name, part[8:])
+            parts.append(part)
     if parts[-1][4:8] == b"IDAT":
-        parts.append(struct.pack(">I4sI", 0, b"IEND", zlib.crc32(b"IEND")))
+        parts.append(_chunk(b"IEND", b""))
     return b"".join(parts)
+
+
+def _chunk(name: bytes, content: bytes) -> bytes:
+    checksum = zlib.crc32(content, zlib.crc32(name))
+    return struct.pack(">I", len(content)) + name + content + struct.pack(">I", checksum)

@@ -2,6 +2,8 @@
 
 import io
 import os
+import struct
+from dataclasses import replace
 from typing import Any, BinaryIO
 
 from PIL import Image
@@ -9,9 +11,18 @@ from PIL import Image
 from dslr_gan.photo.beside.boxes import plain_webp, scan_boxes, scan_webp, without_exif
 from dslr_gan.photo.beside.facts import SIGNED, Carried, Found
 from dslr_gan.photo.beside.jpeg import plain_jpeg, read_iptc, scan_jpeg
+from dslr_gan.photo.beside.others import (
+    comments_of,
+    scan_bmp,
+    scan_gif,
+    scan_jpeg2000,
+    scan_pnm,
+)
 from dslr_gan.photo.beside.png import SIGNATURE, plain_png, scan_png
 
 IPTC_TAG, _PHOTOSHOP_TAG, C2PA_TAG = 33723, 34377, 52545
+
+_ODD = (ValueError, IndexError, MemoryError, ArithmeticError, struct.error)
 
 
 def scan(stream: BinaryIO) -> Found:
@@ -34,13 +45,22 @@ def scan(stream: BinaryIO) -> Found:
             return scan_webp(stream.read())
         if start[4:8] == b"ftyp":
             return scan_boxes(stream, end)
-    except (ValueError, IndexError, MemoryError, ArithmeticError):  # of a file made to hurt
+        if start[4:8] == b"jP  ":
+            return scan_jpeg2000(stream, end)
+        stream.seek(0)
+        if start.startswith(b"GIF8"):
+            return scan_gif(stream.read())
+        if start.startswith(b"BM"):
+            return scan_bmp(stream.read(138), stream)
+        if start[:1] == b"P" and start[1:2] in b"123456":
+            return scan_pnm(stream.read(4096))
+    except _ODD:  # of a file made to hurt
         pass
     return Found()
 
 
 def scan_opened(photo: Image.Image, found: Found) -> None:
-    """Add what Pillow knows of a TIFF or a GIF."""
+    """Add what Pillow knows of a TIFF, a GIF or a JPEG 2000."""
     if photo.format == "TIFF":
         tags: Any = getattr(photo, "tag_v2", {})
         if C2PA_TAG in tags:
@@ -50,8 +70,9 @@ def scan_opened(photo: Image.Image, found: Found) -> None:
         if not iptc and isinstance(resources, bytes):
             iptc = read_iptc(resources) or b""
         found.carried = Carried(iptc=iptc)
-    elif photo.format == "GIF" and isinstance(photo.info.get("comment"), bytes):
-        found.carried = Carried(comments=(photo.info["comment"],))
+    elif photo.format in ("GIF", "JPEG2000") and isinstance(photo.info.get("comment"), bytes):
+        comments = comments_of(photo.info["comment"])
+        found.carried = replace(found.carried, comments=comments)
 
 
 def _as_bytes(value: Any) -> bytes:

@@ -7,6 +7,7 @@ things are, the packet is never written anew.
 import hashlib
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from xml.parsers import expat
 from xml.sax.saxutils import quoteattr
@@ -53,6 +54,20 @@ _SEMANTICS = ((b"MotionPhoto", VIDEO), (b"GainMap", GAIN_MAP), (b"Depth", DEPTH)
 _ATTRIBUTE = re.compile(rb"""\s+([^\s=>/]+)\s*=\s*(?:"([^"]*)"|'([^']*)')""")
 _TAG_END = re.compile(rb"""(?:[^"'>]|"[^"]*"|'[^']*')*>""")
 _END_OF_RDF = re.compile(rb"</(?:[\w.-]+:)?RDF\s*>")
+
+
+_WIDE = (
+    (b"\xff\xfe\0\0", "utf-32"),
+    (b"\0\0\xfe\xff", "utf-32"),
+    (b"\xff\xfe", "utf-16"),
+    (b"\xfe\xff", "utf-16"),
+    (b"<\0\0\0", "utf-32-le"),
+    (b"\0\0\0<", "utf-32-be"),
+    (b"<\0", "utf-16-le"),
+    (b"\0<", "utf-16-be"),
+)
+"""How packets of wider letters begin."""
+_DECLARED = re.compile(rb"""\s*<\?xml\s[^>]*?encoding\s*=\s*["']([\w.-]+)["'][^>]*\?>""")
 
 
 @dataclass
@@ -141,6 +156,8 @@ def without_parts(xmp: bytes) -> tuple[bytes, list[str]]:
         The packet, empty where it is damaged, and sentences on what the result has not.
     """
     xmp = _as_utf8(xmp)
+    if not re.sub(rb"<\?.*?\?>|\s", b"", xmp):  # a packet of nothing
+        return b"", []
     elements = _elements(xmp)
     if elements is None:
         return b"", [DAMAGED_XMP]
@@ -170,15 +187,14 @@ def without_parts(xmp: bytes) -> tuple[bytes, list[str]]:
 
 def _as_utf8(xmp: bytes) -> bytes:
     """A packet without what surrounds it, in the one encoding that files of photos share."""
-    for encoding, start in (("utf-16-be", b"\0<"), ("utf-16-le", b"<\0")):
-        if xmp.startswith((b"\xfe\xff", b"\xff\xfe")) or xmp.startswith(start):
-            found = "utf-16" if xmp[:1] in b"\xfe\xff" else encoding
-            try:
-                xmp = xmp.decode(found).encode()
-            except UnicodeError:
-                return b""
+    wide = next((name for start, name in _WIDE if xmp.startswith(start)), None)
+    named = _DECLARED.match(xmp)
+    encodings = (wide,) if wide else (named[1].decode(), "utf-8") if named else ("utf-8", "cp1252")
+    for encoding in encodings:
+        with suppress(UnicodeError, LookupError):
+            xmp = xmp.decode(encoding).encode()
             break
-    return xmp.strip(b"\0 \r\n\t").removeprefix(b"\xef\xbb\xbf")
+    return _DECLARED.sub(b"", xmp.removeprefix(b"\xef\xbb\xbf")).strip(b"\0 \r\n\t")
 
 
 def _descriptions(xmp: bytes) -> list[tuple[_Element, bytes]]:

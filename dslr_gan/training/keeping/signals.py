@@ -1,4 +1,4 @@
-"""Orderly stops: SIGTERM, SIGHUP and Ctrl-C are noted, and acted upon between two steps."""
+"""Orderly stops: SIGTERM, SIGHUP, SIGUSR1 and Ctrl-C are noted, and acted upon between steps."""
 
 import os
 import signal
@@ -6,7 +6,14 @@ from collections.abc import Callable
 from types import FrameType, TracebackType
 from typing import Self
 
-SIGNALS = (signal.SIGTERM, signal.SIGINT, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else []))
+_NOTICES = tuple(getattr(signal, name) for name in ("SIGHUP", "SIGUSR1") if hasattr(signal, name))
+"""What a closed terminal sends, and what a queue such as SLURM sends before the time is up."""
+
+SIGNALS = (signal.SIGTERM, signal.SIGINT, *_NOTICES)
+
+
+HOW_TO_GO_ON = "go on with --resume_from_checkpoint latest"
+"""What the messages of a run that has ended say, for their insides."""
 
 
 class Stopped(Exception):
@@ -19,16 +26,14 @@ class Stopped(Exception):
 
     def __init__(self, number: int, step: int) -> None:
         name = signal.Signals(number).name
-        super().__init__(
-            f"stopped by {name} after step {step}; go on with --resume_from_checkpoint latest."
-        )
+        super().__init__(f"stopped by {name} after step {step}; {HOW_TO_GO_ON}.")
         self.status = 128 + number
 
 
 class StopRequest:
-    """While it is entered, SIGTERM, SIGHUP and Ctrl-C do not end the process but are noted in it.
+    """While it is entered, these signals do not end the process but are noted in it.
 
-    A SIGHUP that is ignored, as under ``nohup``, stays ignored.
+    One but Ctrl-C that is ignored, as SIGHUP under ``nohup``, stays ignored.
 
     A launcher passes Ctrl-C on to a process that got it from the terminal already, so a second
     signal means nothing. ``kill -9`` is for those who cannot wait.
@@ -61,7 +66,7 @@ class StopRequest:
 
 
 def _heeded() -> list[signal.Signals]:
-    """Those of the signals that are noted: not a SIGHUP that is ignored."""
+    """Those of the signals that are noted: none that is ignored, but for Ctrl-C."""
     return [
         number
         for number in SIGNALS
@@ -78,9 +83,9 @@ def leave_the_group(worker: int) -> None:
     os.setpgid(0, 0)
     # A worker must not do what the trainer does on a signal. SIGTERM is PyTorch's already, in C: it
     # ends a worker without an error where the trainer ends it, and Python must not undo that.
-    for number in _heeded():
-        if number != signal.SIGTERM:
-            signal.signal(number, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    for number in _NOTICES:  # a queue sends its notice to every process
+        signal.signal(number, signal.SIG_IGN)
 
 
 def forget_workers() -> None:

@@ -13,8 +13,18 @@ from dataclasses import asdict, dataclass
 
 from dslr_gan.errors import DslrGanError
 
+NORM = "gradient_norm"
+"""How the name of a gradient's norm ends, beside the losses of a step."""
+
+MAX_STUCK = 50
+"""Steps on end whose gradients are not finite, from which a run is given up."""
+
 WON, LOST = 0.995, 0.005
 """Accuracies from which a discriminator counts as always right, or always wrong."""
+
+
+class TrainingFailed(DslrGanError):
+    """The weights as they are now are worth nothing: a checkpoint of them would replace better."""
 
 
 @dataclass
@@ -32,6 +42,8 @@ class CollapseGuard:
     """The best validation so far, ``None`` before the first."""
     best_step: int | None = None
     """After which step that was."""
+    stuck: int = 0
+    """How many steps there were on end so far whose gradients were not finite."""
 
     def state_dict(self) -> dict[str, float | int | None]:
         """What :meth:`load_state_dict` takes, as JSON; the patience is the new run's own."""
@@ -47,14 +59,26 @@ class CollapseGuard:
     def check_step(self, step: int, losses: Mapping[str, float]) -> None:
         """Look at a step's losses, and at ``discriminator_accuracy`` (0 to 1) where it is there.
 
+        A norm of a gradient that is not finite has moved nothing (:func:`take_step`); only many
+        steps of them in a row are too many.
+
         Raises:
-            DslrGanError: If a loss is NaN or infinite.
+            TrainingFailed: If a loss is NaN or infinite, or gradients were for too long.
         """
-        bad = [name for name, value in losses.items() if not math.isfinite(value)]
+        norms = {name: value for name, value in losses.items() if name.endswith(NORM)}
+        bad = [name for name in losses.keys() - norms if not math.isfinite(losses[name])]
         if bad:
-            raise DslrGanError(
+            raise TrainingFailed(
                 f"the {bad[0]} loss became {losses[bad[0]]} in step {step}; go on with "
                 f"--resume_from_checkpoint latest and a lower --learning_rate. {self._best()}"
+            )
+        still = not all(math.isfinite(value) for value in norms.values())
+        self.stuck = self.stuck + 1 if still else 0
+        if self.stuck >= MAX_STUCK:
+            raise TrainingFailed(
+                f"the gradient was not finite in {self.stuck} steps on end, up to step {step}, and "
+                f"moved nothing in them; lower --learning_rate, or leave out --mixed_precision. "
+                f"{self._best()}"
             )
         accuracy = losses.get("discriminator_accuracy")
         if accuracy is not None:
@@ -69,10 +93,10 @@ class CollapseGuard:
             of_input: Of the phone photos themselves.
 
         Raises:
-            DslrGanError: If the run has collapsed.
+            TrainingFailed: If the run has collapsed.
         """
         if self.decided >= self.patience and score < of_input:
-            raise DslrGanError(
+            raise TrainingFailed(
                 f"the training has collapsed: for {self.decided} steps the discriminator was "
                 f"always right or always wrong, and after step {step} the validation "
                 f"(MS-SSIM {score:.4f}) is below that of the phone photos themselves "

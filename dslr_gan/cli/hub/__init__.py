@@ -1,0 +1,1 @@
+"""The command that pushes to the Hub."""

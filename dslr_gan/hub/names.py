@@ -1,0 +1,92 @@
+"""What a repository may be called: a Hub id, one with a revision, or the address of its page."""
+
+import re
+from typing import NamedTuple
+from urllib.parse import unquote, urlsplit
+
+import huggingface_hub as hf
+
+from dslr_gan.errors import InputError, shown
+
+_HUB_ID = re.compile(r"\w[\w.-]*/\w[\w.-]*")
+_HOSTS = ("huggingface.co", "www.huggingface.co", "hf.co")
+_WITH_REVISION = ("tree", "blob", "resolve", "raw", "commit")
+
+
+class RepositoryName(NamedTuple):
+    """A repository of a model on the Hub."""
+
+    repository: str
+    """Its id ``owner/name``."""
+    revision: str | None
+    """Branch, tag or commit; None for the main branch."""
+
+
+def is_hub_id(name: str) -> bool:
+    """Whether a text looks like ``owner/name``."""
+    return _HUB_ID.fullmatch(name) is not None
+
+
+def is_hub_address(text: str) -> bool:
+    """Whether a text is an address at the Hub, such as ``https://huggingface.co/owner/name``."""
+    try:
+        address = urlsplit(text)
+        return address.scheme == "hf" or (
+            address.scheme in ("http", "https")
+            and address.netloc.lower() in (*_HOSTS, urlsplit(hf.constants.ENDPOINT).netloc)
+        )
+    except ValueError:  # such as an address with one bracket
+        return False
+
+
+def parse_repository(name: str, revision: str | None = None) -> RepositoryName:
+    """Read the name of a repository.
+
+    Args:
+        name: ``owner/name``, ``owner/name@revision``, or the address of a page of the repository,
+            such as ``https://huggingface.co/owner/name/tree/revision``.
+        revision: Branch, tag or commit that was asked for beside the name.
+
+    Raises:
+        InputError: If it is none of these, or names another revision than ``revision``.
+    """
+    name = name.strip()
+    if "://" in name:
+        repository, named = _from_address(name)
+    else:
+        repository, at, named = name.partition("@")
+        if at and not named:
+            raise InputError(f"{shown(name)} ends where a revision should follow; name one.")
+    if not is_hub_id(repository):
+        raise InputError(
+            f"there is no folder {shown(name)[:200]}, and it is not a Hub id either; "
+            "a Hub id looks like owner/name."
+        )
+    if named and revision is not None and named != revision:
+        raise InputError(
+            f"{shown(name)} names the revision {named!r}, and {revision!r} was asked for beside "
+            "it; give one."
+        )
+    return RepositoryName(repository, revision if revision is not None else named or None)
+
+
+def _from_address(text: str) -> tuple[str, str]:
+    """Repository and revision of an address; the latter may be empty."""
+    if not is_hub_address(text):
+        raise InputError(
+            f"{shown(text)[:200]} is not an address of the Hub; give a Hub id as owner/name."
+        )
+    address = urlsplit(text)
+    parts = [part for part in f"{address.netloc}{address.path}".split("/") if part]
+    if address.scheme != "hf":
+        parts = parts[1:]
+    if parts[:1] == ["models"]:
+        parts = parts[1:]
+    if parts and parts[0] in ("datasets", "spaces", "collections", "papers", "docs", "api"):
+        raise InputError(f"{shown(text)[:200]} is not the address of a model; give that of one.")
+    owner, name, kind, *rest = [*parts, "", "", ""][: max(3, len(parts))]
+    name, _, revision = name.partition("@")
+    if kind in _WITH_REVISION and any(rest):
+        # The name of a branch may hold a slash; only the address of a folder is that of a branch.
+        revision = unquote("/".join(rest) if kind == "tree" else rest[0])
+    return f"{owner}/{name}", revision

@@ -1,0 +1,213 @@
+"""Reading a saved network's files, which may be a stranger's: nothing is trusted unseen.
+
+Settings are read first. The weights that they ask for are counted before any is made, and compared
+with what the file says that it holds before any is read.
+"""
+
+import inspect
+import json
+import logging
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from dslr_gan.errors import InputError, brief, reason
+from dslr_gan.hub import CONFIG, FACTS, SMALL_FILE, WEIGHTS, Origin
+from hub_card import ModelFacts, read_facts
+
+logger = logging.getLogger(__name__)
+
+MOST_WEIGHTS = 100_000_000
+"""The largest network that is loaded; DPED's has 400 thousand weights."""
+
+_HEADER_ROOM = 1_000_000
+"""Bytes that a safetensors file may have beside its weights."""
+
+_FLOATS = {"F16": 2, "BF16": 2, "F32": 4, "F64": 8}
+"""The types that weights may be stored in, and their bytes."""
+
+
+class SavedConfig(NamedTuple):
+    """The contents of a saved network's ``config.json``."""
+
+    file: Path
+    architecture: str
+    """The name of the network's class, whether or not there is such a class."""
+    settings: dict[str, Any]
+    """Keyword arguments of the class."""
+    place: str
+    """What to call the file in a message."""
+
+
+def read_config(origin: Origin) -> SavedConfig:
+    """Read which network a folder has, and its settings.
+
+    Args:
+        origin: Whose folder has ``config.json``.
+
+    Returns:
+        The contents of the file.
+
+    Raises:
+        InputError: If the file is missing, too large, damaged, or names no class.
+    """
+    file, place = origin.folder / CONFIG, origin.place(CONFIG)
+    if not file.is_file():
+        raise InputError(
+            f"there is no {place}; a saved network has {CONFIG} and {WEIGHTS} side by side."
+        )
+    try:
+        config = json.loads(_read_small(file))
+    except (ValueError, OSError, RecursionError) as error:
+        raise InputError(f"{place} is not JSON ({reason(error)}); save it again.") from error
+    settings = dict(config) if isinstance(config, dict) else {}
+    architecture = settings.pop("architecture", None)
+    if not isinstance(architecture, str):
+        raise InputError(f"{place} does not say which network it describes; name another folder.")
+    return SavedConfig(file, architecture, settings, place)
+
+
+def _read_small(file: Path) -> str:
+    with file.open("rb") as stream:
+        content = stream.read(SMALL_FILE + 1)
+    if len(content) > SMALL_FILE:
+        raise ValueError(f"it has more than {SMALL_FILE:,} bytes")
+    return content.decode("utf-8")
+
+
+def read_weights(
+    file: Path, place: str | None = None, shapes: Mapping[str, torch.Size] | None = None
+) -> dict[str, Tensor]:
+    """Read a safetensors file.
+
+    Args:
+        file: The file.
+        place: What to call it in a message; None for its path.
+        shapes: What it must hold, by name; looked at before anything is read. None for anything.
+
+    Returns:
+        Its tensors by name, on the CPU, of a floating type.
+
+    Raises:
+        InputError: If it is missing, damaged, not safetensors, or holds something else.
+    """
+    place = place or str(file)
+    if not file.is_file():
+        raise InputError(
+            f"there is no {place}; weights are read from safetensors files only, never a pickle."
+        )
+    try:
+        with safe_open(file, "pt") as opened:
+            parts = {key: opened.get_slice(key) for key in opened.keys()}  # noqa: SIM118
+            kinds = {key: part.get_dtype() for key, part in parts.items()}
+            found = {key: torch.Size(part.get_shape()) for key, part in parts.items()}
+            del parts
+        if shapes is not None:
+            check_shapes(found, shapes, place)
+        for key, kind in kinds.items():
+            if kind not in _FLOATS:
+                raise InputError(
+                    f"{place}: weight {brief(key)} is stored as {kind}; weights are read as "
+                    f"{', '.join(_FLOATS)} only."
+                )
+        return load_file(file)
+    except (SafetensorError, OSError, OverflowError) as error:
+        raise InputError(
+            f"{place} is no whole safetensors file ({reason(error)}); fetch or save it again."
+        ) from error
+
+
+def check_shapes(
+    found: Mapping[str, Tensor | torch.Size], wanted: Mapping[str, torch.Size], name: str
+) -> None:
+    """Refuse weights that are missing, surplus or misshapen.
+
+    Args:
+        found: The weights by name, or their shapes.
+        wanted: The shapes that they must have.
+        name: What to call them in a message.
+
+    Raises:
+        InputError: If they are others.
+    """
+    for problem, keys in (
+        ("lacks", wanted.keys() - found.keys()),
+        ("has the surplus", found.keys() - wanted.keys()),
+    ):
+        if keys:
+            raise InputError(
+                f"{name} {problem} weights {_some(keys)}; it was not saved from this network, "
+                f"or its {CONFIG} is another's."
+            )
+    for key, value in found.items():
+        shape = value.shape if isinstance(value, Tensor) else value
+        if shape != wanted[key]:
+            raise InputError(
+                f"{name}: weight {key} has shape {tuple(shape)}, but the network has "
+                f"{tuple(wanted[key])}; its {CONFIG} is another's."
+            )
+
+
+def shapes_of(config: SavedConfig, network: type[nn.Module]) -> dict[str, torch.Size]:
+    """The shapes of the weights that settings ask for, without making any.
+
+    Raises:
+        InputError: If the settings are another class's, out of range, or ask for more than
+            :data:`MOST_WEIGHTS`.
+    """
+    if config.architecture != network.__name__:
+        raise InputError(
+            f"{config.place} does not describe a {network.__name__}; name another folder."
+        )
+    surplus = config.settings.keys() - inspect.signature(network).parameters.keys()
+    if surplus:
+        raise InputError(
+            f"{config.place} has settings that this version does not know: {_some(surplus)}; "
+            "update."
+        )
+    try:
+        with torch.device("meta"):
+            made = network(**config.settings)
+    except InputError as error:
+        raise InputError(f"{config.place}: {error}") from error
+    shapes = {key: value.shape for key, value in made.state_dict().items()}
+    count = sum(shape.numel() for shape in shapes.values())
+    if count > MOST_WEIGHTS:
+        raise InputError(
+            f"{config.place} describes a network of {count:,} weights; at most {MOST_WEIGHTS:,} "
+            "are loaded."
+        )
+    return shapes
+
+
+def sizes_of(shapes: Mapping[str, torch.Size]) -> range:
+    """How many bytes a file with weights of these shapes may have."""
+    count = sum(shape.numel() for shape in shapes.values())
+    return range(min(_FLOATS.values()) * count, max(_FLOATS.values()) * count + _HEADER_ROOM + 1)
+
+
+def read_facts_of(origin: Origin, title: str) -> ModelFacts | None:
+    """The facts as far as they can be read: they are for people, and no network fails for them."""
+    if FACTS not in origin.files:
+        return None
+    place = origin.place(FACTS)
+    try:
+        facts, problems = read_facts(_read_small(origin.files[FACTS]), title)
+    except (ValueError, OSError) as error:
+        logger.warning("%s is left out (%s)", place, reason(error))
+        return None
+    if problems:
+        more = f"; and {len(problems) - 3} more" if len(problems) > 3 else ""
+        logger.warning("%s: %s%s", place, "; ".join(problems[:3]), more)
+    return facts
+
+
+def _some(names: AbstractSet[str]) -> str:
+    first = ", ".join(brief(name) for name in sorted(names)[:3])
+    return first if len(names) <= 3 else f"{first} and {len(names) - 3} more"

@@ -1,2 +1,0 @@
-() => { setTimeout(() => document.querySelector("#result")
-  .scrollIntoView({block: "nearest", behavior: "smooth"}), 300); }

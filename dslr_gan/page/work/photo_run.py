@@ -1,0 +1,162 @@
+"""One photo for the page: a small picture at once, then every pixel, tile by tile."""
+
+import secrets
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from dslr_gan.enhance.enhancer import Amounts, PhotoEnhancer
+from dslr_gan.enhance.naming import choose_format, fitting_name
+from dslr_gan.errors import DslrGanError
+from dslr_gan.models.phones import PHONES, camera_hint, camera_of
+from dslr_gan.page.phone_models import enhancer_for
+from dslr_gan.page.uploads import removed_at_errors
+from dslr_gan.page.work.admission import LENT, LINE, on_gpu
+from dslr_gan.page.work.jobs import Job, Step, steps_of, stop
+from dslr_gan.page.work.kept import Kept, ResultWriter, keep, uses
+from dslr_gan.page.work.look import MAX_MEGAPIXELS, look
+from dslr_gan.page.work.pictures import Pictures, save_picture, small_picture
+from dslr_gan.page.work.scores import change_table
+from dslr_gan.photo import (
+    PhotoPixels,
+    format_note,
+    notes,
+    open_photo_in_parts,
+    photo_pixels,
+)
+
+__all__ = ["enhance_photo", "stop"]
+
+SMALL_QUALITY = 85
+"""Of the first pictures, which are soon replaced."""
+
+
+def enhance_photo(
+    photo: Path, phones: Sequence[str], session: str, *, alone: bool = True
+) -> Iterator[Step]:
+    """Enhance one photo with the models of one or several phones.
+
+    Args:
+        photo: The upload.
+        phones: Names of the catalogue.
+        session: Whose it is.
+        alone: Whether a photo that the session has in work is stopped.
+
+    Yields:
+        Dictionaries that JSON can hold, each with its ``state``: ``waiting`` (``position``,
+        ``seconds``), ``reading``, ``original`` (``width``, ``height``, ``before``, ``name``); then
+        for each ``phone`` ``preview`` (``before``, ``after``: files of small pictures); then for
+        each ``enhancing`` (``done``, ``tiles``, ``seconds_left``) and ``done``, with the files of
+        pictures of every pixel, the ``result`` by which ``kept.find`` knows it, its facts and its
+        ``scores``.
+
+    Raises:
+        DslrGanError: If the photo or a phone is no good, too many people wait, or it was stopped.
+    """
+    if not phones:
+        raise DslrGanError("No phone was chosen; choose one.")
+    facts = look(photo)
+    uses(session, photo)
+
+    def work(job: Job) -> None:
+        with LINE.place(session, facts["megapixels"] * len(phones)) as ticket:
+            job.wait(LINE, ticket)
+            job.tell("reading")
+            _enhance(job, photo, list(dict.fromkeys(phones)))
+
+    return steps_of(session, "photo", work, alone=alone)
+
+
+def _enhance(job: Job, photo: Path, phones: Sequence[str]) -> None:
+    """Do all of it, in a folder for each phone, which is removed if anything goes wrong."""
+    enhancers = {phone: enhancer_for(phone) for phone in phones}
+    with (
+        ExitStack() as unfinished,
+        open_photo_in_parts(photo, max_megapixels=MAX_MEGAPIXELS) as opened,
+    ):
+        folders = {phone: unfinished.enter_context(removed_at_errors()) for phone in phones}
+        pixels = photo_pixels(opened)
+        small = small_picture(pixels)
+        shown = save_picture(small, folders[phones[0]] / "small_before.jpg", SMALL_QUALITY)
+        size = {"width": pixels.width, "height": pixels.height}
+        job.tell("original", **size, before=str(shown), name=photo.name)
+        for phone, enhancer in enhancers.items():
+            job.check()
+            first = save_picture(
+                enhancer.enhance(small), folders[phone] / "small.jpg", SMALL_QUALITY
+            )
+            job.tell("preview", phone=phone, before=str(shown), after=str(first))
+        facts = _facts(opened, photo, pixels)
+        pictures: Pictures | None = None
+        for phone, enhancer in enhancers.items():
+            started = time.perf_counter()
+            folder = folders[phone]
+            _run_network(job, phone, photo, pixels, folder / "levels.npy")
+            pictures = pictures or Pictures(pixels)
+            before = save_picture(pictures.before, folder / "before.jpg")
+            job.check()
+            enhanced = pictures.of(np.load(folder / "levels.npy", mmap_mode="r"))
+            after = save_picture(enhanced, folder / "after.jpg")
+            job.check()
+            scores = change_table(np.asarray(pictures.before), np.asarray(enhanced))
+            kept = Kept(
+                *(secrets.token_hex(16), job.session, phone, photo, folder),
+                *(pixels.width, pixels.height, folder / "levels.npy", before, after),
+            )
+            keep(kept)
+            job.tell(
+                "done",
+                phone=phone,
+                result=kept.token,
+                before=str(before),
+                after=str(after),
+                **size,
+                shown=list(enhanced.size),
+                source=enhancer.source,
+                hint=camera_hint(PHONES[phone], camera_of(opened)),
+                seconds=round(time.perf_counter() - started, 2),
+                scores=scores,
+                **facts,
+            )
+
+
+def _facts(opened: Image.Image, photo: Path, pixels: PhotoPixels) -> dict[str, Any]:
+    """What is known of a photo and its download, whatever the model."""
+    kind, _ = choose_format(opened, photo, photo)
+    told = [*notes(pixels), format_note(opened, kind)]
+    return {
+        "camera": str(camera_of(opened)),
+        "notes": [note for note in dict.fromkeys(told) if note],
+        "download": {"name": fitting_name(Path(photo.name), kind).name, "format": kind.name},
+    }
+
+
+def _run_network(job: Job, phone: str, photo: Path, pixels: PhotoPixels, file: Path) -> None:
+    """Run the network once, over every pixel, and keep what it makes."""
+    if LENT:
+        job.tell("enhancing", phone=phone, done=0, tiles=1, seconds_left=None)
+        _on_lent_gpu(phone, str(photo), str(file))
+        return
+    started = time.perf_counter()
+
+    def tile_done(done: int, tiles: int) -> None:
+        job.check()
+        left = (time.perf_counter() - started) / done * (tiles - done)
+        job.tell("enhancing", phone=phone, done=done, tiles=tiles, seconds_left=round(left, 1))
+
+    writer = ResultWriter(pixels, file)
+    enhancer_for(phone).enhance_pixels(pixels, writer, Amounts(), tile_done)
+
+
+@on_gpu
+def _on_lent_gpu(phone: str, photo: str, file: str) -> None:
+    """The same in the process that a ZeroGPU Space lends a GPU to, which gets names alone."""
+    with open_photo_in_parts(photo, max_megapixels=MAX_MEGAPIXELS) as opened:
+        pixels = photo_pixels(opened)
+        enhancer = PhotoEnhancer.from_pretrained(phone)
+        enhancer.enhance_pixels(pixels, ResultWriter(pixels, Path(file)), Amounts())

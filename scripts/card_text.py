@@ -1,0 +1,89 @@
+"""Bring a bundled model's card up to date without measuring the model again.
+
+    python -m scripts.card_text iphone --pairs dped/iphone --published reference_models
+    python -m scripts.card_text sony
+
+The text comes from ``facts.json`` as it is, the photo before and after is made anew. With --pairs
+the published networks are scored on the pairs of the card's scores, and stand beside the model.
+"""
+
+import argparse
+import dataclasses
+from pathlib import Path
+
+from tqdm import tqdm
+
+from dslr_gan import PhotoEnhancer, evaluate
+from dslr_gan.evaluation.evaluate import open_rows
+from dslr_gan.evaluation.scores import METRICS
+from dslr_gan.evaluation.showcase import show_before_and_after
+from dslr_gan.files import written_whole
+from dslr_gan.hub import WEIGHTS
+from dslr_gan.models.phones import PHONES
+from dslr_gan.models.registry import load_network, load_published
+from hub_card import THIS_MODEL, ModelFacts, Score
+from scripts.results import PUBLISHED
+
+INPUT = "input photo"
+
+
+def with_baselines(facts: ModelFacts, pairs: str, published: Path) -> ModelFacts:
+    """Facts with the scores of the published networks after those of the input.
+
+    Args:
+        facts: Their first scores of the model say what the pairs are called, and how many they are.
+        pairs: The same pairs.
+        published: Folder of the networks.
+    """
+    own = next(score for score in facts.scores or [] if score.method == THIS_MODEL)
+    models = {name: PhotoEnhancer(load_published(published / file))
+              for name, file in PUBLISHED.items()}  # fmt: skip
+    rows = open_rows(pairs)
+    assert len(rows) == own.pairs, f"{pairs} has {len(rows)} pairs, the card {own.pairs}"
+    with tqdm(total=len(rows), unit="pair") as bar:
+        measured = evaluate(models, rows, progress=lambda *_: bar.update())
+    ours = {score.metric: score for score in facts.scores or [] if score.method == INPUT}
+    for metric, estimate in measured.input.estimates.items():
+        known = ours[METRICS[metric].title]
+        assert estimate.value is not None and abs(estimate.value - known.value) < 1e-6, metric
+    baselines = [
+        Score(
+            method=name,
+            dataset=own.dataset,
+            pairs=own.pairs,
+            metric=METRICS[metric].title,
+            value=estimate.value,
+            ci95=estimate.ci95,
+        )
+        for name, method in measured.models.items()
+        for metric, estimate in method.estimates.items()
+        if estimate.value is not None
+    ]
+    others = [score for score in facts.scores or [] if score.method not in PUBLISHED]
+    first = [score for score in others if score.method == INPUT and score.dataset == own.dataset]
+    rest = [score for score in others if score not in first]
+    return dataclasses.replace(facts, scores=[*first, *baselines, *rest])
+
+
+def main() -> None:
+    """Write everything of the model but its weights."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("phone", choices=PHONES)
+    parser.add_argument("--pairs", help="the pairs of the card's scores")
+    parser.add_argument("--published", type=Path, help="folder of the published networks")
+    options = parser.parse_args()
+    folder = PHONES[options.phone].folder
+    network = load_network(folder)
+    assert network.facts is not None
+    network.facts = dataclasses.replace(network.facts, before_after=None)
+    if options.pairs:
+        network.facts = with_baselines(network.facts, options.pairs, options.published)
+    show_before_and_after(network)
+    for name, content in network.saved_files(repo_id=options.phone).items():
+        if name != WEIGHTS:
+            with written_whole(folder / name) as path:
+                path.write_bytes(content)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,143 @@
+"""The command push, against a Hub."""
+
+import re
+import subprocess
+import sys
+
+import huggingface_hub
+import pytest
+
+from dslr_gan.__main__ import main
+from dslr_gan.hub import sending
+from dslr_gan.models.phones import PHONES
+from dslr_gan.models.registry import make_network
+from tests.support.hub_server import HubServer, take_for_the_hub
+from tests.support.paths import ROOT
+from tests.support.trainer import make_dped
+
+
+@pytest.fixture
+def hub(monkeypatch, tmp_path):
+    with HubServer() as server:
+        take_for_the_hub(monkeypatch, server, tmp_path)
+        monkeypatch.setattr(sending, "WAITS_S", (0.01, 0.01))
+        yield server
+
+
+@pytest.fixture
+def model(tmp_path):
+    """A folder of a model that is fast."""
+    folder = tmp_path / "runs/x/generator"
+    make_network("srcnn").save_pretrained(folder)
+    return folder
+
+
+def stored(hub, repository, branch="main"):
+    files = hub.repositories[repository].files(branch)
+    return {name: file.content for name, file in files.items() if name != ".gitattributes"}
+
+
+def test_a_bundled_model_is_pushed_with_its_card_pictures_and_terms(hub, capsys):
+    words = ["push", "sony", "--repo", "me/x", "--private", "--tag", "v1", "--space", "me/page"]
+    assert main(words) == 0
+    out = capsys.readouterr().out
+    found = hub.repositories["me/x"]
+    assert out == f"pushed: {hub.url}/me/x/commit/{found.tags['v1']}\n" and found.private
+    files, folder = stored(hub, "me/x", "v1"), PHONES["sony"].folder
+    for name in ("config.json", "failure-coffee.jpg"):
+        assert files[name] == (folder / name).read_bytes()
+    assert {"LICENSE", "before-after.jpg", "facts.json", "model.safetensors"} <= files.keys()
+    card = files["README.md"].decode()
+    assert 'from_pretrained("me/x")' in card and "spaces/me/page" in card
+    assert re.match(r"dslr_gan Sony: step \d+, PSNR ", found.messages[found.tags["v1"]])
+
+
+def test_a_dry_run_lists_files_and_sizes_and_asks_nobody(hub, model, capsys):
+    assert main(["push", str(model), "--repo", "me/x", "--dry-run"]) == 0
+    out = capsys.readouterr().out
+    size = f"{(model / 'model.safetensors').stat().st_size:,}"
+    assert f"{size}  model.safetensors\n" in out and "before-after.jpg" in out
+    assert re.search(r"5 files, [\d,]+ bytes, for the model me/x; nothing was sent\.\n$", out)
+    assert hub.requests == [] and hub.repositories == {}
+
+
+def test_what_fails_names_the_command_and_loses_nothing(hub, model, capsys):
+    before = {file.name: file.read_bytes() for file in model.iterdir()}
+    hub.fail_at("POST .*/commit/.*", 503)
+    assert main(["push", str(model), "--repo", "me/x", "--tag", "v1"]) == 1
+    error = capsys.readouterr().err.strip().splitlines()[-1]
+    assert error.startswith("dslr_gan: the Hub does not take me/x (")
+    assert f"`python -m dslr_gan push {model} --repo me/x --tag v1` pushes it again" in error
+    assert {file.name: file.read_bytes() for file in model.iterdir()} == before
+    hub.refusals.clear()
+    assert main(["push", str(model), "--repo", "me/x", "--tag", "v1"]) == 0
+    assert stored(hub, "me/x", "v1")["model.safetensors"] == before["model.safetensors"]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["nowhere", "--repo", "me/x"], "there is no folder nowhere; name one, or one of iphone"),
+        (["iphone", "--repo", "x"], "'x' has no owner; give a Hub id such as me/dslr-gan"),
+        (["iphone", "--repo", "me/x", "--pr", "--tag", "v1"], "cannot be tagged before"),
+        (["iphone", "--repo", "me/x", "--pr", "--branch", "b"], "a pull request goes to main"),
+        (["iphone", "--repo", "me/x", "--sony", "a/b"], "--sony has no meaning with iphone"),
+        (["space", "--repo", "me/x", "--iphone", "a b", "--dry-run"], "a b is not a repository"),
+        (["space", "--repo", "me/x", "--space", "a/b"], "--space has no meaning with space"),
+    ],
+)
+def test_a_mistake_is_one_message_before_anything_is_asked(words, message, hub, capsys):
+    assert main(["push", *words]) == 1
+    error = capsys.readouterr().err
+    assert message in error and error.count("\n") == 1
+    assert hub.requests == []
+
+
+def test_a_folder_that_is_nothing_we_know_is_a_message(hub, tmp_path, capsys):
+    (tmp_path / "empty").mkdir()
+    assert main(["push", str(tmp_path / "empty"), "--repo", "me/x", "--dry-run"]) == 1
+    assert "must hold one sub-folder of phone pictures" in capsys.readouterr().err
+
+
+def test_a_folder_of_pairs_is_pushed_as_a_dataset(hub, tmp_path, capsys):
+    folder = make_dped(tmp_path / "dped/iphone", train=3, test=1)
+    assert main(["push", str(folder), "--repo", "me/pairs", "--pr"]) == 0
+    assert "/datasets/me/pairs/discussions/1" in capsys.readouterr().out
+    files = stored(hub, "datasets/me/pairs", "refs/pr/1")
+    assert sorted(files) == ["README.md", "data/test-00000-of-00001.parquet",
+                             "data/train-00000-of-00001.parquet", "source.json"]  # fmt: skip
+    assert stored(hub, "datasets/me/pairs") == {}
+
+
+def test_the_page_is_pushed_as_a_space_with_what_it_needs_and_no_more(hub, capsys):
+    commit = hub.add_file("me/model", "config.json", b"{}")
+    hub.repositories["me/model"].tags["v1"] = commit
+    hub.add_file("spaces/me/page", "dslr_gan/old.py", b"gone since")
+    hub.add_file("spaces/me/page", "notes.txt", b"of a person")
+    assert main(["push", "space", "--repo", "me/page", "--iphone", "me/model@v1"]) == 0
+    space = hub.repositories["spaces/me/page"]
+    files = stored(hub, "spaces/me/page")
+    assert space.variables == {"DSLR_GAN_IPHONE_REPO": "me/model@v1"}
+    for name in ("app.py", "requirements.txt", "pyproject.toml", "LICENSE", "docs/page.jpg",
+                 "dslr_gan/page/viewer/viewer.css", "dslr_gan/weights/sony/model.safetensors",
+                 "hub_card/template.md"):  # fmt: skip
+        assert files[name] == (ROOT / name).read_bytes()
+    assert files["notes.txt"] == b"of a person" and "dslr_gan/old.py" not in files
+    roots = {name.partition("/")[0] for name in files}
+    assert not roots & {"tests", "benchmarks", "scripts", "recipes", ".ci"}
+    assert not any("__pycache__" in name or name.endswith(".pyc") for name in files)
+    card = huggingface_hub.RepoCard(files["README.md"].decode())
+    assert card.data["models"] == ["timm/vgg16.tv_in1k", "me/model"]
+    preloaded = f"me/model config.json,model.safetensors,facts.json {commit}"
+    assert card.data["preload_from_hub"] == [preloaded]
+    assert card.data["sdk"] == "gradio" and card.data["app_file"] == "app.py"
+    assert card.text.strip().startswith("# dslr_gan")
+
+
+@pytest.mark.slow
+def test_the_same_by_the_name_of_the_cards_package():
+    words = ["-m", "hub_card", "space", "--repo", "me/page", "--dry-run"]
+    ended = subprocess.run(
+        [sys.executable, *words], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert ended.returncode == 0 and "for the space me/page; nothing was sent." in ended.stdout

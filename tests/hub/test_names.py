@@ -1,0 +1,65 @@
+"""What a repository may be called."""
+
+import pytest
+
+from dslr_gan.errors import InputError
+from dslr_gan.hub import is_hub_address, is_hub_id, parse_repository
+
+
+@pytest.mark.parametrize(
+    ("name", "repository", "revision"),
+    [
+        ("a/b", "a/b", None),
+        (" a/b\n", "a/b", None),
+        ("a/b@v1.0", "a/b", "v1.0"),
+        ("a/b@refs/pr/1", "a/b", "refs/pr/1"),
+        ("https://huggingface.co/a/b", "a/b", None),
+        ("https://huggingface.co/a/b/", "a/b", None),
+        ("https://hf.co/a/b?x=1#files", "a/b", None),
+        ("https://huggingface.co/a/b/tree/v1.0", "a/b", "v1.0"),
+        ("https://huggingface.co/a/b/tree/try/out", "a/b", "try/out"),
+        ("https://huggingface.co/a/b/tree/refs%2Fpr%2F1", "a/b", "refs/pr/1"),
+        ("https://huggingface.co/a/b/blob/main/config.json", "a/b", "main"),
+        ("https://huggingface.co/a/b/discussions", "a/b", None),
+        ("hf://a/b@v2", "a/b", "v2"),
+    ],
+)
+def test_a_repository_by_its_names(name, repository, revision):
+    assert parse_repository(name) == (repository, revision)
+    assert parse_repository(name, revision) == (repository, revision)
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        (
+            "x",
+            "there is no folder x, and it is not a Hub id either; a Hub id looks like owner/name",
+        ),
+        ("a/b/c", "not a Hub id"),
+        ("a/b@", "ends where a revision should follow"),
+        ("https://huggingface.co/a", "not a Hub id"),
+        ("https://huggingface.co/datasets/a/b", "not the address of a model"),
+        ("https://huggingface.co/spaces/a/b", "not the address of a model"),
+        ("https://example.com/a/b", "not an address of the Hub"),
+        ("https://huggingface.co.example.com/a/b", "not an address of the Hub"),
+        ("http://[", "not an address of the Hub"),
+        ("x" * 9999, "not a Hub id"),
+    ],
+)
+def test_what_is_no_repository_is_a_sentence(name, words):
+    with pytest.raises(InputError, match=words) as caught:
+        parse_repository(name)
+    assert len(str(caught.value)) < 400
+
+
+def test_two_revisions_are_one_too_many():
+    with pytest.raises(InputError, match="names the revision 'v1', and 'v2' was asked for"):
+        parse_repository("a/b@v1", "v2")
+    assert parse_repository("a/b", "v2") == ("a/b", "v2")
+
+
+def test_ids_and_addresses_are_told_apart():
+    assert is_hub_id("a/b") and not is_hub_id("a/b@v1") and not is_hub_id("https://hf.co/a/b")
+    assert is_hub_address("https://hf.co/a/b") and not is_hub_address("a/b")
+    assert not is_hub_address("file:///a/b") and not is_hub_address("https://example.com/a/b")

@@ -1,0 +1,97 @@
+"""A real Chromium at a running page: what a person does there, in a few words."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, Playwright, expect, sync_playwright
+
+CHROMIUM_FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--use-fake-device-for-media-stream",  # a camera that films a test picture
+    "--use-fake-ui-for-media-stream",
+]
+DESK = {"width": 1280, "height": 800}
+PHONE = {"width": 390, "height": 844}
+PATIENCE = 60_000  # milliseconds to wait for what must come
+
+AXE = "axe-core@4.14.1"
+
+
+@contextmanager
+def running_browser() -> Iterator[Browser]:
+    """Start Chromium; skip where there is none, except in CI, where it must be there."""
+    with sync_playwright() as playwright:
+        path = _chromium(playwright)
+        with playwright.chromium.launch(executable_path=path, args=CHROMIUM_FLAGS) as browser:
+            yield browser
+
+
+def _chromium(playwright: Playwright) -> str:
+    names = ("chromium", "chromium-browser", "google-chrome")
+    found = next(filter(None, map(shutil.which, names)), playwright.chromium.executable_path)
+    if Path(found).exists():
+        return found
+    reason = "there is no Chromium here: install one, or run `playwright install chromium`"
+    if os.environ.get("CI"):
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+def opened(browser: Browser, address: str, viewport: dict[str, int], **options: Any) -> Page:
+    """Open the page in a window, and a session, of its own; it is there with its example."""
+    is_phone = viewport is PHONE
+    context = browser.new_context(
+        viewport=viewport,
+        has_touch=is_phone,
+        is_mobile=is_phone,
+        reduced_motion="reduce",
+        accept_downloads=True,
+        **options,
+    )
+    page = context.new_page()
+    page.set_default_timeout(PATIENCE)
+    page.goto(address)
+    expect(page.locator("#viewer .dg[data-state=done]")).to_be_attached(timeout=PATIENCE)
+    return page
+
+
+def enhanced(page: Page, file: Path) -> None:
+    """Give the page a photo and wait for the result; nothing else is needed."""
+    page.set_input_files(".dg-file", file)
+    expect(page.locator(".dg[data-state=working]")).to_be_visible()
+    finished(page)
+
+
+def finished(page: Page) -> None:
+    """Wait until the page has stopped working."""
+    expect(page.locator("#viewer .dg[data-state=done]")).to_be_visible(timeout=PATIENCE)
+
+
+def said(page: Page) -> str:
+    """The words in the caption below the picture."""
+    return page.inner_text("#viewer .dg-words >> nth=0")
+
+
+def axe(folder: Path) -> Path:
+    """Get axe-core's script from npm; skip where npm is not there or has no network."""
+    npm = shutil.which("npm")
+    if npm is None:
+        pytest.skip("there is no npm here to get axe-core with")
+    command = [npm, "install", "--prefix", str(folder), "--no-save", "--ignore-scripts", AXE]
+    try:
+        subprocess.run(command, check=True, capture_output=True, timeout=60)
+    except (subprocess.SubprocessError, OSError) as error:
+        pytest.skip(f"npm did not give {AXE}: {error}")
+    return folder / "node_modules" / "axe-core" / "axe.min.js"
