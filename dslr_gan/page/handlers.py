@@ -300,6 +300,7 @@ def _answers(answer: Answer, work: Iterator[Answer], advice: str) -> Iterator[An
         for step in work:
             yield copy.deepcopy(step)  # Gradio compares each answer with the one before
     except DslrGanError as error:
+        logger.warning("refused: %s", message_of(error))
         yield {**answer, "state": "error", "message": message_of(error), "advice": advice}
     except Exception:
         logger.exception("A request of the page failed")
@@ -311,6 +312,7 @@ def _said(work: Callable[[], Any]) -> Answer:
     try:
         return dict(work())
     except DslrGanError as error:
+        logger.warning("refused: %s", message_of(error))
         return {"error": message_of(error)}
     except Exception:
         logger.exception("A request of the page failed")

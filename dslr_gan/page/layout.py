@@ -144,11 +144,12 @@ def _many_tab() -> None:
 
 def launch() -> None:
     """Serve the page until it is stopped."""
+    options = launch_options()  # comes first: it gives the page a folder of its own
     page = build(first_sight()).queue()
     page.launch(
         theme=THEME,
         css=source("viewer.css"),
         footer_links=["api", "gradio", "settings"],
         run_history=False,
-        **launch_options(),
+        **options,
     )
