@@ -50,7 +50,7 @@ def similarity_over_strength(
     for scale in range(len(SCALE_WEIGHTS)):
         if scale:
             parts = [_halved(part) for part in parts]
-            covered = None if covered is None else _halved(covered[..., None])[..., 0] == 1
+            covered = None if covered is None else _halved(covered) == 1
         last, contrast = _means(parts, covered, ROUNDING / 4**scale)
         ssim = ssim if scale else last
         contrasts.append(contrast)
@@ -106,15 +106,18 @@ def local_ssim(first: np.ndarray, second: np.ndarray, stride: int) -> np.ndarray
 def _halved(part: np.ndarray) -> np.ndarray:
     """Means of 2x2 ``(H, W, C)``, float32; an odd last row or column counts twice."""
     height, width = part.shape[:2]
-    if height % 2 or width % 2:
-        part = np.pad(part, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
-    wide = part.astype(np.uint16) if part.dtype != np.float32 else part
-    total = wide[0::2, 0::2] + wide[0::2, 1::2] + wide[1::2, 0::2] + wide[1::2, 1::2]
-    return total.astype(np.float32) * np.float32(0.25)
+    half = np.empty(((height + 1) // 2, (width + 1) // 2, *part.shape[2:]), np.float32)
+    for rows in _strips(height, width):
+        strip = part[rows].astype(np.float32)
+        odd = ((0, len(strip) % 2), (0, width % 2), *((0, 0),) * (part.ndim - 2))
+        strip = np.pad(strip, odd, mode="edge") if len(strip) % 2 or width % 2 else strip
+        total = strip[0::2, 0::2] + strip[0::2, 1::2] + strip[1::2, 0::2] + strip[1::2, 1::2]
+        half[rows.start // 2 : rows.start // 2 + len(total)] = total * np.float32(0.25)
+    return half
 
 
 def _strips(height: int, width: int) -> list[slice]:
-    step = max(1, 2**22 // width)
+    step = 2 * max(1, 2**19 // width)
     return [slice(top, min(top + step, height)) for top in range(0, height, step)]
 
 

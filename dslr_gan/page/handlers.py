@@ -143,14 +143,6 @@ def leave(request: gr.Request) -> None:
     forget_session(str(request.session_hash))
 
 
-def sources() -> dict[str, str]:
-    """Give, by phone, where its weights come from."""
-    return {
-        phone.name: f"Hub repository {phone.repository}" if phone.repository else "this repository"
-        for phone in PHONES.values()
-    }
-
-
 def stop_on_page(request: gr.Request) -> None:
     """End what runs for this person within a tile."""
     stop(str(request.session_hash))
@@ -300,6 +292,7 @@ def _answers(answer: Answer, work: Iterator[Answer], advice: str) -> Iterator[An
         for step in work:
             yield copy.deepcopy(step)  # Gradio compares each answer with the one before
     except DslrGanError as error:
+        logger.warning("refused: %s", message_of(error))
         yield {**answer, "state": "error", "message": message_of(error), "advice": advice}
     except Exception:
         logger.exception("A request of the page failed")
@@ -311,6 +304,7 @@ def _said(work: Callable[[], Any]) -> Answer:
     try:
         return dict(work())
     except DslrGanError as error:
+        logger.warning("refused: %s", message_of(error))
         return {"error": message_of(error)}
     except Exception:
         logger.exception("A request of the page failed")

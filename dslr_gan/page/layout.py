@@ -76,7 +76,7 @@ def build(first: dict[str, Any] | None = None) -> gr.Blocks:
                 text = gr.HTML(apply_default_css=False)
             with gr.Tab(TABS["programs"], id="programs"):
                 gr.HTML(PROGRAMS, apply_default_css=False)
-        page.load(lambda: about(handlers.sources()), None, text, api_visibility="private")
+        page.load(about, None, text, api_visibility="private")
         page.load(None, None, None, js=source("tabs.js"))
         page.unload(handlers.leave)
         add_endpoints()
@@ -145,6 +145,7 @@ def _many_tab() -> None:
 
 def launch() -> None:
     """Serve the page until it is stopped."""
+    options = launch_options()  # comes first: it gives the page a folder of its own
     start_loading()
     page = build(first_sight()).queue()
     page.launch(
@@ -152,5 +153,5 @@ def launch() -> None:
         css=source("viewer.css"),
         footer_links=["api", "gradio", "settings"],
         run_history=False,
-        **launch_options(),
+        **options,
     )

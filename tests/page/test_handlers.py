@@ -57,6 +57,7 @@ def test_what_is_wrong_is_an_answer_and_no_exception(person, tmp_path, caplog):
         (answer,) = list(handlers.enhance_on_page(event(**wanted), person))[-1:]
         assert answer["state"] == "error" and part in answer["message"]
         assert str(tmp_path) not in answer["message"]
+        assert caplog.records.pop().getMessage() == f"refused: {answer['message']}"
     assert not caplog.records
 
 

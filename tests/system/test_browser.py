@@ -347,7 +347,7 @@ def test_errors_take_the_captions_place_and_lose_nothing(page, photo, tmp_path):
 
 @pytest.mark.slow
 def test_stop_ends_the_work_and_another_photo_follows(page, photo, tmp_path):
-    page.set_input_files(".dg-file", save_phone_photo(tmp_path / "large.jpg", 6000, 4000))
+    page.set_input_files(".dg-file", save_phone_photo(tmp_path / "large.jpg", 4000, 3000))
     expect(page.locator("#viewer .dg-words").first).to_contain_text("tile", timeout=PATIENCE)
     page.click("#viewer .dg-stop")
     assert "Stopped" in said(page)
@@ -431,7 +431,7 @@ def test_two_sessions_do_not_see_each_other(open_page, photo, tmp_path):
 @pytest.mark.slow
 def test_who_waits_is_told_the_place_in_line(open_page, photo, tmp_path):
     one, other = open_page(), open_page()
-    one.set_input_files(".dg-file", save_phone_photo(tmp_path / "large.jpg", 6000, 4000))
+    one.set_input_files(".dg-file", save_phone_photo(tmp_path / "large.jpg", 4000, 3000))
     expect(one.locator("#viewer .dg-words").first).to_contain_text("tile", timeout=PATIENCE)
     other.set_input_files(".dg-file", photo)
     words = other.locator("#viewer .dg-words").first
@@ -453,10 +453,14 @@ def test_what_no_browser_shows_is_shown_by_the_server(page, tmp_path):
     assert save(page).name == "walk_iphone_100.heic"
 
 
+@pytest.fixture(scope="module")
+def axe_script(tmp_path_factory):
+    return axe(tmp_path_factory.mktemp("axe")).read_text(encoding="utf-8")
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_no_serious_violation(open_page, photo, tmp_path_factory, scheme):
-    script = axe(tmp_path_factory.mktemp("axe")).read_text(encoding="utf-8")
+def test_axe_finds_no_serious_violation(open_page, photo, axe_script, scheme):
     page = open_page(color_scheme=scheme)
     enhanced(page, photo)
     page.click(".dg-more")
@@ -464,7 +468,7 @@ def test_axe_finds_no_serious_violation(open_page, photo, tmp_path_factory, sche
     for tab in ("Photo", "Many photos", "About", "For programs"):
         page.click(f"#tabs [role=tab]:has-text('{tab}') >> nth=0")
         page.wait_for_timeout(300)
-        page.evaluate(script)
+        page.evaluate(axe_script)
         violations = page.evaluate("async () => (await axe.run()).violations")
         found += [
             f"{tab}: {one['id']}: {node['html'][:200]}"

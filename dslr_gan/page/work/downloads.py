@@ -123,7 +123,7 @@ def layers(token: Any, session: str) -> dict[str, str]:
         for name, amounts in (("colour", Amounts(detail=0)), ("detail", Amounts(colour=0))):
             file = kept.folder / f"layer_{name}.jpg"
             if not file.exists():
-                save_picture(Image.fromarray(blended(*kept.pictures(), amounts)), file)
+                save_picture(blended(*kept.pictures(), amounts), file)
             files[name] = str(file)
         return files
 

@@ -135,8 +135,7 @@ class Kept:
         """
         with open_photo_in_parts(self.photo, max_megapixels=MAX_MEGAPIXELS) as opened:
             made = Pictures(photo_pixels(opened))
-            after = made.of(np.load(self.levels, mmap_mode="r"))
-            return np.asarray(made.before), np.asarray(after)
+            return made.before, made.of(np.load(self.levels, mmap_mode="r"))
 
     @property
     def enhancer(self) -> KeptEnhancer:

@@ -103,7 +103,7 @@ def _enhance(job: Job, photo: Path, phones: Sequence[str]) -> None:
             enhanced = pictures.of(np.load(folder / "levels.npy", mmap_mode="r"))
             after = save_picture(enhanced, folder / "after.jpg")
             job.check()
-            scores = change_table(np.asarray(pictures.before), np.asarray(enhanced))
+            scores = change_table(pictures.before, enhanced)
             kept = Kept(
                 *(secrets.token_hex(16), job.session, phone, photo, folder),
                 *(pixels.width, pixels.height, folder / "levels.npy", before, after),
@@ -116,7 +116,7 @@ def _enhance(job: Job, photo: Path, phones: Sequence[str]) -> None:
                 before=str(before),
                 after=str(after),
                 **size,
-                shown=list(enhanced.size),
+                shown=[enhanced.shape[1], enhanced.shape[0]],
                 source=enhancer.source,
                 hint=camera_hint(PHONES[phone], camera_of(opened)),
                 seconds=round(time.perf_counter() - started, 2),

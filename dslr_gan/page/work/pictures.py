@@ -111,26 +111,32 @@ class Pictures:
         self._factor = display_factor(pixels.width, pixels.height)
 
     @functools.cached_property
-    def before(self) -> Image.Image:
-        """The photo."""
+    def before(self) -> np.ndarray:
+        """The photo: ``(H, W, 3)`` uint8 sRGB, of every pixel or shrunk."""
         return self._picture(self._pixels.read)
 
-    def of(self, levels: np.ndarray) -> Image.Image:
-        """A result, ``(H, W, 3)`` uint8 or uint16 sRGB of the photo's size."""
+    def of(self, levels: np.ndarray) -> np.ndarray:
+        """Likewise of a result, ``(H, W, 3)`` uint8 or uint16 sRGB of the photo's size."""
+        if self._factor == 1 and levels.dtype == np.uint8:
+            return levels  # which stays in its file
         return self._picture(lambda rows, columns: levels[rows, columns])
 
-    def _picture(self, read: Read) -> Image.Image:
-        bands = bands_of(self._pixels.height, self._factor)
-        return shrunk(
-            lambda rows, columns: eight_bits(read(rows, columns)),
-            bands,
-            self._pixels.width,
-            self._factor,
-        )
+    def _picture(self, read: Read) -> np.ndarray:
+        height, width, factor = self._pixels.height, self._pixels.width, self._factor
+        picture = np.empty((-(-height // factor), -(-width // factor), 3), np.uint8)
+        for rows in bands_of(height, factor):
+            part = eight_bits(read(rows, slice(0, width)))
+            if factor > 1:
+                part = np.asarray(Image.fromarray(part).reduce(factor))
+            top = rows.start // factor
+            picture[top : top + len(part)] = part
+        return picture
 
 
-def save_picture(picture: Image.Image, file: Path, quality: int = QUALITY) -> Path:
+def save_picture(picture: Image.Image | np.ndarray, file: Path, quality: int = QUALITY) -> Path:
     """Write a picture for the browser, whole or not at all."""
+    if not isinstance(picture, Image.Image):
+        picture = Image.fromarray(np.ascontiguousarray(picture))
     with written_whole(file) as unfinished:
         picture.save(unfinished, "JPEG", quality=quality, subsampling=0)
     return file
