@@ -82,6 +82,7 @@ def test_another_runtime_computes_the_same_at_any_size(name, folder):
         assert height == 1 or np.abs(found - image.numpy()).max() > 0.01
 
 
+@pytest.mark.slow
 def test_the_docstring_s_example_runs(folder, monkeypatch):
     network = loud(SETTINGS["shipped"])
     if not (folder / "shipped.onnx").exists():

@@ -120,6 +120,7 @@ def loaded(error, workers):
     return list(explained(loader))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", [0, 1])
 def test_a_worker_s_error_message_is_told_without_its_traceback(workers):
     for kind in (DslrGanError, InputError, HubError):
@@ -141,6 +142,7 @@ def test_without_workers_other_errors_stay_what_they_are(error):
     assert caught.value is error
 
 
+@pytest.mark.slow
 def test_locks_that_find_no_shared_memory_are_told():
     class Full:
         num_workers = 1
