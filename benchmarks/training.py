@@ -239,7 +239,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=3, help="per round and loop")
     parser.add_argument("--batch", type=int, default=30)
     parser.add_argument("--workers", type=int, default=1)
-    parser.add_argument("--architecture", default="paper")
+    parser.add_argument("--architecture", default="full")
     parser.add_argument("--faster", action="store_true", help="bf16 and compiled on a CPU, too")
     parser.add_argument("--report", type=path_from_home, help="Markdown file to write it to")
     options = parser.parse_args()
