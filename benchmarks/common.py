@@ -81,8 +81,8 @@ class FileToFile:
         self.enhancer, self.source = enhancer, source
         self.network = 0.0
         self.shares: list[float] = []
-        self._run = enhancer._run
-        enhancer._run = self._timed  # type: ignore[method-assign]
+        self._run = enhancer._runner.run
+        enhancer._runner.run = self._timed  # type: ignore[method-assign]
 
     def _timed(self, *inputs: Any) -> torch.Tensor | None:
         started = time.perf_counter()
