@@ -4,7 +4,7 @@
     python -m benchmarks.page clients --out docs/benchmark_page.md
     python -m benchmarks.page bombs --out docs/benchmark_page.md
 
-Each part takes up to three minutes on two cores and replaces its own section of the report.
+Each part takes up to five minutes on two cores and replaces its own section of the report.
 """
 
 import argparse
@@ -248,7 +248,10 @@ def main() -> None:
         os.environ["GRADIO_TEMP_DIR"] = folder
         lines = list(parts[options.part](options))
     where = f"{platform.machine()}, {torch.get_num_threads()} threads, torch {torch.__version__}"
-    lines.insert(1, f"Written by `python -m benchmarks.page {options.part}` on {where}.")
+    command = f"python -m benchmarks.page {options.part}"
+    if options.part == "clients":
+        command += f" --number {options.number}"
+    lines.insert(1, f"Written by `{command}` on {where}.")
     text = lines[0] + "\n"
     for before, line in zip(lines, lines[1:], strict=False):
         in_table = before.startswith("|") and line.startswith("|")

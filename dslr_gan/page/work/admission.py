@@ -3,9 +3,11 @@
 The page has one model and one memory, however many people there are. What runs the network waits in
 ``LINE``, which is fair between sessions and bounded: beyond its limit a message says when to come
 back. What computes for a second or so, such as a download, waits in ``QUICK``. Each of the two
-works on one photo at a time, so the memory is that of two photos.
+works on one photo at a time, and what it freed goes back to the system before the next one begins:
+so the memory is that of two photos.
 """
 
+import ctypes
 import heapq
 import importlib
 import itertools
@@ -93,6 +95,8 @@ class Line:
         try:
             yield ticket
         finally:
+            if ticket.ready.is_set():
+                give_back_freed_memory()
             with self._lock:
                 self._leave(ticket)
 
@@ -134,6 +138,23 @@ class Line:
         self._serving = None
         self._serve()
 
+
+def give_back_freed_memory() -> None:
+    """Return to the system what was allocated and freed again, where glibc allocates.
+
+    Everybody's work is done in a thread of its own. glibc gives threads heaps of their own, up to
+    eight for each core, and lets each keep much of what is freed in it (``keep_freed_memory``): it
+    is in nobody's use, but the next one's work, in another heap, cannot have it. It was 130 MB for
+    each photo of 12 megapixels. The work's own layers still reuse each other's memory.
+    """
+    if _trim is not None:
+        _trim(0)
+
+
+try:
+    _trim: Any = ctypes.CDLL(None).malloc_trim  # see its manual page
+except (OSError, AttributeError, TypeError):
+    _trim = None  # other allocators return large blocks at once
 
 LINE = Line()
 QUICK = Line()
