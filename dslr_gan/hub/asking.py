@@ -5,16 +5,18 @@ for minutes where nothing answers, and read what comes whatever its size.
 """
 
 import json
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent import futures
 from contextlib import ExitStack, contextmanager, suppress
-from threading import Event, Thread
+from threading import TIMEOUT_MAX, Event, Thread
 from typing import Any, Literal, TypeAlias, TypeVar
 from urllib.parse import urljoin, urlsplit
 
 import huggingface_hub as hf
 from httpx2 import (
+    URL,
     ConnectError,
     HTTPError,
     InvalidURL,
@@ -44,7 +46,9 @@ _SLOWEST = 1000
 
 _GRACE_S = 0.5
 
-_BUSY = (408, 425, 429)
+_SENDABLE = re.compile("Bearer [!-~]+")
+
+_BUSY = (408, 416, 425, 429)
 _ERROR_LIMIT = 100_000
 _MOST_REDIRECTS = 5
 
@@ -59,7 +63,7 @@ class Deadline:
     """
 
     def __init__(self, seconds: float) -> None:
-        self.seconds = seconds
+        self.seconds = seconds = min(seconds, TIMEOUT_MAX / 2)
         self._until = time.monotonic() + seconds
         self._given_up = Event()
 
@@ -187,7 +191,7 @@ class Asker:
         self.headers: dict[str, str] = utils.build_hf_headers(
             token=token, library_name="dslr_gan", library_version=__version__
         )
-        if not (known := self.headers.get("authorization", "")).isascii() or "\n" in known:
+        if not _SENDABLE.fullmatch(self.headers.get("authorization", "Bearer x")):
             raise bad_token(token)
 
     def tries(self) -> Tries:
@@ -299,7 +303,7 @@ class Asker:
                 _raise_for_status(answer)
                 if not answer.has_redirect_location:
                     break
-                url = urljoin(url, answer.headers["Location"])
+                url = led_to(answer)
                 if not is_the_hub(url) and other_hosts == "stop":
                     break
                 if not is_the_hub(url) and other_hosts == "refuse":
@@ -307,6 +311,21 @@ class Asker:
             else:
                 raise errors.FileMetadataError("the answer leads in a circle")
             yield answer
+
+
+def led_to(answer: Response) -> str:
+    """The address that an answer leads to.
+
+    Raises:
+        FileMetadataError: If it is none of the web, such as one of a file on this machine.
+    """
+    try:
+        there = urljoin(str(answer.request.url), answer.headers["Location"])
+        if URL(there).scheme in ("http", "https") and urlsplit(there).port != 0:
+            return there
+    except (ValueError, InvalidURL):  # such as one bracket, or a port beyond all
+        pass
+    raise errors.FileMetadataError("the answer leads to no address of the web")
 
 
 def is_the_hub(url: str) -> bool:
@@ -329,15 +348,15 @@ def _raise_for_status(answer: Response) -> None:
             content += piece
             if len(content) > _ERROR_LIMIT:
                 break
-    headers = {
-        name: value
-        for name, value in answer.headers.items()
-        if name not in ("content-encoding", "content-length", "transfer-encoding")
-    }
-    known = Response(
-        answer.status_code,
-        headers=headers,
-        content=content[:_ERROR_LIMIT],
-        request=answer.request,
-    )
-    utils.hf_raise_for_status(known)
+    # As they came: a header may hold bytes that are no ASCII.
+    headers = [
+        (name, value)
+        for name, value in answer.headers.raw
+        if name.lower() not in (b"content-encoding", b"content-length", b"transfer-encoding")
+    ]
+    for known in (content[:_ERROR_LIMIT], b""):
+        # The client fails at JSON that is no object; then the status alone has to do.
+        with suppress(AttributeError, TypeError, RecursionError):
+            utils.hf_raise_for_status(
+                Response(answer.status_code, headers=headers, content=known, request=answer.request)
+            )

@@ -51,7 +51,7 @@ def listed(size: object, digest: object) -> Listed:
     """The same from an answer or a file, whose values may be anything."""
     return Listed(
         size if type(size) is int and size >= 0 else None,
-        digest if isinstance(digest, str) and _DIGEST.fullmatch(digest) else None,
+        digest.lower() if isinstance(digest, str) and _DIGEST.fullmatch(digest.lower()) else None,
     )
 
 

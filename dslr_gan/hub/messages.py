@@ -47,6 +47,7 @@ _ABSENT = {
 }
 _DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 _NOT_WRITABLE = (errno.EACCES, errno.EPERM, errno.EROFS)
+_NO_FOLDER = (errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ELOOP, errno.ENAMETOOLONG)
 _NO_ADDRESS = re.compile("name resolution|not known|nodename|getaddrinfo|No address", re.IGNORECASE)
 _PROXY_ADVICE = "check the variables HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY"
 TOKENS_PAGE = "https://huggingface.co/settings/tokens"
@@ -223,7 +224,7 @@ def _by_status(
     if status in (404, 410):
         return _Cause(f"there is no such page{said}", "check the spelling and HF_ENDPOINT")
     name = HTTPStatus(status).phrase if status in list(HTTPStatus) else "an unknown status"
-    if status >= 500:
+    if status >= 500 or status == 416:
         return _Cause(f"the Hub is out of order: {status} {name}", TRY_AGAIN, away=True)
     return _Cause(f"the Hub answered {status} {name}{said}", "check what is asked for")
 
@@ -240,6 +241,10 @@ def _by_kind(error: BaseException) -> _Cause | None:
         place = getattr(error, "filename", None) or cache
         advice = "check its permissions, or set HF_HOME to a folder that can be written"
         return _Cause(f"the cache cannot be written ({place})", advice, away=True)
+    if number in _NO_FOLDER:
+        advice = "remove what is in the way, or set HF_HOME to a folder"
+        place = getattr(error, "filename", None) or cache
+        return _Cause(f"the cache cannot be used ({_told(error)}: {place})", advice, away=True)
     if isinstance(error, JSONDecodeError | DecodingError | errors.FileMetadataError):
         return _not_the_hub()
     if isinstance(error, InvalidURL | UnsupportedProtocol):
@@ -259,12 +264,19 @@ def _by_kind(error: BaseException) -> _Cause | None:
     if isinstance(error, ProxyError) or (isinstance(error, ConnectError) and _uses_proxy()):
         return _Cause(f"the proxy did not answer ({_told(error)})", _PROXY_ADVICE, away=True)
     if isinstance(error, ConnectError) and _NO_ADDRESS.search(text):
-        host = hf.constants.ENDPOINT.partition("://")[2]
         advice = "check the network, and HF_ENDPOINT if it is set"
-        return _Cause(f"the network knows no address of {host}", advice, away=True)
+        return _Cause(f"the network knows no address of {_host(error)}", advice, away=True)
     if isinstance(error, ValueError) and not isinstance(error, OSError):
         return _Cause(reason(error), "check what is sent")
     return None
+
+
+def _host(error: HTTPError) -> str:
+    """Where a request went that failed: to the Hub, or where the Hub led to."""
+    try:
+        return error.request.url.host
+    except RuntimeError:  # it does not know its request
+        return hf.constants.ENDPOINT.partition("://")[2]
 
 
 def _not_the_hub() -> _Cause:
@@ -301,7 +313,7 @@ def bad_token(token: str | bool | None) -> HubError:
     """The error for a token that is none: it could not even be sent."""
     cause = _bad_token(token_source(token) or "the argument token")
     words = cause.words.replace("the Hub refuses", "nobody can send").partition(" as ")[0]
-    words += ", which holds letters that no token has"
+    words += ", which is empty or holds letters that no token has"
     return HubUnreachableError(f"{words}; {cause.advice}.", words, cause.advice)
 
 

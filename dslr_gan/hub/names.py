@@ -6,9 +6,13 @@ from urllib.parse import unquote, urlsplit
 
 import huggingface_hub as hf
 
-from dslr_gan.errors import InputError, shown
+from dslr_gan.errors import InputError, brief, shown
 
 _HUB_ID = re.compile(r"\w[\w.-]*/\w[\w.-]*")
+# What git takes for the name of no branch or tag; as a part of an address it might name another.
+_NO_REVISION = re.compile(
+    r"\A[/.-]|[/.]\Z|/[/.]|\.\.|@\{|\A@\Z|\.lock(/|\Z)|[\s~^:?*\[\\\x7f]|\A\Z"
+)
 _HOSTS = ("huggingface.co", "www.huggingface.co", "hf.co")
 _WITH_REVISION = ("tree", "blob", "resolve", "raw", "commit")
 
@@ -67,7 +71,19 @@ def parse_repository(name: str, revision: str | None = None) -> RepositoryName:
             f"{shown(name)} names the revision {named!r}, and {revision!r} was asked for beside "
             "it; give one."
         )
-    return RepositoryName(repository, revision if revision is not None else named or None)
+    revision = revision if revision is not None else named or None
+    if revision is not None:
+        check_revision(revision)
+    return RepositoryName(repository, revision)
+
+
+def check_revision(name: str) -> None:
+    """Raise an InputError where a text can be no branch, tag or commit."""
+    if _NO_REVISION.search(name) or not name.isprintable() or len(name) > 250:
+        raise InputError(
+            f"{brief(repr(name))} cannot be the name of a branch, a tag or a commit; give one "
+            "such as main or v1."
+        )
 
 
 def _from_address(text: str) -> tuple[str, str]:

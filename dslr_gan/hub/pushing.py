@@ -12,6 +12,7 @@ from huggingface_hub import errors, utils
 from dslr_gan.errors import HubError, InputError
 from dslr_gan.hub.asking import TIMEOUT_S
 from dslr_gan.hub.messages import TOKENS_PAGE, token_source
+from dslr_gan.hub.names import check_revision
 from dslr_gan.hub.sending import headers, make_api, read_small_file, send
 from hub_card import is_untouched
 
@@ -59,7 +60,10 @@ class Target:
     """Seconds for it all, besides a second for each 250 kB."""
 
     def check(self) -> None:
-        """Raise an InputError where the values do not go together."""
+        """Raise an InputError where the values do not go together, or a name can be none."""
+        for name in (self.branch, self.tag):
+            if name is not None:
+                check_revision(name)
         if self.create_pr and self.branch is not None:
             raise InputError(
                 f"a pull request goes to main; leave out the branch {self.branch}, or the request."
@@ -302,16 +306,16 @@ def _may_write(api: hf.HfApi) -> bool:
     """Whether the token may write anything at all, as far as the Hub says what it may."""
     try:
         token = api.whoami()["auth"]["accessToken"]
+        if token.get("role") == "fineGrained":
+            scopes = (token.get("fineGrained") or {}).get("scoped") or []
+            return any("repo.write" in (scope.get("permissions") or []) for scope in scopes)
+        return bool(token.get("role") != "read")
     except errors.HfHubHTTPError as error:
         if error.response.status_code != 404:
             raise
         return True  # another server, which knows no persons
-    except (KeyError, TypeError):  # a token of another kind
+    except (AttributeError, KeyError, TypeError):  # a token of another kind
         return True
-    if token.get("role") == "fineGrained":
-        scopes = token.get("fineGrained", {}).get("scoped", [])
-        return any("repo.write" in scope.get("permissions", []) for scope in scopes)
-    return token.get("role") != "read"
 
 
 def not_taken(repo_id: str, error: HubError, advice: str) -> HubError:

@@ -14,7 +14,7 @@ from typing import NamedTuple, TypeVar
 
 import huggingface_hub as hf
 from httpx2 import HTTPError, Request, Response, TransportError
-from huggingface_hub import utils
+from huggingface_hub import errors, utils
 from huggingface_hub.utils._xet import abort_xet_session
 
 from dslr_gan import __version__
@@ -67,7 +67,7 @@ def send(
     Raises:
         HubError: If the Hub cannot be reached in time, or refuses.
     """
-    seconds = timeout_s + size / BYTES_PER_S
+    seconds = min(timeout_s + size / BYTES_PER_S, threading.TIMEOUT_MAX / 2)
     ends = time.monotonic() + seconds
     tries: list[_Try] = []
     with _ended_at(ends, wanted, seconds, tries):
@@ -147,6 +147,9 @@ def _storage_errors(action: Callable[[], Given], wanted: str) -> Given:
         if isinstance(error.__cause__, Exception):
             raise error.__cause__ from None
         raise
+    except (AttributeError, KeyError, TypeError) as error:
+        # The client takes an answer that is JSON for the Hub's, whatever is in it.
+        raise errors.FileMetadataError(f"an answer lacks what it should have ({error})") from error
     except OSError as error:
         refusal = next((words for words in _STORAGE_REFUSES if words in str(error)), None)
         if refusal is None or isinstance(error, HTTPError):

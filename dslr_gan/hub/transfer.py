@@ -1,11 +1,12 @@
 """One file from the Hub to a path on this machine: over HTTP, or through Xet storage."""
 
 import logging
+from collections.abc import Iterator
 from concurrent import futures
+from contextlib import contextmanager
 from pathlib import Path
 from threading import Thread
 from typing import Any, BinaryIO
-from urllib.parse import urljoin
 
 import huggingface_hub as hf
 from httpx2 import HTTPError, RemoteProtocolError, Response
@@ -18,7 +19,7 @@ from huggingface_hub.utils._xet import (
 )
 
 from dslr_gan.errors import HubError, HubUnreachableError, reason
-from dslr_gan.hub.asking import Asker, Deadline, is_the_hub
+from dslr_gan.hub.asking import Asker, Deadline, is_the_hub, led_to
 from dslr_gan.hub.cache import Listed
 from dslr_gan.hub.messages import TRY_AGAIN
 
@@ -83,13 +84,32 @@ def _fetch(
                     if not answer.has_redirect_location:
                         return _write(asker.deadline, answer, file, wanted, most)
                     # Each time anew: the address of a storage host is good for a short time only.
-                    there = urljoin(str(answer.request.url), answer.headers["Location"])
-                with asker.open(there, _range(before)) as answer:
+                    there = led_to(answer)
+                with _storage_errors(), asker.open(there, _range(before)) as answer:
                     return _write(asker.deadline, answer, file, wanted, most)
             except (HTTPError, OSError) as error:
+                if wanted.size is not None and file.tell() >= wanted.size:
+                    return ""  # all of it came before the connection broke
                 if file.tell() - before >= _A_STEP:
                     tries.start_over()
                 tries.wait_after(error)
+                if isinstance(error, errors.HfHubHTTPError) and error.response.status_code == 416:
+                    file.seek(0)  # who does not give the rest may give the whole
+                    file.truncate()
+
+
+@contextmanager
+def _storage_errors() -> Iterator[None]:
+    """Say of a storage host what it refuses: it is told no token, and knows no repositories."""
+    try:
+        yield
+    except errors.HfHubHTTPError as error:
+        answer = error.response
+        is_passing = answer.status_code >= 500 or answer.status_code in (408, 416, 425, 429)
+        if is_passing or is_the_hub(str(answer.request.url)):
+            raise
+        words = f"the Hub's storage answered {answer.status_code} {answer.reason_phrase}"
+        raise HubUnreachableError(f"{words}; {TRY_AGAIN}.", words, TRY_AGAIN) from error
 
 
 def _range(start: int) -> dict[str, str]:

@@ -63,7 +63,7 @@ def read_config(origin: Origin) -> SavedConfig:
             f"there is no {place}; a saved network has {CONFIG} and {WEIGHTS} side by side."
         )
     try:
-        config = json.loads(_read_small(file))
+        config = json.loads(_read_small(file), object_pairs_hook=_each_once)
     except (ValueError, OSError, RecursionError) as error:
         raise InputError(f"{place} is not JSON ({reason(error)}); save it again.") from error
     settings = dict(config) if isinstance(config, dict) else {}
@@ -71,6 +71,16 @@ def read_config(origin: Origin) -> SavedConfig:
     if not isinstance(architecture, str):
         raise InputError(f"{place} does not say which network it describes; name another folder.")
     return SavedConfig(file, architecture, settings, place)
+
+
+def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """The object of these names and values; of a name that comes twice nobody knows which holds."""
+    found: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in found:
+            raise ValueError(f"it says {brief(name)} twice")
+        found[name] = value
+    return found
 
 
 def _read_small(file: Path) -> str:

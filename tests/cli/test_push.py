@@ -11,7 +11,7 @@ from dslr_gan.__main__ import main
 from dslr_gan.hub import sending
 from dslr_gan.models.phones import PHONES
 from dslr_gan.models.registry import make_network
-from tests.support.hub_server import HubServer, take_for_the_hub
+from tests.support.hub_server import Answer, HubServer, take_for_the_hub
 from tests.support.paths import ROOT
 from tests.support.trainer import make_dped
 
@@ -75,11 +75,33 @@ def test_what_fails_names_the_command_and_loses_nothing(hub, model, capsys):
 
 
 @pytest.mark.parametrize(
+    "path",
+    ["/api/repos/create", ".*/refs", ".*/batch", ".*/tree/.*", ".*/preupload/.*", ".*/commit/.*"],
+)
+@pytest.mark.parametrize("answer", [[], [7], {}], ids=str)
+@pytest.mark.slow
+def test_an_answer_that_is_not_the_hubs_is_one_message(path, answer, hub, model, capsys):
+    hub.faults.add(path, Answer(answer))
+    code = main(["push", str(model), "--repo", "me/x", "--tag", "v1", "--hub-timeout", "5"])
+    words = capsys.readouterr().err
+    if code:
+        (line,) = [each for each in words.splitlines() if each.startswith("dslr_gan: the Hub")]
+        assert line.startswith("dslr_gan: the Hub does not take me/x (") or "are on the Hub" in line
+    assert code == 1 or stored(hub, "me/x", "v1")
+    assert "Traceback" not in words
+
+
+@pytest.mark.parametrize(
     ("words", "message"),
     [
         (["nowhere", "--repo", "me/x"], "there is no folder nowhere; name one, or one of iphone"),
         (["iphone", "--repo", "x"], "'x' has no owner; give a Hub id such as me/dslr-gan"),
         (["iphone", "--repo", "me/x", "--pr", "--tag", "v1"], "cannot be tagged before"),
+        (
+            ["iphone", "--repo", "me/x", "--tag", "a b"],
+            "'a b' cannot be the name of a",
+        ),
+        (["iphone", "--repo", "me/x", "--branch", ".."], "'..' cannot be the name of a"),
         (["iphone", "--repo", "me/x", "--pr", "--branch", "b"], "a pull request goes to main"),
         (["iphone", "--repo", "me/x", "--sony", "a/b"], "--sony has no meaning with iphone"),
         (["space", "--repo", "me/x", "--iphone", "a b", "--dry-run"], "a b is not a repository"),

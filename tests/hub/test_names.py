@@ -59,6 +59,21 @@ def test_two_revisions_are_one_too_many():
     assert parse_repository("a/b", "v2") == ("a/b", "v2")
 
 
+@pytest.mark.parametrize("name", ["v1", "feature/x", "refs/pr/1", "100%", "\u00e4", "@v", "a" * 40])
+def test_a_revision_is_whatever_git_takes(name):
+    assert parse_repository("me/m", name).revision == name
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["", " ", "..", ".", "../main", "main/../x", "/etc", "a b", "main\n", "\0", "\ud800", "-h", "~",
+     "x?y", "x:y", "a//b", "a/", "x.lock", "@", "x@{1}", "a\\b", "x" * 300],
+)  # fmt: skip
+def test_what_git_takes_for_no_name_is_refused_before_the_hub_is_asked(name):
+    with pytest.raises(InputError, match="cannot be the name of a branch, a tag or a commit"):
+        parse_repository("me/m", name)
+
+
 def test_ids_and_addresses_are_told_apart():
     assert is_hub_id("a/b") and not is_hub_id("a/b@v1") and not is_hub_id("https://hf.co/a/b")
     assert is_hub_address("https://hf.co/a/b") and not is_hub_address("a/b")

@@ -14,6 +14,7 @@ from tests.hub.test_faults import STORAGE, XET_TOKEN, is_whole, xet_hangs
 from tests.support.hub_faults import hang, slowly
 from tests.support.hub_server import HubServer, hub_environment
 from tests.support.paths import ROOT
+from tests.support.trainer import SHORT, make_dped, train
 
 pytestmark = pytest.mark.slow
 
@@ -89,6 +90,25 @@ def test_a_silent_storage_ends_the_program_in_words_and_in_time(hub, tmp_path):
     assert (code, out) == (1, "") and "did not answer within 2 seconds" in err.splitlines()[-1]
     assert "Traceback" not in err and time.monotonic() - began < 20
     assert is_whole(tmp_path)
+
+
+def test_two_processes_whose_push_fails_say_so_once(hub, tmp_path):
+    """They may push before the first step, and not any more after the last."""
+    hub.fail_at("POST .*/commit/.*", 403)
+    pairs, out = make_dped(tmp_path / "dped/iphone", train=4, test=1), tmp_path / "out"
+    steps = ["--max_train_steps", 1, "--validation_steps", 1, "--checkpointing_steps", 1]
+    where = ["--push_to_hub", "--hub_model_id", "me/x"]
+    ended = train(
+        ["--pairs", pairs, "--output_dir", out, *steps, *SHORT, *where],
+        processes=2,
+        environment=hub_environment(hub, tmp_path / "home"),
+    )
+    assert ended.returncode not in (0, None)
+    command = f"python -m dslr_gan push {out / 'generator'} --repo me/x"
+    assert "Traceback" not in ended.stderr
+    assert ended.stderr.count("the Hub does not take me/x") == 1
+    assert ended.stderr.count(command) == 1
+    assert (out / "generator/model.safetensors").is_file() and is_whole(out)
 
 
 def test_an_interrupt_ends_it_at_once(hub, tmp_path):

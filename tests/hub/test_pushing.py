@@ -130,6 +130,8 @@ def test_who_may_not_push_hears_why_before_the_work_and_after_it(how, lfs_hub, m
             False,
         ),
         ({"role": "fineGrained"}, False),
+        ({"role": "fineGrained", "fineGrained": None}, False),
+        (None, True),
         ({}, True),
     ],
 )

@@ -90,6 +90,15 @@ def longer(handler: BaseHTTPRequestHandler, status: int, headers: Headers, conte
     handler.wfile.write(content + bytes(9))
 
 
+def promised(
+    handler: BaseHTTPRequestHandler, status: int, headers: Headers, content: bytes
+) -> None:
+    """Close the connection after the whole body, of which more was promised."""
+    _begin(handler, status, headers, len(content) + 9)
+    handler.wfile.write(content)
+    _close(handler)
+
+
 def garbled(handler: BaseHTTPRequestHandler, status: int, headers: Headers, content: bytes) -> None:
     """Say that it is compressed, which it is not."""
     _begin(handler, status, {**headers, "Content-Encoding": "gzip"}, len(content))
