@@ -33,6 +33,12 @@ THEME = gr.themes.Base(
     button_primary_background_fill_dark="#53c9bd",
     button_primary_background_fill_hover_dark="*primary_300",
     button_primary_text_color_dark="#06211e",
+    slider_color="#0b6e66",
+    slider_color_dark="#53c9bd",
+    checkbox_background_color_selected="#0b6e66",
+    checkbox_background_color_selected_dark="#0b6e66",
+    checkbox_border_color_selected="#0b6e66",
+    checkbox_border_color_selected_dark="#53c9bd",
 )
 
 HEAD = (

@@ -159,7 +159,7 @@ def test_divider_follows_mouse_finger_and_keys(open_page, photo):
     page.keyboard.press("Home")
     assert page.locator(".dg-line").bounding_box()["x"] == pytest.approx(box["x"], abs=2)
     page.keyboard.press("ArrowRight")
-    assert page.input_value(".dg-divider") == "1"
+    assert page.input_value(".dg-divider") == "10"
     page = open_page(PHONE)
     page.locator(".dg-stage").first.scroll_into_view_if_needed()
     box = page.locator(".dg-pane").bounding_box()
@@ -183,11 +183,16 @@ def test_a_finger_on_the_picture_scrolls_the_page_and_two_zoom(open_page):
         places = [{"x": x, "y": y, "id": index} for index, (x, y) in enumerate(points)]
         finger.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": places})
 
+    touch("touchStart", (x, y))  # a finger that rests shows the original
+    expect(page.locator(".dg-pane")).to_have_attribute("data-holding", "true")
+    touch("touchEnd")
+    expect(page.locator(".dg-pane")).to_have_attribute("data-holding", "false")
     touch("touchStart", (x, y))
     for way in range(20, 200, 20):
         touch("touchMove", (x, y - way))
     touch("touchEnd")
     page.wait_for_function("window.scrollY > 50")
+    expect(page.locator(".dg-pane")).to_have_attribute("data-holding", "false")
     page.evaluate("window.scrollTo(0, 0)")
     wide = page.locator(".dg-picture").bounding_box()["width"]
     touch("touchStart", (x + 60, y), (x + 100, y))
@@ -415,6 +420,16 @@ def test_colour_and_detail_apart(page, photo):
     kept = np.asarray(Image.open(file), float).mean((0, 1))
     changed = np.asarray(picture(page, "enhanced"), float).mean((0, 1))
     assert np.abs(kept - colours).max() < np.abs(changed - colours).max() / 4
+    page.focus(".dg-amount[data-amount=colour]")
+    page.keyboard.press("End")
+    expect(page.locator(".dg-change")).to_contain_text(f"{whole:.4f}")
+    page.keyboard.press("Home")  # whose numbers come after those of the next key
+    page.keyboard.press("End")
+    page.wait_for_timeout(2000)
+    expect(page.locator(".dg-change")).to_contain_text(f"{whole:.4f}")
+    page.keyboard.press("Home")
+    enhanced(page, photo)  # again: the amounts hold for whatever is shown next
+    expect(page.locator(".dg-change")).not_to_contain_text(f"{whole:.4f}", timeout=PATIENCE)
 
 
 @pytest.mark.slow

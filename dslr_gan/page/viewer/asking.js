@@ -127,7 +127,9 @@ async function enhanced(answer) {
   if (now.busy) caption(answer.says, { kind: "working", progress: answer.share, canStop: true });
   else caption(now.photo.others ? `${answer.says} The tab Many photos takes several at once.` : answer.says);
   render();
-  if (!now.busy && now.dslr) measureReference(now.dslr.reference);
+  if (now.busy) return;
+  followAmounts();
+  if (now.dslr) measureReference(now.dslr.reference);
 }
 
 /** Take a picture only once it is there: until then the old one stays. */
@@ -181,9 +183,10 @@ async function save(what, words) {
   }
 }
 
-const mapKey = (name) => `${name} ${now.strength} ${now.dslr ? "reference" : "input"}`;
+const mapKey = (name) => `${name} ${evenStrength()} ${now.dslr ? "reference" : "input"}`;
 
 async function drawMaps() {
+  const { job } = now;
   for (const name of finished()) {
     const key = mapKey(name);
     if (now.maps[key]) continue;
@@ -191,7 +194,8 @@ async function drawMaps() {
       const token = await own(name);
       now.maps[key] = { url: null };
       const against = now.dslr ? "reference" : "input";
-      const answer = await ask("similarity_map", { token, strength: now.strength, against });
+      const answer = await ask("similarity_map", { token, strength: evenStrength(), against });
+      if (job !== now.job) return;
       // The file is the same for all strengths: the address must not be.
       for (const old of Object.keys(now.maps)) if (old.startsWith(`${name} `)) delete now.maps[old];
       now.maps[key] = { url: `${fileUrl(answer.file)}?${encodeURIComponent(key)}` };
@@ -204,8 +208,21 @@ async function drawMaps() {
   render();
 }
 
+/** Whether what is asked for now is still wanted when the answer comes. */
+function stillWanted() {
+  const { job, colour, detail } = now;
+  return () => job === now.job && colour === now.colour && detail === now.detail;
+}
+
+/** Bring picture and numbers of results that are new to the amounts of colour and detail. */
+function followAmounts() {
+  if (now.colour !== now.detail) fetchLayers();
+  if (now.colour < 1 || now.detail < 1) measureAgain();
+}
+
 async function measureAgain() {
   if (now.view === "map") drawMaps();
+  const isWanted = stillWanted();
   if (now.colour === now.detail) {
     // Equal amounts are less strength: the first table says it all.
     for (const name of finished()) {
@@ -217,7 +234,9 @@ async function measureAgain() {
   for (const name of finished()) {
     try {
       const token = await own(name);
-      now.tables[name] = await ask("change_scores", { token, colour: now.colour, detail: now.detail });
+      const table = await ask("change_scores", { token, colour: now.colour, detail: now.detail });
+      if (!isWanted()) return; // a later answer may come first
+      now.tables[name] = table;
     } catch (error) {
       caption(error.message, { kind: "error", advice: "retry" });
     }
@@ -231,10 +250,12 @@ function scaled(table, by) {
 }
 
 async function fetchLayers() {
+  const { job } = now;
   for (const name of finished()) {
     if (now.layers[name]) continue;
     try {
       const found = await ask("layers", { token: await own(name) });
+      if (job !== now.job) return;
       now.layers[name] = { colour: fileUrl(found.colour), detail: fileUrl(found.detail) };
     } catch (error) {
       caption(error.message, { kind: "error", advice: "retry" });

@@ -26,10 +26,20 @@ function makeCompare(stage, moved) {
       '<span class="dg-tag dg-left"></span><span class="dg-tag dg-right"></span>' +
       '<input type="range" class="dg-divider" min="0" max="1000" value="500">';
     const divider = pane.querySelector(".dg-divider");
-    divider.addEventListener("input", () => {
+    const divide = () => {
       at.split = divider.value / 1000;
       moved();
       draw();
+    };
+    divider.addEventListener("input", divide);
+    // A pointer moves it by a thousandth, an arrow key by a hundredth: so a held key crosses the
+    // picture in seconds.
+    divider.addEventListener("keydown", (event) => {
+      const way = { ArrowLeft: -10, ArrowDown: -10, ArrowRight: 10, ArrowUp: 10 }[event.key];
+      if (!way) return;
+      event.preventDefault();
+      divider.value = Number(divider.value) + way;
+      divide();
     });
     holder.append(pane);
     return pane;
@@ -55,7 +65,7 @@ function makeCompare(stage, moved) {
     while (panes.length < wanted.length) panes.push(newPane());
     while (panes.length > wanted.length) panes.pop().remove();
     holder.dataset.panes = wanted.length;
-    stage.style.setProperty("--ratio", size.width / size.height);
+    stage.style.setProperty("--ratio", (wanted.length * size.width) / size.height);
     wanted.forEach((one, index) => {
       const pane = panes[index];
       pane.dataset.cut = one.cut || "";
@@ -123,6 +133,7 @@ function makeCompare(stage, moved) {
       const top = corner(height, high, at.y);
       const picture = pane.querySelector(".dg-picture");
       pane.style.setProperty("--left", `${Math.max(0, left)}px`); // the labels stay on the picture
+      pane.style.setProperty("--below", `${Math.max(0, top)}px`);
       picture.style.width = `${wide}px`;
       picture.style.height = `${high}px`;
       picture.style.transform = `translate(${left}px, ${top}px)`;
@@ -214,6 +225,7 @@ function makeCompare(stage, moved) {
     const fingers = new Map();
     let mouse = null;
     let pinch = null;
+    let press = null;
     const middle = (points) => [
       (points[0].clientX + points[1].clientX) / 2,
       (points[0].clientY + points[1].clientY) / 2,
@@ -223,6 +235,9 @@ function makeCompare(stage, moved) {
       if (event.target.matches(".dg-divider")) return;
       if (event.pointerType === "touch") {
         fingers.set(event.pointerId, event);
+        clearTimeout(press);
+        // A finger that rests shows the original; one that moves scrolls the page.
+        if (fingers.size === 1) press = setTimeout(() => hold(true), 350);
         if (fingers.size === 2) pinch = middle([...fingers.values()]);
         return;
       }
@@ -234,6 +249,10 @@ function makeCompare(stage, moved) {
     });
     holder.addEventListener("pointermove", (event) => {
       if (fingers.has(event.pointerId)) {
+        const began = fingers.get(event.pointerId);
+        const isResting = Math.hypot(event.clientX - began.clientX, event.clientY - began.clientY) < 8;
+        if (fingers.size === 1 && isResting) return;
+        clearTimeout(press);
         fingers.set(event.pointerId, event);
         if (fingers.size !== 2) return;
         const now = middle([...fingers.values()]);
@@ -251,7 +270,8 @@ function makeCompare(stage, moved) {
       }
     });
     const lifted = (event) => {
-      fingers.delete(event.pointerId);
+      clearTimeout(press);
+      if (fingers.delete(event.pointerId) && at.holding) hold(false);
       if (!mouse) return;
       clearTimeout(mouse.timer);
       if (at.holding) hold(false);

@@ -15,6 +15,7 @@ function choosePhone(name) {
     run();
   } else {
     render();
+    followAmounts();
     if (now.dslr) measureReference(now.dslr.reference);
   }
 }
@@ -269,7 +270,7 @@ async function sayTheLine() {
   const state = await ask("line", {}).catch(() => ({}));
   const people = state.waiting + (state.running ? 1 : 0);
   find(".dg-line-length").textContent = state.waiting
-    ? `${people} people are before you, about ${Math.ceil(state.seconds)} s`
+    ? `${people === 1 ? "1 person is" : `${people} people are`} before you, about ${Math.ceil(state.seconds)} s`
     : "";
 }
 setInterval(sayTheLine, 30000);

@@ -26,7 +26,8 @@ function show(answer) {
   find(".dg-failed").replaceChildren(
     ...others.map((item) => {
       const line = document.createElement("li");
-      line.textContent = item.reason.includes(item.name) ? item.reason : `${item.name}: ${item.reason}`;
+      const file = item.name.split("/").at(-1); // the reason may name it, without its folder
+      line.textContent = item.reason.includes(file) ? item.reason.replace(file, item.name) : `${item.name}: ${item.reason}`;
       return line;
     }),
   );

@@ -75,14 +75,19 @@ function showPanes() {
     if (now.view === "dslr" && now.dslr)
       return { ...pane, left: pane.right, right: "DSLR", over: now.dslr.picture, cut: "over" };
     if (now.view === "map") return { ...pane, over: now.maps[mapKey(name)]?.url, right: mapWords() };
-    if (now.view === "side") return { ...pane, left: "", cut: "" };
+    if (now.view === "side") return { ...pane, left: pane.right, right: "", cut: "" };
     return pane;
   });
   if (now.view === "side") panes.unshift({ original, left: "Original" });
   compare.show(panes, now.size, now.dslr?.polygon);
 }
 
-const mapWords = () => `Pink: differs from the ${now.dslr ? "DSLR" : "original"}`;
+const mapWords = () => `Pink: differs from the ${now.dslr ? "DSLR" : "original"}${atFull()}`;
+
+// The map and the scores against a DSLR photo know the strength alone. Equal amounts of colour and
+// detail are less strength; of unequal ones the page says that they are left out.
+const evenStrength = () => now.strength * (now.colour === now.detail ? now.colour : 1);
+const atFull = () => (now.colour === now.detail ? "" : " (with all of colour and detail)");
 
 function showStrength() {
   find(".dg-strength-range").value = Math.round(100 * now.strength);
@@ -95,7 +100,8 @@ function showStrength() {
   const names = finished();
   const name = names.length === 1 ? `${titles[names[0]]} ` : names.length ? "both " : "";
   const size = now.size && names.length ? ` · ${now.size.width}×${now.size.height}` : "";
-  find(".dg-download").textContent = `Download ${name}${percent(now.strength)}${size}`;
+  const parts = ["colour", "detail"].filter((part) => now[part] < 1).map((part) => `, ${part} ${percent(now[part])}`);
+  find(".dg-download").textContent = `Download ${name}${percent(now.strength)}${parts.join("")}${size}`;
 }
 
 /** Opacities of the enhanced picture and of the layer below it, and which layer that is. */
@@ -117,8 +123,9 @@ function caption(words, { kind = "info", progress = null, canStop = false, advic
   // A screen reader is told of each step, and not of each tile.
   find(".dg-words").setAttribute("aria-live", progress === null ? "polite" : "off");
   const bar = find(".dg-progress");
-  bar.hidden = progress === null;
-  if (progress !== null) bar.value = progress;
+  bar.hidden = kind !== "working";
+  if (progress === null) bar.removeAttribute("value"); // how far it is, nobody knows yet
+  else bar.value = progress;
   find(".dg-stop").hidden = !canStop;
   const button = find(".dg-advice");
   button.hidden = !advice;
@@ -156,8 +163,10 @@ function showNumbers() {
     ? `How much changed is the result against your photo: 1 is identical, and no measure of quality. ${settings.definition}`
     : "";
   const notes = finished().flatMap((name) => [now.phones[name].hint, ...(now.phones[name].notes || [])]);
-  const sources = finished().map((name) => `${titles[name]}: ${now.phones[name].source}`);
-  find(".dg-notes").textContent = [...new Set(notes.filter(Boolean)), ...sources].join(" ");
+  const sources = finished().map((name) => `${titles[name]} with ${now.phones[name].source}`);
+  const models = sources.length ? `Enhanced by: ${sources.join(", ")}.` : "";
+  const sentences = [...new Set(notes.filter(Boolean))].map((note) => note.replace(/\.?$/, "."));
+  find(".dg-notes").textContent = [...sentences, models].join(" ").trim();
 }
 
 /** SSIM over the strength as a small drawing, with a point where the strength is. */
@@ -184,7 +193,7 @@ function gainTable() {
   for (const name of finished()) {
     const table = now.dslr.enhanced[name];
     if (!table) continue;
-    const at = (key) => valueAt(table[key], now.dslr.strengths, now.strength);
+    const at = (key) => valueAt(table[key], now.dslr.strengths, evenStrength());
     const gain = (key) => {
       if (at(key) === null || now.dslr.phone[key] === null) return "–";
       const value = at(key) - now.dslr.phone[key];
@@ -192,14 +201,14 @@ function gainTable() {
       return `<span data-gain="${value < 0 ? "loss" : "gain"}">${sign}${Math.abs(value).toFixed(digits[key])}</span>`;
     };
     rows.push(
-      `<tr><th scope="row">${titles[name]} ${percent(now.strength)}</th>${cells((key) => number(at(key), digits[key]))}</tr>`,
+      `<tr><th scope="row">${titles[name]} ${percent(evenStrength())}</th>${cells((key) => number(at(key), digits[key]))}</tr>`,
       `<tr class="dg-gain"><th scope="row">Gain</th>${cells(gain)}</tr>`,
     );
   }
   const heads = Object.values(names).map((name) => `<th scope="col">${name}</th>`).join("");
   return (
     `<table class="dg-quality"><caption>Against the DSLR photo, over the ${percent(now.dslr.overlap)} of the ` +
-    `photo that both show. Higher is better.</caption><thead><tr><th></th>${heads}</tr></thead>` +
+    `photo that both show${atFull()}. Higher is better.</caption><thead><tr><th></th>${heads}</tr></thead>` +
     `<tbody>${rows.join("")}</tbody></table>`
   );
 }
