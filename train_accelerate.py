@@ -10,6 +10,11 @@ folder for people, with a page to open.
 """
 
 # ruff: noqa: E402
+from dslr_gan.training.keeping.signals import end_quietly
+
+if __name__ == "__main__":
+    end_quietly()  # at Ctrl-C during the imports below: Python would show a traceback
+
 from dslr_gan.training.arguments import check_settings, parse_arguments
 
 if __name__ == "__main__":
@@ -32,7 +37,13 @@ from dslr_gan.evaluation.scores import Scores
 from dslr_gan.training.batches import Batch, worker_failure
 from dslr_gan.training.keeping.collapse import NORM
 from dslr_gan.training.keeping.pictures import check_pictures
-from dslr_gan.training.keeping.signals import HOW_TO_GO_ON, Stopped, StopRequest, forget_workers
+from dslr_gan.training.keeping.signals import (
+    HOW_TO_GO_ON,
+    Stopped,
+    StopRequest,
+    forget_workers,
+    raise_at_interrupts,
+)
 from dslr_gan.training.launching import (
     check_right_to_push,
     memory_advice,
@@ -67,6 +78,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         logging.getLogger(noisy).setLevel(logging.WARNING)
     settings = parse_arguments(arguments, __doc__)
     try:
+        raise_at_interrupts()
         check_settings(settings)
         run_training(set_up(settings))
     except DslrGanError as error:

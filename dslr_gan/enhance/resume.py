@@ -22,6 +22,9 @@ NAME = ".dslr_gan"
 """Stem of the files that hold the record; the suffix is ``.jsonl``."""
 
 
+_COARSE_NS = 2 * 10**9
+"""How much earlier a memory card or a file server says that a file is which got a photo's time."""
+
 _KEYS = ("name", "result", "photo", "settings")
 
 
@@ -90,14 +93,14 @@ class Record:
             if known:
                 is_known = (_digest(destination), _digest(source), settings) in known
                 return State.FINISHED if is_known else State.OTHER
-            newer = destination.stat().st_mtime_ns >= source.stat().st_mtime_ns
+            made, taken = (file.stat().st_mtime_ns for file in (destination, source))
         except OSError as error:
             raise DslrGanError(
                 f"{shown(error.filename)} cannot be read ({error.strerror}); check it and its "
                 "permissions."
             ) from error
         with suppress(DslrGanError):
-            if newer and open_photo(destination):
+            if made + _COARSE_NS >= taken and open_photo(destination):
                 return State.BY_DATE
         return State.OTHER
 

@@ -281,11 +281,22 @@ def _entries(data: bytearray, order: str, folder: int) -> tuple[dict[int, int], 
 def _upright_xmp(xmp: bytes, size: tuple[int, int]) -> bytes:
     """The same XMP with orientation 1 and the new size."""
     begin = rb"""(?:\s*=\s*["']|\s*>)"""
-    xmp = re.sub(rb"(tiff:Orientation%b)[0-9]" % begin, rb"\g<1>1", xmp)
-    names = (rb"tiff:ImageWidth|exif:PixelXDimension", rb"tiff:ImageLength|exif:PixelYDimension")
+    tiff, exif = _prefix(xmp, b"tiff"), _prefix(xmp, b"exif")
+    xmp = re.sub(rb"(%b:Orientation%b)[0-9]" % (tiff, begin), rb"\g<1>1", xmp)
+    names = (
+        rb"%b:ImageWidth|%b:PixelXDimension" % (tiff, exif),
+        rb"%b:ImageLength|%b:PixelYDimension" % (tiff, exif),
+    )
     for name, side in zip(names, size, strict=True):
         xmp = re.sub(rb"((?:%b)%b)[0-9]+" % (name, begin), rb"\g<1>%d" % side, xmp)
     return xmp
+
+
+def _prefix(xmp: bytes, usual: bytes) -> bytes:
+    """A pattern of the prefixes that a packet gives one of Adobe's namespaces."""
+    space = rb"""xmlns:([\w.-]+)\s*=\s*["']http://ns\.adobe\.com/%b/1\.0/["']""" % usual
+    found = {usual, *re.findall(space, xmp)}
+    return b"(?:" + b"|".join(re.escape(prefix) for prefix in sorted(found)) + b")"
 
 
 def resolution(dpi: Any) -> tuple[float, float] | None:

@@ -15,7 +15,7 @@ from PIL import Image, ImageFile, UnidentifiedImageError
 
 from dslr_gan.errors import DslrGanError, reason, shown
 from dslr_gan.photo.beside.colours import name_colours
-from dslr_gan.photo.beside.facts import CARRIED, Carried, Found
+from dslr_gan.photo.beside.facts import CARRIED, DAMAGED_SECOND_XMP, Carried, Found
 from dslr_gan.photo.beside.png import lacks_rows
 from dslr_gan.photo.beside.scan import plain_copy, scan, scan_opened
 from dslr_gan.photo.beside.xmp import joined
@@ -240,8 +240,10 @@ def _add_found(photo: Image.Image, found: Found) -> None:
     if found.extended_xmp and isinstance(info.get("xmp"), bytes):
         whole = joined(info["xmp"], found.extended_xmp)
         if whole is None:
-            found.note("The second part of its XMP is damaged and was left out.")
+            found.note(DAMAGED_SECOND_XMP)
         info["xmp"] = whole or info["xmp"]
+    elif found.extended_xmp:  # whose first part is lost; it is a packet of its own
+        info["xmp"] = found.extended_xmp
     name_colours(photo, found)
     for sentence in found.notes:
         add_note(info, sentence)

@@ -200,6 +200,10 @@ def written_like(destination: Path, like: str | Path | None) -> Iterator[Path]:
             take_after(unfinished, like)
 
 
+_RIGHTS = "system.posix_acl_access"
+"""The attribute of a file with rights of single users and groups (ACL)."""
+
+
 def take_after(file: str | Path, like: str | Path) -> None:
     """Give a file the permissions and the modification time of another, as ``cp -p`` does.
 
@@ -209,7 +213,17 @@ def take_after(file: str | Path, like: str | Path) -> None:
         status = Path(like).stat()
         with suppress(OSError):
             os.utime(file, ns=(status.st_atime_ns, status.st_mtime_ns))
-        Path(file).chmod(stat.S_IMODE(status.st_mode) & 0o777)
+        mode = stat.S_IMODE(status.st_mode) & 0o777
+        try:
+            rights = os.getxattr(like, _RIGHTS)
+        except (OSError, AttributeError):  # there are none beside the mode
+            rights = b""
+        if rights:
+            try:
+                os.setxattr(file, _RIGHTS, rights)
+            except OSError:  # the group's bits were the limit of that list, not the group's own
+                mode &= ~0o070
+        Path(file).chmod(mode)
 
 
 def photo_from_pixels(source: PhotoPixels, pixels: np.ndarray) -> Image.Image:

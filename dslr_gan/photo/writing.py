@@ -2,6 +2,7 @@
 
 import functools
 import io
+import os
 import shutil
 import warnings
 from collections.abc import Iterator
@@ -39,6 +40,7 @@ from dslr_gan.photo.photo import (
     plain_mode,
 )
 from dslr_gan.photo.pixels import PhotoPixels, photo_pixels
+from dslr_gan.photo.reading import as_path
 from dslr_gan.photo.sixteen_bit import eight_bits, write_deep
 from dslr_gan.photo.tiff import begin_tiff
 from dslr_gan.photo.writers import (
@@ -131,7 +133,7 @@ def copy_photo(
 
 def save_photo(
     photo: Image.Image,
-    destination: str | Path,
+    destination: str | bytes | os.PathLike[str] | os.PathLike[bytes],
     *,
     format: str | None = None,
     like: str | Path | None = None,
@@ -157,7 +159,7 @@ def save_photo(
         DslrGanError: If the format is unknown or cannot hold the photo (alpha in a JPEG, say),
             or the file cannot be written.
     """
-    destination = Path(destination)
+    destination = as_path(destination)
     name = shown(destination)
     kind = find_format(destination.suffix if format is None else format)
     check_photo(photo)
@@ -215,7 +217,8 @@ def write_photo_in_parts(
     Raises:
         DslrGanError: As :func:`save_photo`.
     """
-    destination, name = Path(destination), shown(destination)
+    destination = as_path(destination)
+    name = shown(destination)
     kind = find_format(destination.suffix if format is None else format)
     profile = source.info.get("icc_profile") or b""
     # Before any work is done. 16-bit gray comes back with 8 bits where need be.

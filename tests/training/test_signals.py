@@ -3,12 +3,16 @@
 import multiprocessing
 import os
 import signal
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import pytest
 import torch
 
 from dslr_gan.training.keeping.signals import StopRequest, forget_workers, leave_the_group
+from tests.support.paths import ROOT
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1])
@@ -91,3 +95,16 @@ def test_workers_are_forgotten():
         assert signal.getsignal(signal.SIGCHLD) == signal.SIG_DFL
     finally:
         signal.signal(signal.SIGCHLD, before)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="there is no /proc here")
+def test_ctrl_c_during_the_imports_shows_no_traceback(tmp_path):
+    command = [sys.executable, "train_accelerate.py", "--pairs", "a", "--output_dir", tmp_path]
+    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True) as trainer:
+        while "libtorch" not in Path(f"/proc/{trainer.pid}/maps").read_text():
+            assert trainer.poll() is None
+            time.sleep(0.01)
+        trainer.send_signal(signal.SIGINT)
+        _, said = trainer.communicate(timeout=60)
+    assert (trainer.returncode, said) == (130, "")

@@ -8,7 +8,7 @@ import struct
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from dslr_gan.photo.beside.facts import DEPTH, GAIN_MAP, SIGNED, VIDEO, Found
+from dslr_gan.photo.beside.facts import DEPTH, GAIN_MAP, SIGNED, VIDEO, Found, printable
 
 _C2PA = bytes.fromhex("d8fec3d61b0e483c92975828877ec481")
 _LARGEST = 16 << 20
@@ -91,6 +91,8 @@ def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
 def scan_webp(data: bytes) -> Found:
     """Read what a WebP has beside its pixels."""
     found = Found()
+    if b"ftyp" in data[8 + struct.unpack_from("<I", data, 4)[0] :][:32]:
+        found.note(VIDEO)
     for name, content in _chunks(data):
         if name == b"C2PA":
             found.note(SIGNED)
@@ -100,6 +102,9 @@ def scan_webp(data: bytes) -> Found:
             found.xmp = found.xmp or content
         elif name == b"ICCP":
             found.icc = found.icc or content
+        elif name not in (*_PICTURE_CHUNKS, b"VP8X"):
+            shown = printable(name).strip()
+            found.note(f"Its chunk {shown} was left out.")
     return found
 
 

@@ -38,6 +38,12 @@ _GAMMAS: dict[int, float] = {
 }
 """Exponents from values to light; 0 is the curve of sRGB."""
 
+_ADOBE = (*_D65, 0.64, 0.33, 0.21, 0.71, 0.15, 0.06)
+_ADOBE_GAMMA = 563 / 256
+_TIFF_GAMMA = 2.2
+"""Of a TIFF that names its primaries and no curve (TIFF 6.0, section 20)."""
+_WHITE, _ENDS, _CURVES = 318, 319, 301
+
 HDR = {16: "PQ", 18: "HLG"}
 
 
@@ -52,6 +58,9 @@ def name_colours(photo: Image.Image, found: Found) -> None:
     if photo.info.get("icc_profile") and not (is_png and found.coding):
         found.carried = replace(found.carried, colours=())
         return
+    if not found.carried.colours and (profile := _of_tags(photo, found)):
+        photo.info["icc_profile"] = profile
+        return
     meaning = _meaning(found)
     if isinstance(meaning, str):
         add_note(photo.info, meaning)
@@ -65,6 +74,40 @@ def name_colours(photo: Image.Image, found: Found) -> None:
     if profile:
         photo.info["icc_profile"] = profile
     found.carried = replace(found.carried, profile=profile)
+
+
+def _of_tags(photo: Image.Image, found: Found) -> bytes:
+    """The profile that the tags of EXIF or of a TIFF mean; empty where they mean none, or sRGB."""
+    if not photo.mode.startswith("RGB") or found.coding:
+        return b""
+    tags = getattr(photo, "tag_v2", {}) if photo.format == "TIFF" else {}
+    try:
+        ends = tuple(float(each) for name in (_WHITE, _ENDS) for each in tags.get(name, ()))
+    except (TypeError, ValueError, ArithmeticError):
+        ends = ()
+    if _CURVES in tags:
+        found.note("Its tags TransferFunction were taken for the curve of sRGB, and stay.")
+    if len(ends) == 8 and _is_possible(ends) and not np.allclose(ends, _SRGB, atol=0.003):
+        gamma = 0.0 if _CURVES in tags else _TIFF_GAMMA
+        return make_profile(ends, gamma)
+    if _interoperability(photo) == "R03":
+        found.note(
+            "Its EXIF says that its colours are Adobe RGB; they were enhanced as such, and the "
+            "result has that profile."
+        )
+        return make_profile(_ADOBE, _ADOBE_GAMMA)
+    return b""
+
+
+def _interoperability(photo: Image.Image) -> str:
+    """The mark by which EXIF names colours: R98 for sRGB, R03 for Adobe RGB (DCF 2.0)."""
+    try:
+        exif = photo.getexif()
+        if exif.get_ifd(0x8769).get(0xA001) == 1:  # sRGB
+            return ""
+        return str(exif.get_ifd(0xA005).get(1, "")).strip("\0 ")
+    except Exception:  # Pillow raises nearly anything on broken EXIF
+        return ""
 
 
 def _meaning(found: Found) -> tuple[tuple[float, ...], float] | str:

@@ -11,12 +11,15 @@ from collections.abc import Iterator
 from PIL import Image
 
 from dslr_gan.photo.beside.facts import (
+    BEHIND,
     DAMAGED_IPTC,
+    DAMAGED_SECOND_XMP,
     GAIN_MAP,
     SIGNED,
     VIDEO,
     Carried,
     Found,
+    printable,
 )
 
 XMP_START = b"http://ns.adobe.com/xap/1.0/\0"
@@ -28,6 +31,17 @@ _ICC = b"ICC_PROFILE\0"
 _GAIN_MAP_START = b"urn:iso:std:iso:ts:21496:-1"
 LONGEST = 65533
 """Bytes of a segment's content."""
+
+_NO_LOSS = (
+    *(b"JFIF\0", b"JFXX\0", _EXIF, XMP_START, EXTENDED_START, _ICC, b"FPXR\0", b"Ducky"),
+    *(_GAIN_MAP_START, b"JP", _PHOTOSHOP, b"Adobe", b"AROT"),
+)
+"""Beginnings of segments that are kept, noted by themselves, or about how the file was made."""
+_RESOURCES = {0x040A: "copyright mark", 0x040B: "web address"}
+_PATHS = range(2000, 2999)
+_SMALLEST_TRAILER = 64
+_CAMERA_TRAILER = 1024
+"""Bytes up to which what Samsung puts behind every picture is no sound or picture."""
 
 _PICTURE = frozenset((0xDB, 0xC4, 0xCC, 0xDD, *range(0xC0, 0xD0)))
 _NEXT = re.compile(rb"\xff[\xdb\xc0-\xc4\xdd\xda\xe0-\xef\xfe]")
@@ -82,7 +96,7 @@ def scan_jpeg(data: bytes) -> Found:
     """Read what a JPEG has beside its pixels."""
     found = Found()
     comments: list[bytes] = []
-    resources = b""
+    resources, lists_more = b"", False
     profile: dict[int, tuple[bytes, int]] = {}
     extended: dict[tuple[bytes, int], dict[int, bytes]] = {}
     for marker, content in segments(data):
@@ -91,6 +105,8 @@ def scan_jpeg(data: bytes) -> Found:
         elif marker == 0xE1 and content.startswith(_EXIF):
             found.exif = found.exif + content[6:] if found.exif else content
         elif marker == 0xE1 and content.startswith(XMP_START):
+            if found.xmp and content[len(XMP_START) :] != found.xmp:
+                found.note("It has several packets of XMP; only the first was kept.")
             found.xmp = found.xmp or content[len(XMP_START) :]
         elif marker == 0xE1 and content.startswith(EXTENDED_START):
             head = content[len(EXTENDED_START) :][:40]
@@ -105,23 +121,52 @@ def scan_jpeg(data: bytes) -> Found:
             found.note(SIGNED)
         elif marker == 0xED and content.startswith(_PHOTOSHOP):
             resources += content[len(_PHOTOSHOP) :]
+        elif marker == 0xE2 and content.startswith(b"MPF\0"):
+            lists_more = True
         elif marker == 0xDA:
-            _scan_trailer(content, found)
+            _scan_trailer(content, found, lists_more)
+        elif 0xE0 <= marker <= 0xEF:
+            _scan_other(marker, content, found)
     if profile and sorted(profile) == list(range(1, profile[min(profile)][1] + 1)):
         found.icc = b"".join(profile[number][0] for number in sorted(profile))
     found.extended_xmp = _joined(extended, found.xmp)
+    if extended and not found.extended_xmp:
+        found.note(DAMAGED_SECOND_XMP)
     iptc = read_iptc(resources)
+    numbers = [number for number, _, _ in _resources(resources)]
+    kinds = [name for number, name in _RESOURCES.items() if number in numbers]
+    kinds += ["paths"] * any(number in _PATHS for number in numbers)
+    if kinds:
+        found.note(f"What Photoshop noted in it ({', '.join(kinds)}) was left out.")
     if iptc is None:
         found.note(DAMAGED_IPTC)
     found.carried = Carried(comments=tuple(comments), iptc=iptc or b"")
     return found
 
 
-def _scan_trailer(rest: bytes, found: Found) -> None:
-    """Look behind the end of the picture for a video."""
+def _scan_trailer(rest: bytes, found: Found, lists_more: bool) -> None:
+    """Look behind the end of the picture for a video, or whatever else is there."""
     end = rest.find(b"\xff\xd9")
-    if end >= 0 and _VIDEO.search(rest, end):
+    if end < 0:
+        return
+    trailer = rest[end + 2 :]
+    content = trailer.strip(b"\0\xff\r\n ")
+    is_usual = content.endswith(b"SEFT") and len(content) <= _CAMERA_TRAILER
+    if _VIDEO.search(trailer):
         found.note(VIDEO)
+    # Further pictures that the file lists are noted by their number.
+    elif content and len(trailer) >= _SMALLEST_TRAILER and not lists_more and not is_usual:
+        found.note(BEHIND)
+
+
+def _scan_other(marker: int, content: bytes, found: Found) -> None:
+    """Say what a segment of another program held."""
+    if content.startswith(b"FLIR\0"):
+        found.note("Its thermal picture (FLIR) was left out.")
+    elif content.strip(b"\0") and not content.startswith(_NO_LOSS):
+        name = printable(content[:24].partition(b"\0")[0]).strip()
+        shown = f" ({name})" if len(name) > 2 else ""
+        found.note(f"Its segment APP{marker - 0xE0}{shown} of another program was left out.")
 
 
 def _joined(parts: dict[tuple[bytes, int], dict[int, bytes]], xmp: bytes) -> bytes:
@@ -136,7 +181,18 @@ def _joined(parts: dict[tuple[bytes, int], dict[int, bytes]], xmp: bytes) -> byt
 
 def read_iptc(resources: bytes) -> bytes | None:
     """IPTC's records out of Photoshop's resources; empty where none, None where damaged."""
-    position, records = 0, b""
+    records, behind = b"", 0
+    for number, content, end in _resources(resources):
+        behind = end
+        if number == _IPTC:
+            records += content
+    lost = not records and b"8BIM\x04\x04" in resources[behind:]
+    return None if lost else records
+
+
+def _resources(resources: bytes) -> Iterator[tuple[int, bytes, int]]:
+    """Number, content and end of Photoshop's resources, to the first that is damaged."""
+    position = 0
     while position + 12 <= len(resources):
         if resources[position : position + 4] not in (b"8BIM", b"PHUT", b"DCSR", b"AgHg", b"MeSa"):
             break
@@ -149,11 +205,8 @@ def read_iptc(resources: bytes) -> bytes | None:
         content = resources[start + 4 : start + 4 + size]
         if len(content) < size:
             break
-        if number == _IPTC:
-            records += content
         position = start + 4 + size + size % 2
-    lost = not records and b"8BIM\x04\x04" in resources[position:]
-    return None if lost else records
+        yield number, content, position
 
 
 def segment(marker: int, content: bytes) -> bytes:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import BinaryIO
 
 from dslr_gan.photo.beside.facts import (
+    BEHIND,
     DAMAGED_EXIF,
     DAMAGED_PROFILE,
     DAMAGED_XMP,
@@ -28,9 +29,17 @@ _LARGEST = 64 << 20
 """Bytes that one chunk's content may be, packed or unpacked: more is no text or profile."""
 _MANY = 1 << 20
 """Bytes of a text above which programs refuse to unpack it: it is carried unpacked."""
+_SMALLEST_TRAILER = 64
 _TEXTS = (b"tEXt", b"zTXt", b"iTXt")
 _COLOURS = {b"gAMA": 4, b"cHRM": 32, b"cICP": 4, b"sRGB": 1}
 """Chunks that name colours, and how long they are."""
+_NO_LOSS = frozenset(
+    (
+        *(b"tIME", b"bKGD", b"sBIT", b"hIST", b"sPLT", b"oFFs", b"pCAL", b"sCAL", b"sTER"),
+        *(b"acTL", b"fcTL", b"fdAT", b"caBX", b"iDOT", b"CgBI", b"vpAg", b"orNT"),
+    )
+)
+"""Chunks about how the file was made or is to be shown, and those that are noted otherwise."""
 _PASSES = (
     *((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4)),
     *((0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2)),
@@ -95,12 +104,20 @@ def scan_png(stream: BinaryIO, end: int) -> Found:
     colours: list[Chunk] = []
     for place in _places(stream, end):
         if place.name in _PICTURE:
+            if place.name == b"IEND":
+                stream.seek(place.start + 4)
+                trailer = stream.read(_LARGEST)
+                if trailer.strip(b"\0\r\n ") and len(trailer) >= _SMALLEST_TRAILER:
+                    found.note(BEHIND)
             continue
         if place.name == b"caBX":
             found.note(SIGNED)
         if place.name not in _READ:
             if not place.name:
                 found.note("A part of the file beside its pixels is damaged and was left out.")
+            elif place.name not in _NO_LOSS:
+                shown = printable(place.name)
+                found.note(f"Its chunk {shown} was left out.")
             continue
         content = _content(stream, place)
         if content is None:
@@ -135,6 +152,8 @@ def _scan_fact(name: bytes, content: bytes, found: Found) -> None:
         found.chromaticities = tuple(part / 100_000 for part in struct.unpack(">8I", content))
     elif name == b"cICP" and len(content) == 4:
         found.coding = content[0], content[1]
+        if content[3] == 0:
+            found.note("Its values are in the narrow range of video; they were taken for full.")
 
 
 def _scan_text(name: bytes, content: bytes, found: Found, texts: list[Chunk]) -> None:

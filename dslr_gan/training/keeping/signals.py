@@ -74,6 +74,22 @@ def _heeded() -> list[signal.Signals]:
     ]
 
 
+def end_quietly() -> None:
+    """End at once at Ctrl-C, until :func:`raise_at_interrupts`: for the imports of the trainer."""
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, _end)
+
+
+def raise_at_interrupts() -> None:
+    """Have Ctrl-C raise a ``KeyboardInterrupt`` again."""
+    if signal.getsignal(signal.SIGINT) is _end:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def _end(number: int, frame: FrameType | None) -> None:
+    os._exit(128 + number)
+
+
 def leave_the_group(worker: int) -> None:
     """Let a data loader's worker outlive a signal to the trainer's group, such as Ctrl-C.
 
