@@ -142,7 +142,10 @@ def bombs(options: argparse.Namespace) -> Iterator[str]:
                 people = [Client(address, verbose=False, download_files=folder) for _ in range(6)]
                 began = time.perf_counter()
                 with peak_of(process) as peak:
-                    jobs = [one.submit(handle_file(photo), "iphone", 0.0, None) for one in people]
+                    jobs = [
+                        one.submit(handle_file(photo), "iphone", 0.0, None, api_name="/enhance")
+                        for one in people
+                    ]
                     errors = [job.exception(options.limit) for job in jobs]
                 seconds = time.perf_counter() - began
         refused = sum("megapixels" in str(error) for error in errors)
