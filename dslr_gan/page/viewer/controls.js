@@ -89,7 +89,7 @@ find(".dg-stop").addEventListener("click", () => {
   now.busy = false;
   const isWhole = finished().length === chosen().length;
   const isQuick = !isWhole && chosen().some((name) => now.phones[name]);
-  caption(isQuick ? "Stopped. What you see is the quick picture." : "Stopped.", { advice: isWhole ? null : "resume" });
+  caption(isQuick ? "Stopped. What you see is the quick picture, with the tiles that were finished." : "Stopped.", { advice: isWhole ? null : "resume" });
   render();
 });
 find(".dg-advice").addEventListener("click", (event) => {
