@@ -170,6 +170,7 @@ for (const example of settings.examples) {
     now.original = example.thumbnail; // until the server's is there
     now.size = example.size;
     run();
+    root.scrollIntoView({ block: "start" }); // the picture is above the examples
   });
   find(".dg-thumbnails").append(button);
 }
