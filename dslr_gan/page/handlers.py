@@ -15,6 +15,7 @@ import gradio as gr
 
 from dslr_gan.errors import DslrGanError
 from dslr_gan.models.phones import PHONES
+from dslr_gan.page.developing import Developing
 from dslr_gan.page.uploads import EXAMPLE_FOLDER, EXAMPLES, message_of, uploaded
 from dslr_gan.page.work import downloads, reference, scores
 from dslr_gan.page.work.admission import queue_state
@@ -54,8 +55,11 @@ def enhance_on_page(event: gr.EventData, request: gr.Request) -> Iterator[Answer
             answer.update(phone=seen["phone"], says_phone=seen["says"])
         answer.update(size={"width": seen["width"], "height": seen["height"]})
         yield answer
+        developing = Developing()
         for step in enhance_photo(photo, phones, session):
             _take(answer, step, phones)
+            if picture := developing.picture(step):
+                answer["phones"] |= {step["phone"]: {"after": picture}}
             yield answer
         answer.update(state="done", share=None, says=_finished(answer))
         yield answer

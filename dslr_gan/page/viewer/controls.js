@@ -89,7 +89,7 @@ find(".dg-stop").addEventListener("click", () => {
   now.busy = false;
   const isWhole = finished().length === chosen().length;
   const isQuick = !isWhole && chosen().some((name) => now.phones[name]);
-  caption(isQuick ? "Stopped. What you see is the quick picture." : "Stopped.", { advice: isWhole ? null : "resume" });
+  caption(isQuick ? "Stopped. What you see is the quick picture, with the tiles that were finished." : "Stopped.", { advice: isWhole ? null : "resume" });
   render();
 });
 find(".dg-advice").addEventListener("click", (event) => {
@@ -170,6 +170,7 @@ for (const example of settings.examples) {
     now.original = example.thumbnail; // until the server's is there
     now.size = example.size;
     run();
+    root.scrollIntoView({ block: "start" }); // the picture is above the examples
   });
   find(".dg-thumbnails").append(button);
 }

@@ -1,0 +1,67 @@
+"""A result that develops: finished tiles over the quick picture, while the network works."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from dslr_gan.page.work.pictures import save_picture
+from dslr_gan.photo import eight_bits
+
+EVERY_S = 0.7
+"""How often a new picture is made: each is sent to the browser."""
+
+QUALITY = 85
+
+
+class Developing:
+    """Follows the steps of ``photo_run.enhance_photo`` for one request."""
+
+    def __init__(self) -> None:
+        self._quick: dict[str, Path] = {}
+        self._made = time.monotonic()
+
+    def picture(self, step: dict[str, Any]) -> str | None:
+        """Give the file of a new picture of what is finished, where it is time for one.
+
+        Args:
+            step: The latest one. At ``preview`` its ``after`` is the quick picture, in the folder
+                in which the network's result grows.
+        """
+        state, phone = step["state"], step.get("phone")
+        if state == "preview":
+            self._quick[str(phone)] = Path(step["after"])
+        quick = self._quick.get(str(phone))
+        is_due = time.monotonic() - self._made >= EVERY_S
+        if state != "enhancing" or quick is None or not is_due or step["done"] == step["tiles"]:
+            return None
+        self._made = time.monotonic()
+        file = quick.with_name(f"tiles_{step['done']}.jpg")
+        try:
+            levels = np.load(quick.with_name("levels.npy"), mmap_mode="r")
+            with Image.open(quick) as opened:
+                save_picture(finished_over(opened.convert("RGB"), levels), file, QUALITY)
+        except (OSError, ValueError):  # it was stopped, or the network runs elsewhere
+            return None
+        return str(file)
+
+
+def finished_over(quick: Image.Image, levels: np.ndarray) -> Image.Image:
+    """Lay what is finished over the quick picture.
+
+    Args:
+        quick: The whole result, small.
+        levels: The result ``(H, W, 3)``, uint8 or uint16, zero where no tile is finished. (Where a
+            finished one is black, too, the quick picture is as good.)
+    """
+    factor = max(1, round(levels.shape[1] / quick.width))
+    small = np.empty((-(-levels.shape[0] // factor), -(-levels.shape[1] // factor), 3), np.uint8)
+    for top in range(0, len(small), 128):
+        part = eight_bits(np.asarray(levels[top * factor : (top + 128) * factor]))
+        small[top : top + 128] = np.asarray(Image.fromarray(part).reduce(factor))
+    tiles = Image.fromarray(small).resize(quick.size, Image.Resampling.BILINEAR)
+    known: np.ndarray = np.where(small.any(axis=2), 255, 0).astype(np.uint8)
+    mask = Image.fromarray(known).resize(quick.size, Image.Resampling.NEAREST)
+    return Image.composite(tiles, quick, mask)
