@@ -27,7 +27,6 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import torch
-from accelerate.utils import broadcast_object_list
 from torch import Tensor
 from torch.nn.utils import get_total_norm
 from tqdm.auto import tqdm
@@ -47,6 +46,7 @@ from dslr_gan.training.keeping.signals import (
 from dslr_gan.training.launching import (
     check_right_to_push,
     memory_advice,
+    on_main,
     processes_told,
     push_generator,
 )
@@ -330,19 +330,15 @@ def save_generator(run: Run, folder: Path, scores: Scores) -> None:
     """Save the averaged generator with its card, on the main process.
 
     Raises:
-        DslrGanError: On every process, if it cannot be written.
+        DslrGanError: If it cannot be written.
     """
-    failure: list[str | None] = [None]
-    if run.accelerator.is_main_process:
+
+    def save() -> None:
         state, repository = run.state, run.settings.hub.hub_model_id
         run.card.describe(run.settings, state, run.data, scores, run.vgg, run.logbook.folder)
-        try:
-            state.ema.save_pretrained(folder, repo_id=repository)
-        except DslrGanError as error:
-            failure = [str(error)]
-    (told,) = broadcast_object_list(failure)
-    if told is not None:
-        raise DslrGanError(told)
+        state.ema.save_pretrained(folder, repo_id=repository)
+
+    on_main(run.accelerator, save)
 
 
 if __name__ == "__main__":

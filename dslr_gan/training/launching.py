@@ -117,11 +117,11 @@ def check_right_to_push(accelerator: Accelerator, hub: Hub) -> None:
     """Refuse a run whose generator the Hub would not take, before its first step.
 
     Raises:
-        HubError: On every process, with what to do.
+        HubError: On the main process, with what to do; the others end, too.
     """
     if hub.push_to_hub:
         advice = " Or leave out --push_to_hub, and push when the training is done."
-        _on_main(accelerator, lambda: check_push(hub.target(), advice=advice))
+        on_main(accelerator, lambda: check_push(hub.target(), advice=advice))
 
 
 def push_generator(accelerator: Accelerator, folder: Path, hub: Hub) -> str:
@@ -136,8 +136,8 @@ def push_generator(accelerator: Accelerator, folder: Path, hub: Hub) -> str:
         What was pushed, and the address of the commit.
 
     Raises:
-        DslrGanError: On every process, if the Hub cannot be reached or refuses; it names the
-            command that pushes again.
+        DslrGanError: If the Hub cannot be reached or refuses, on the main process; it names the
+            command that pushes again. The others end, too.
     """
 
     def push() -> str:
@@ -156,11 +156,16 @@ def push_generator(accelerator: Accelerator, folder: Path, hub: Hub) -> str:
         )
         return f"pushed: {folder} as {address}"
 
-    return _on_main(accelerator, push)
+    return on_main(accelerator, push)
 
 
-def _on_main(accelerator: Accelerator, action: Callable[[], Any]) -> Any:
-    """What an action on the main process gives; its error is raised on every process."""
+def on_main(accelerator: Accelerator, action: Callable[[], Any]) -> Any:
+    """What an action on the main process gives, on every process.
+
+    Raises:
+        DslrGanError: The action's, on the main process.
+        SystemExit: On the others then: the message is said once.
+    """
     outcome: list[Any] = [None]
     if accelerator.is_main_process:
         try:
@@ -169,5 +174,5 @@ def _on_main(accelerator: Accelerator, action: Callable[[], Any]) -> Any:
             outcome = [error]
     (result,) = broadcast_object_list(outcome)
     if isinstance(result, DslrGanError):
-        raise result
+        raise result if accelerator.is_main_process else SystemExit(1)
     return result

@@ -92,7 +92,6 @@ def test_a_silent_storage_ends_the_program_in_words_and_in_time(hub, tmp_path):
     assert is_whole(tmp_path)
 
 
-@pytest.mark.xfail(strict=True, reason="each process says it, not the main one alone")
 def test_two_processes_whose_push_fails_say_so_once(hub, tmp_path):
     """They may push before the first step, and not any more after the last."""
     hub.fail_at("POST .*/commit/.*", 403)
