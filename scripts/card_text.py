@@ -22,22 +22,23 @@ from dslr_gan.hub import WEIGHTS
 from dslr_gan.models.phones import PHONES
 from dslr_gan.models.registry import load_network, load_published
 from hub_card import THIS_MODEL, ModelFacts, Score
-from scripts.results import PUBLISHED
+from scripts.results import PUBLISHED, PUBLISHED_FOR
 
 INPUT = "input photo"
 
 
-def with_baselines(facts: ModelFacts, pairs: str, published: Path) -> ModelFacts:
+def with_baselines(facts: ModelFacts, phone: str, pairs: str, published: Path) -> ModelFacts:
     """Facts with the scores of the published networks after those of the input.
 
     Args:
         facts: Their first scores of the model say what the pairs are called, and how many they are.
+        phone: Whose photos they are.
         pairs: The same pairs.
         published: Folder of the networks.
     """
     own = next(score for score in facts.scores or [] if score.method == THIS_MODEL)
     models = {name: PhotoEnhancer(load_published(published / file))
-              for name, file in PUBLISHED.items()}  # fmt: skip
+              for name, file in PUBLISHED_FOR[phone].items()}  # fmt: skip
     rows = open_rows(pairs)
     assert len(rows) == own.pairs, f"{pairs} has {len(rows)} pairs, the card {own.pairs}"
     with tqdm(total=len(rows), unit="pair") as bar:
@@ -77,7 +78,9 @@ def main() -> None:
     assert network.facts is not None
     network.facts = dataclasses.replace(network.facts, before_after=None)
     if options.pairs:
-        network.facts = with_baselines(network.facts, options.pairs, options.published)
+        network.facts = with_baselines(
+            network.facts, options.phone, options.pairs, options.published
+        )
     show_before_and_after(network)
     for name, content in network.saved_files(repo_id=options.phone).items():
         if name != WEIGHTS:

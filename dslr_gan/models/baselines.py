@@ -41,9 +41,9 @@ class SRCNN(Pretrained):
         super().__init__()
         self.config = {"padding": padding}
         _check_padding(padding)
-        self.conv1 = nn.Conv2d(3, 64, 9, padding="same", padding_mode=padding)
-        self.conv2 = nn.Conv2d(64, 32, 5, padding="same", padding_mode=padding)
-        self.conv3 = nn.Conv2d(32, 3, 5, padding="same", padding_mode=padding)
+        self.conv1 = _Convolution(3, 64, 9, padding=4, padding_mode=padding)
+        self.conv2 = _Convolution(64, 32, 5, padding=2, padding_mode=padding)
+        self.conv3 = _Convolution(32, 3, 5, padding=2, padding_mode=padding)
 
     @property
     def receptive_radius(self) -> int:
@@ -111,7 +111,7 @@ class VDSR(Pretrained):
         _check_padding(padding)
         widths = [3, *[self.CHANNELS] * (self.LAYERS - 1), 3]
         layers = [
-            nn.Conv2d(incoming, outgoing, 3, padding=1, padding_mode=padding)
+            _Convolution(incoming, outgoing, 3, padding=1, padding_mode=padding)
             for incoming, outgoing in pairwise(widths)
         ]
         for layer in layers:
@@ -143,6 +143,24 @@ class VDSR(Pretrained):
         for layer in self.layers[:-1]:
             features = F.relu(layer(features))
         return image + self.last_layer(features)
+
+
+class _Convolution(nn.Conv2d):
+    """A convolution of odd kernels that keeps the size.
+
+    PyTorch 2.13 cannot compile the gradient of its own repeated border (``replication_pad2d``).
+    """
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Convolve ``(N, C, H, W)``."""
+        if self.padding_mode == "zeros" or not (self.training and torch.compiler.is_compiling()):
+            return super().forward(image)
+        border = self.kernel_size[0] // 2
+        for side in (2, 3):
+            length = image.shape[side]
+            places = torch.arange(-border, length + border, device=image.device)
+            image = image.index_select(side, places.clamp(0, length - 1))
+        return F.conv2d(image, self.weight, self.bias)
 
 
 def _check_padding(padding: Padding) -> None:

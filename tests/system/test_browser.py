@@ -400,7 +400,7 @@ def test_a_link_leads_to_phone_strength_and_tab(open_page):
     link = page.evaluate("navigator.clipboard.readText()")
     assert "phone=sony" in link and "strength=70" in link
     page = open_page(query="/?tab=about")
-    expect(page.locator("text=What it learned from").first).to_be_visible()
+    expect(page.locator("text=Trained on what, and by whose leave").first).to_be_visible()
 
 
 @pytest.mark.slow
