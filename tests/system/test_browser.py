@@ -73,6 +73,7 @@ def test_first_sight_is_a_finished_example_and_nobody_else_is_asked(browser, add
 
 def test_a_photo_is_enhanced_at_once_and_downloaded_with_what_it_carries(page, photo):
     enhanced(page, photo)
+    assert page.input_value(".dg-divider") == "500", "not where the moving one of the example was"
     before, after = picture(page, "original"), picture(page, "enhanced")
     assert before.size == after.size == (320, 240)
     assert difference(before, Image.open(photo)) < 0.5 < difference(before, after)

@@ -74,6 +74,7 @@ function forgetResults() {
   now.layers = {};
   now.tables = {};
   compare.at.zoom = 0;
+  compare.at.split = 0.5; // the example's may have been left near an edge
   if (now.view !== "side") now.view = "divider";
   showZoom();
 }
