@@ -30,7 +30,6 @@ from dslr_gan.cli.enhance_report import (
     write_report,
 )
 from dslr_gan.cli.interrupts import removed_at_the_latest
-from dslr_gan.cli.progress import PhotosBar
 from dslr_gan.errors import DslrGanError, reason
 from dslr_gan.files import check_place, from_home
 
@@ -285,6 +284,7 @@ class _Run:
         return sorted(folders, key=lambda folder: len(folder.parts), reverse=True)
 
     def _enhance(self, models: "Models") -> None:
+        from dslr_gan.cli.progress import PhotosBar
         from dslr_gan.enhance.batch import Enhancing, Outcome, enhance_all
         from dslr_gan.enhance.resume import Record
         from dslr_gan.photo import MAX_MEGAPIXELS

@@ -7,8 +7,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tqdm import tqdm
-
 from dslr_gan.cli.common import (
     KNOWN_MODELS,
     PROGRAM,
@@ -21,12 +19,13 @@ from dslr_gan.cli.common import (
     path_option,
     place_option,
 )
-from dslr_gan.cli.progress import STDERR
 from dslr_gan.errors import DslrGanError
 from dslr_gan.files import written_whole
 from dslr_gan.models.phones import PHONES
 
 if TYPE_CHECKING:
+    from tqdm import tqdm
+
     from dslr_gan.enhance.enhancer import PhotoEnhancer
 
 FILES = ("json", "markdown", "figure")
@@ -122,6 +121,9 @@ def add(commands: Commands) -> None:
 def _run(options: argparse.Namespace) -> int:
     _check(options)
 
+    from tqdm import tqdm
+
+    from dslr_gan.cli.progress import STDERR
     from dslr_gan.enhance.enhancer import PhotoEnhancer
     from dslr_gan.evaluation.panels import ScoredPairs, figure_of_phones
     from dslr_gan.evaluation.phones import open_phones
@@ -167,7 +169,7 @@ def _run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _shown_by(bar: tqdm) -> Callable[[int, int], None]:
+def _shown_by(bar: "tqdm") -> Callable[[int, int], None]:
     """What shows progress on a bar: done and in all, which begins anew for whole photos."""
 
     def show(done: int, total: int) -> None:

@@ -14,7 +14,6 @@ from dslr_gan.cli.prepare_teacher import (
     run_with_targets,
     seen_option,
 )
-from dslr_gan.cli.progress import progress_bar
 from dslr_gan.errors import DslrGanError
 from dslr_gan.files import from_home
 
@@ -210,6 +209,7 @@ def _check_meant(options: argparse.Namespace, kind: str) -> None:
 
 
 def _run_aligned(options: argparse.Namespace) -> int:
+    from dslr_gan.cli.progress import progress_bar
     from dslr_gan.hub import Target, check_push, check_repo_id
     from dslr_gan.prepare.matching import pairs_by_name, pairs_by_table
     from dslr_gan.prepare.one_pair import CutSettings

@@ -12,7 +12,6 @@ from dslr_gan.cli.common import (
     path_option,
     place_option,
 )
-from dslr_gan.cli.progress import progress_bar
 
 
 def add_teacher(group: argparse._ArgumentGroup) -> None:
@@ -83,6 +82,7 @@ def run_with_targets(options: argparse.Namespace) -> int:
     if options.seen_by:
         return _run_seen(options, photos)
 
+    from dslr_gan.cli.progress import progress_bar
     from dslr_gan.prepare.teacher import prepare_grid, prepare_teacher
 
     source = make_source("photos", options.name, options.terms, options.url)
@@ -123,6 +123,7 @@ def run_with_targets(options: argparse.Namespace) -> int:
 
 def _run_seen(options: argparse.Namespace, photos: list[Path]) -> int:
     """Prepare pairs whose targets are what other phones saw."""
+    from dslr_gan.cli.progress import progress_bar
     from dslr_gan.enhance.enhancer import PhotoEnhancer
     from dslr_gan.prepare.other_phones import OtherPhone, prepare_seen
     from hub_card import Source

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from dslr_gan.enhance.forking import check_not_forked, compute_after_forks
 from dslr_gan.enhance.memory import keep_freed_memory, memory_error_message
-from dslr_gan.enhance.precision import ForwardTile, NetworkRunner
+from dslr_gan.enhance.precision import ForwardTile, NetworkRunner, device_named
 from dslr_gan.enhance.tiling import Tile, blur_reach, blurred, plan_tiles, split_tile
 from dslr_gan.errors import DslrGanError, InputError
 from dslr_gan.hub import TIMEOUT_S
@@ -152,7 +152,7 @@ class PhotoEnhancer:
         if tile < SMALLEST_TILE:
             raise DslrGanError(f"tile must be at least {SMALLEST_TILE} pixels, got {tile}.")
         self.tile = tile
-        self.device = _device(device)
+        self.device = device_named(device)
         keep_freed_memory()
         compute_after_forks()
         generator.to(self.device)
@@ -397,15 +397,3 @@ def _check(photo: Image.Image) -> None:
             f"photo must be a PIL.Image.Image, got {type(photo).__name__}; "
             "use PIL.Image.open or PIL.Image.fromarray."
         )
-
-
-def _device(wanted: str | torch.device | None) -> torch.device:
-    if wanted is None:
-        wanted = "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        device = torch.device(wanted)
-        check_not_forked(device)
-        torch.zeros(1, device=device).item()  # "meta" holds no numbers to give back
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        raise DslrGanError(f"there is no device {wanted!s} here; cpu always works.") from error
-    return device

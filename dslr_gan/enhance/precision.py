@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from dslr_gan.enhance.forking import check_not_forked
 from dslr_gan.enhance.memory import lacks_memory
 from dslr_gan.errors import DslrGanError, reason
 from dslr_gan.models.context import summarize_in_parts
@@ -30,6 +31,23 @@ where its sides are no multiples."""
 
 ForwardTile = Callable[[Tensor, tuple[slice, slice], Tensor | None], Tensor]
 """A network's ``forward_tile``: of (image, inner, context) the inner part of the result."""
+
+
+def device_named(wanted: str | torch.device | None) -> torch.device:
+    """The device of a name, or for None a GPU where there is one.
+
+    Raises:
+        DslrGanError: If it is not there.
+    """
+    if wanted is None:
+        wanted = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        device = torch.device(wanted)
+        check_not_forked(device)
+        torch.zeros(1, device=device).item()  # "meta" holds no numbers to give back
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise DslrGanError(f"there is no device {wanted!s} here; cpu always works.") from error
+    return device
 
 
 class NetworkRunner:
