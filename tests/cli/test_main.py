@@ -19,9 +19,10 @@ COMMANDS = ("enhance", "evaluate", "prepare", "export", "push", "models")
 
 @pytest.fixture(scope="module")
 def no_torch(tmp_path_factory):
-    """An environment in which importing PyTorch ends the process."""
+    """An environment in which importing PyTorch ends the process, or what else is installed."""
     folder = tmp_path_factory.mktemp("no_torch")
-    (folder / "torch.py").write_text("raise SystemExit('torch was imported')")
+    for name in ("torch", "tqdm", "numpy", "PIL", "huggingface_hub"):
+        (folder / f"{name}.py").write_text(f"raise SystemExit('{name} was imported')")
     return {**os.environ, "PYTHONPATH": str(folder)}
 
 
