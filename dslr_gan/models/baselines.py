@@ -148,7 +148,8 @@ class VDSR(Pretrained):
 class _Convolution(nn.Conv2d):
     """A convolution of odd kernels that keeps the size.
 
-    PyTorch 2.13 cannot compile the gradient of its own repeated border (``replication_pad2d``).
+    PyTorch 2.13 cannot compile the gradient of its own repeated border (``replication_pad2d``). What it
+    compiles from an indexed border writes outside its memory on more than one thread of a processor.
     """
 
     def forward(self, image: Tensor) -> Tensor:
@@ -157,9 +158,8 @@ class _Convolution(nn.Conv2d):
             return super().forward(image)
         border = self.kernel_size[0] // 2
         for side in (2, 3):
-            length = image.shape[side]
-            places = torch.arange(-border, length + border, device=image.device)
-            image = image.index_select(side, places.clamp(0, length - 1))
+            first, last = image.narrow(side, 0, 1), image.narrow(side, image.shape[side] - 1, 1)
+            image = torch.cat([first] * border + [image] + [last] * border, dim=side)
         return F.conv2d(image, self.weight, self.bias)
 
 
