@@ -459,6 +459,33 @@ def test_a_silent_hub_ends_at_the_deadline(name, hub, tmp_path):
 # What is kept ----------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("silent", [LISTING, WEIGHTS])
+def test_a_silent_hub_costs_little_time_where_a_copy_is_kept(silent, hub, tmp_path, monkeypatch):
+    monkeypatch.setattr(fetching, "TIMEOUT_S", 1.0)
+    monkeypatch.setattr(fetching, "KEPT_TIMEOUT_S", 0.2)
+    assert load() == OLD
+    commit_of(hub, NEW, tmp_path)
+    hub.faults.add(silent, hang)
+
+    def timed(**options):
+        began = time.monotonic()
+        try:
+            loaded = load_model("me/m", **options)
+        except DslrGanError as error:
+            return told(str(error)), time.monotonic() - began
+        return told(loaded.source), time.monotonic() - began
+
+    words, seconds = timed()
+    assert "local copy of" in words and "did not answer within 0.2 seconds" in words
+    assert 0.1 < seconds < 0.9
+    words, seconds = timed(timeout=0.5)
+    assert "local copy of" in words and "did not answer within 0.5 seconds" in words
+    assert seconds > 0.4
+    shutil.rmtree(tmp_path / "home/hub/models--me--m")
+    words, seconds = timed()
+    assert "within 1 seconds" in words and "no local copy" in words and seconds > 0.9
+
+
 def test_weights_are_not_asked_for_before_the_settings_are_good(hub, tmp_path):
     configured(channels=20_000)(hub)
     load()
