@@ -104,7 +104,10 @@ def test_an_answer_that_is_not_the_hubs_is_one_message(path, answer, hub, model,
         (["iphone", "--repo", "me/x", "--branch", ".."], "'..' cannot be the name of a"),
         (["iphone", "--repo", "me/x", "--pr", "--branch", "b"], "a pull request goes to main"),
         (["iphone", "--repo", "me/x", "--sony", "a/b"], "--sony has no meaning with iphone"),
-        (["space", "--repo", "me/x", "--iphone", "a b", "--dry-run"], "a b is not a repository"),
+        (
+            ["space", "--repo", "me/x", "--iphone", "a b", "--dry-run"],
+            "there is no folder a b, and it is not a Hub id",
+        ),
         (["space", "--repo", "me/x", "--space", "a/b"], "--space has no meaning with space"),
     ],
 )
