@@ -143,9 +143,9 @@ def push(
             one.run, target.repo_id, token=target.token, size=size, timeout_s=target.timeout_s
         )
     except HubError as error:
-        if one.commit is not None:
+        if one.done is not None and target.tag is not None:
             words = (
-                f"the files are on the Hub ({one.commit}), but not the tag {target.tag} "
+                f"the files are on the Hub ({one.done.commit_url}), but not the tag {target.tag} "
                 f"({error.cause}); {error.advice or 'check its name'}."
             )
             raise type(error)(f"{words}{advice}", error.cause, error.advice) from error
@@ -171,8 +171,8 @@ class _Push:
         """Files there that are to go."""
         self.known = False
         """Whether the repository has been looked at."""
-        self.commit: str | None = None
-        """The address of the commit, once it is made."""
+        self.done: hf.CommitInfo | None = None
+        """The commit, once it is made."""
 
     def run(self) -> Pushed:
         target, api = self.target, self.api
@@ -181,9 +181,17 @@ class _Push:
         there: dict[str, Any] = {"repo_id": made.repo_id, "repo_type": kind}
         if not self.known:
             self._look(there)
+        done = self.done = self.done or self._commit(there)
+        if target.tag is not None:
+            self._tag(there, target.tag, done.oid)
+        address = done.pr_url or done.commit_url
+        return Pushed(repository=str(made), commit=address, notes=tuple(self.notes))
+
+    def _commit(self, there: dict[str, Any]) -> hf.CommitInfo:
+        target, api = self.target, self.api
         if target.branch is not None:
             api.create_branch(**there, branch=target.branch, exist_ok=True)
-        done = api.create_commit(
+        return api.create_commit(
             **there,
             operations=[
                 hf.CommitOperationAdd(path_in_repo=name, path_or_fileobj=content)
@@ -195,11 +203,18 @@ class _Push:
             revision=target.branch,
             create_pr=target.create_pr,
         )
-        if target.tag is not None:
-            self.commit = done.commit_url
-            api.create_tag(**there, tag=target.tag, revision=done.oid, exist_ok=True)
-        address = done.pr_url or done.commit_url
-        return Pushed(repository=str(made), commit=address, notes=tuple(self.notes))
+
+    def _tag(self, there: dict[str, Any], tag: str, commit: str) -> None:
+        """Name the commit; a tag that is there by now is right only where it names this one."""
+        try:
+            self.api.create_tag(**there, tag=tag, revision=commit)
+        except errors.HfHubHTTPError as error:
+            if error.response.status_code != 409:
+                raise
+            refs = self.api.list_repo_refs(**there)
+            # Such as the one of an earlier try whose answer was lost.
+            if {each.name: each.target_commit for each in refs.tags}.get(tag) != commit:
+                raise _tag_exists(tag) from None
 
     def _look(self, there: dict[str, Any]) -> None:
         """Find out what must not be overwritten, before anything is sent."""
@@ -218,7 +233,8 @@ class _Push:
             )  # fmt: skip
             ours = self.files[CARD]
             ours = ours if isinstance(ours, bytes) else ours.read_bytes()
-            if theirs.strip() != ours.strip() and not is_untouched(theirs.decode(errors="replace")):
+            written = theirs.decode("utf-8-sig", errors="replace")
+            if written.strip() and theirs.strip() != ours.strip() and not is_untouched(written):
                 del self.files[CARD]
                 notes.append(
                     f"the card of {name} was kept, because somebody has written or changed it; "
@@ -298,8 +314,12 @@ def create(api: hf.HfApi, target: Target) -> hf.RepoUrl:
 
 def _check_tag(refs: hf.GitRefs, target: Target) -> None:
     if target.tag is not None and target.tag in {each.name for each in refs.tags}:
-        words = f"it has a tag {target.tag} already"
-        raise HubError(f"{words}.", words, "choose another tag")
+        raise _tag_exists(target.tag)
+
+
+def _tag_exists(tag: str) -> HubError:
+    words = f"it has a tag {tag} already"
+    return HubError(f"{words}.", words, "choose another tag")
 
 
 def _may_write(api: hf.HfApi) -> bool:

@@ -290,6 +290,31 @@ def test_a_tag_that_fails_does_not_hide_that_the_files_are_there(lfs_hub):
     assert stored(lfs_hub) == FILES
 
 
+@pytest.mark.parametrize("whose", ["ours", "theirs"])
+def test_a_tag_that_appears_meanwhile_counts_only_where_it_names_our_commit(whose, lfs_hub):
+    theirs = lfs_hub.add_file("me/new", "a.txt", b"theirs")
+    found = lfs_hub.repositories["me/new"]
+
+    def tag():
+        found.tags["v1"] = found.branches["main"] if whose == "ours" else theirs
+
+    lfs_hub.meanwhile("POST .*/tag/.*", tag)
+    if whose == "ours":
+        assert send(lfs_hub, tag="v1").commit.endswith(found.tags["v1"])
+    else:
+        with pytest.raises(HubError, match="on the Hub .*not the tag v1 .*has a tag v1 already"):
+            send(lfs_hub, tag="v1")
+        assert found.tags == {"v1": theirs}
+
+
+def test_a_tag_that_is_tried_again_names_our_commit_and_not_a_later_one(lfs_hub):
+    lfs_hub.fail_at("POST .*/tag/.*", 500, 1)
+    lfs_hub.meanwhile("POST .*/tag/.*", lambda: lfs_hub.add_file("me/new", "a.txt", b"later"))
+    pushed = send(lfs_hub, tag="v1")
+    assert pushed.commit.endswith(lfs_hub.repositories["me/new"].tags["v1"])
+    assert stored(lfs_hub, "v1") == FILES
+
+
 # What is there already ------------------------------------------------------------------------
 
 
@@ -308,6 +333,12 @@ def test_a_card_that_somebody_wrote_is_kept_and_so_it_is_said(lfs_hub):
     assert "also has pytorch_model.bin" in notes and "hf repo-files delete me/new" in notes
     assert stored(lfs_hub)["README.md"] == theirs
 
+    for empty in (b"", b" \n", b"\xef\xbb\xbf\r\n"):
+        lfs_hub.add_file("me/new", "README.md", empty)
+        notes = " ".join(send(lfs_hub, ours).notes)
+        assert "was kept" not in notes and stored(lfs_hub)["README.md"] == ours["README.md"]
+
+    lfs_hub.add_file("me/new", "README.md", theirs)
     send(lfs_hub, ours, replace_card=True)
     assert stored(lfs_hub)["README.md"] == ours["README.md"]
 
