@@ -254,13 +254,13 @@ class _Push:
         self.notes, self.known = notes, True
 
 
-def check_push(target: Target, *, advice: str = "") -> None:
+def check_push(target: Target, *, make: bool = True, advice: str = "") -> None:
     """Find out whether :func:`push` would be allowed, before the work whose result it is to push.
-
-    The repository is made where it does not exist: only that shows that it may be made.
 
     Args:
         target: Where to.
+        make: Whether to make the repository where it does not exist: only that shows that it may
+            be made. Otherwise nothing is changed, and the token alone is looked at then.
         advice: What else an error message says.
 
     Raises:
@@ -274,11 +274,17 @@ def check_push(target: Target, *, advice: str = "") -> None:
         if not _may_write(api):
             words = f"the token from {token_source(target.token)} may only read"
             raise HubError(f"{words}.", words, f"make one that may write at {TOKENS_PAGE}")
-        made = create(api, target)
+        repo_id = target.repo_id
+        if make:
+            repo_id = create(api, target).repo_id
+        elif not api.repo_exists(repo_id, repo_type=target.repo_type):
+            return
+        else:
+            _check_private(api, target, repo_id)
         if target.tag is not None:
-            _check_tag(api.list_repo_refs(made.repo_id, repo_type=target.repo_type), target)
+            _check_tag(api.list_repo_refs(repo_id, repo_type=target.repo_type), target)
         # The first request of every push, which the Hub answers to those who may write.
-        address = f"{api.endpoint}/api/{target.repo_type}s/{made.repo_id}/preupload/main"
+        address = f"{api.endpoint}/api/{target.repo_type}s/{repo_id}/preupload/main"
         sample = {"path": "config.json", "sample": "", "size": 0}
         answer = utils.get_session().post(
             address,
@@ -303,13 +309,17 @@ def create(api: hf.HfApi, target: Target) -> hf.RepoUrl:
         exist_ok=True,
         space_sdk="gradio" if kind == "space" else None,
     )
-    if target.private and api.repo_info(made.repo_id, repo_type=kind).private is False:
+    _check_private(api, target, made.repo_id)
+    return made
+
+
+def _check_private(api: hf.HfApi, target: Target, repo_id: str) -> None:
+    if target.private and api.repo_info(repo_id, repo_type=target.repo_type).private is False:
         words = "it exists and is public"
         advice = (
             "make it private on its settings page, name another, or do not ask for a private one"
         )
         raise HubError(f"{words}.", words, advice)
-    return made
 
 
 def _check_tag(refs: hf.GitRefs, target: Target) -> None:
