@@ -9,7 +9,7 @@ from typing import Any
 import huggingface_hub as hf
 from huggingface_hub import errors, utils
 
-from dslr_gan.errors import HubError, InputError
+from dslr_gan.errors import HubError, InputError, reason, shown
 from dslr_gan.hub.asking import TIMEOUT_S
 from dslr_gan.hub.messages import TOKENS_PAGE, token_source
 from dslr_gan.hub.names import check_revision
@@ -131,12 +131,10 @@ def push(
 
     Raises:
         HubError: If the Hub cannot be reached in time or refuses.
-        InputError: If the target's values do not go together.
+        InputError: If the target's values do not go together, or a file cannot be read.
     """
     target.check()
-    size = sum(
-        len(each) if isinstance(each, bytes) else each.stat().st_size for each in files.values()
-    )
+    size = sum(map(_size, files.values()))
     one = _Push(target, files, message, description, owned)
     try:
         return send(
@@ -150,6 +148,19 @@ def push(
             )
             raise type(error)(f"{words}{advice}", error.cause, error.advice) from error
         raise not_taken(target.repo_id, error, advice) from error
+
+
+def _size(content: Path | bytes) -> int:
+    """The bytes of what is pushed; a file must be one that can be read."""
+    if isinstance(content, bytes):
+        return len(content)
+    try:
+        with content.open("rb"):
+            return content.stat().st_size
+    except OSError as error:
+        raise InputError(
+            f"{shown(content)} cannot be read ({reason(error)}); check its permissions."
+        ) from error
 
 
 class _Push:
