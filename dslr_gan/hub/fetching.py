@@ -202,6 +202,8 @@ class _Pull:
             commit, entries = answer.get("sha"), answer.get("siblings")
             if not (isinstance(commit, str) and COMMIT.fullmatch(commit)):
                 raise errors.FileMetadataError("the answer names no commit")
+            if revision is not None and COMMIT.fullmatch(revision) and commit != revision:
+                raise errors.FileMetadataError("the answer names another commit")
             if not isinstance(entries, list):
                 raise errors.FileMetadataError("the answer lists no files")
         files, tree = {}, {}
