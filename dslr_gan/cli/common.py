@@ -29,8 +29,8 @@ KNOWN_MODELS = (
     "safetensors file"
 )
 
-HUB_TIMEOUT_S = 60.0
-"""Seconds that the Hub has without ``--hub-timeout``."""
+HUB_TIMEOUT_S, HUB_TIMEOUT_KEPT_S = 60.0, 10.0
+"""Seconds that the Hub has without ``--hub-timeout``; and where a local copy can stand in."""
 
 
 EXAMPLE = "example:"
@@ -85,10 +85,9 @@ def add_hub(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--hub-timeout",
         type=seconds,
-        default=HUB_TIMEOUT_S,
         metavar="S",
         help="seconds that the Hub has to answer; a file that comes slowly may take longer "
-        f"(default: {HUB_TIMEOUT_S:g})",
+        f"(default: {HUB_TIMEOUT_S:g}, or {HUB_TIMEOUT_KEPT_S:g} where a local copy can stand in)",
     )
     command.add_argument(
         "--strict-source",

@@ -16,7 +16,6 @@ from dslr_gan.enhance.memory import keep_freed_memory, memory_error_message
 from dslr_gan.enhance.precision import ForwardTile, NetworkRunner, device_named
 from dslr_gan.enhance.tiling import Tile, blur_reach, blurred, plan_tiles, split_tile
 from dslr_gan.errors import DslrGanError, InputError
-from dslr_gan.hub import TIMEOUT_S
 from dslr_gan.models.pretrained import Pretrained
 from dslr_gan.models.registry import load
 from dslr_gan.photo import (
@@ -180,7 +179,7 @@ class PhotoEnhancer:
         cache_dir: str | Path | None = None,
         local_files_only: bool = False,
         revision: str | None = None,
-        timeout: float = TIMEOUT_S,
+        timeout: float | None = None,
         strict_source: bool = False,
         tile: int = TILE,
         device: str | torch.device | None = None,
@@ -207,6 +206,7 @@ class PhotoEnhancer:
             local_files_only: Whether to take the local copy without asking the Hub.
             revision: Branch, tag or commit on the Hub.
             timeout: Seconds that the Hub has; while a file comes, be it slowly, they do not pass.
+                None for 60, or for 10 where there is a local copy that can stand in.
             strict_source: Whether to raise an error where something would stand in for what was
                 asked of the Hub: the bundled weights, or a local copy while it does not answer.
             tile: See the class.

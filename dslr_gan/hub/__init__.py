@@ -1,5 +1,19 @@
 """The Hugging Face Hub: the one room that talks to it, and turns its errors into ours."""
 
+# ruff: noqa: E402
+import os
+
+from dslr_gan.errors import HubError, reason
+
+try:
+    import huggingface_hub.file_download  # noqa: F401 - it reads its variables at its import
+except ValueError as error:
+    named = sorted({name for name in os.environ if name.startswith("HF_")} | {"HF_ENDPOINT"})
+    raise HubError(
+        f"a variable of the environment has a value that huggingface_hub cannot use "
+        f"({reason(error)}); check {', '.join(named)}."
+    ) from error
+
 from dslr_gan.hub.asking import TIMEOUT_S, Deadline
 from dslr_gan.hub.beside import fetch_pictures, read_beside, read_pictures
 from dslr_gan.hub.fetching import CONFIG, FACTS, SMALL_FILE, WEIGHTS, Origin, fetch

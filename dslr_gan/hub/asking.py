@@ -38,6 +38,9 @@ OtherHosts: TypeAlias = Literal["follow", "stop", "refuse"]
 TIMEOUT_S = 60.0
 """Seconds that the Hub has to do what is asked, where nobody says otherwise."""
 
+KEPT_TIMEOUT_S = 10.0
+"""The same for what is kept on this machine and stands in where the Hub is silent."""
+
 WAITS_S = (0.5, 1.0, 2.0)
 """Seconds before a request that failed is tried again, for as many times."""
 

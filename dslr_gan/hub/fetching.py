@@ -15,7 +15,7 @@ import huggingface_hub as hf
 from huggingface_hub import errors, utils
 
 from dslr_gan.errors import HubError, HubUnreachableError, InputError, reason
-from dslr_gan.hub.asking import TIMEOUT_S, Asker, Deadline, within
+from dslr_gan.hub.asking import KEPT_TIMEOUT_S, TIMEOUT_S, Asker, Deadline, within
 from dslr_gan.hub.cache import COMMIT, Cache, Listed, listed
 from dslr_gan.hub.messages import hub_errors, not_fetched
 from dslr_gan.hub.names import RepositoryName, parse_repository
@@ -73,7 +73,7 @@ def fetch(
     cache_dir: str | Path | None = None,
     local_files_only: bool = False,
     revision: str | None = None,
-    timeout: float = TIMEOUT_S,
+    timeout: float | None = None,
     most: Callable[[Origin], range] | None = None,
 ) -> Origin:
     """Find the files of a saved network, fetching them where the name is one of the Hub.
@@ -87,7 +87,8 @@ def fetch(
         cache_dir: Where the client keeps what it fetched; ``None`` for the usual place.
         local_files_only: Whether to take the local copy without asking the Hub.
         revision: Branch, tag or commit; only with a Hub id.
-        timeout: Seconds that the Hub has; while a file comes, be it slowly, they do not pass.
+        timeout: Seconds that the Hub has; while a file comes, be it slowly, they do not pass. None
+            for 60, or for 10 where there is a local copy that can stand in.
         most: Looks at ``config.json`` before anything else is fetched, and gives the sizes in
             bytes that the weights may have. What it raises is raised.
 
@@ -104,7 +105,7 @@ def fetch(
     if folder is not None:
         files = {file: folder / file for file in (CONFIG, WEIGHTS, FACTS)}
         return Origin(folder, files=_those_there(files))
-    if not timeout > 0:
+    if timeout is not None and not timeout > 0:
         raise InputError(f"the Hub needs more than 0 seconds to answer, got {timeout!r}.")
     wanted = parse_repository(str(name), revision)
     with hub_errors(wanted.repository):
@@ -117,6 +118,8 @@ def fetch(
             if hf.constants.is_offline_mode():
                 raise errors.OfflineModeIsEnabled("offline")
             kept = next(cache.complete(wanted.revision, (CONFIG, WEIGHTS)), None)
+            if timeout is None:
+                timeout = TIMEOUT_S if kept is None else KEPT_TIMEOUT_S
             deadline = Deadline(timeout)
             asker = Asker(deadline, token, hurried=kept is not None)
             pull = _Pull(wanted, cache, asker, force_download)
@@ -199,6 +202,8 @@ class _Pull:
             commit, entries = answer.get("sha"), answer.get("siblings")
             if not (isinstance(commit, str) and COMMIT.fullmatch(commit)):
                 raise errors.FileMetadataError("the answer names no commit")
+            if revision is not None and COMMIT.fullmatch(revision) and commit != revision:
+                raise errors.FileMetadataError("the answer names another commit")
             if not isinstance(entries, list):
                 raise errors.FileMetadataError("the answer lists no files")
         files, tree = {}, {}

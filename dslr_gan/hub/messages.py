@@ -19,6 +19,7 @@ from urllib.request import getproxies, proxy_bypass
 
 import huggingface_hub as hf
 from httpx2 import (  # what huggingface_hub speaks HTTP with, and raises
+    URL,
     ConnectError,
     DecodingError,
     HTTPError,
@@ -32,7 +33,8 @@ from huggingface_hub import errors, utils
 from dslr_gan.errors import DslrGanError, HubError, HubUnreachableError, reason
 
 # Xet storage raises bare RuntimeErrors and OSErrors; an answer that is no JSON is a ValueError.
-_RAISED = (HTTPError, InvalidURL, OSError, errors.OfflineModeIsEnabled, RuntimeError, ValueError)
+_RAISED = (HTTPError, InvalidURL, OSError, errors.OfflineModeIsEnabled, RuntimeError, ValueError,
+           ImportError)  # fmt: skip
 
 # A signed address gives whoever has it access; only its host may be told.
 _ADDRESS = re.compile(r"(https?://[^\s/?#'\"]+)[^\s'\"]*")
@@ -47,7 +49,14 @@ _ABSENT = {
 }
 _DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 _NOT_WRITABLE = (errno.EACCES, errno.EPERM, errno.EROFS)
-_NO_FOLDER = (errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ELOOP, errno.ENAMETOOLONG)
+_NO_FOLDER = (
+    errno.ENOENT,
+    errno.ENOTDIR,
+    errno.EISDIR,
+    errno.EEXIST,
+    errno.ELOOP,
+    errno.ENAMETOOLONG,
+)
 _NO_ADDRESS = re.compile("name resolution|not known|nodename|getaddrinfo|No address", re.IGNORECASE)
 _PROXY_ADVICE = "check the variables HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY"
 TOKENS_PAGE = "https://huggingface.co/settings/tokens"
@@ -95,6 +104,8 @@ def hub_errors(
     except DslrGanError:
         raise
     except _RAISED as error:
+        if isinstance(error, ImportError) and "SOCKS" not in str(error):
+            raise
         raise _for_people(error, wanted, context, token) from error
 
 
@@ -241,12 +252,21 @@ def _by_kind(error: BaseException) -> _Cause | None:
         place = getattr(error, "filename", None) or cache
         advice = "check its permissions, or set HF_HOME to a folder that can be written"
         return _Cause(f"the cache cannot be written ({place})", advice, away=True)
+    if isinstance(error, ssl.SSLError) or (number == errno.ENOENT and not error.filename):
+        # While the client is made, before anybody is asked.
+        advice = "set SSL_CERT_FILE to a file of certificates (PEM), or unset it"
+        return _Cause("the certificates that SSL_CERT_FILE names cannot be read", advice, away=True)
     if number in _NO_FOLDER:
         advice = "remove what is in the way, or set HF_HOME to a folder"
         place = getattr(error, "filename", None) or cache
         return _Cause(f"the cache cannot be used ({_told(error)}: {place})", advice, away=True)
     if isinstance(error, JSONDecodeError | DecodingError | errors.FileMetadataError):
         return _not_the_hub()
+    if isinstance(error, ImportError):
+        advice = 'run pip install "httpx2[socks]", or name a proxy of http://'
+        return _Cause("the proxy that ALL_PROXY or another variable names is one of SOCKS", advice)
+    if _is_about_a_proxy(error):
+        return _Cause("a variable for proxies holds no address", _PROXY_ADVICE, away=True)
     if isinstance(error, InvalidURL | UnsupportedProtocol):
         advice = "unset it, or set it to one such as https://huggingface.co"
         return _Cause("the variable HF_ENDPOINT holds no address", advice)
@@ -282,6 +302,17 @@ def _host(error: HTTPError) -> str:
 def _not_the_hub() -> _Cause:
     advice = "open a page in a browser to log in to the network, and check HF_ENDPOINT"
     return _Cause("what answered is not the Hub", advice, away=True)
+
+
+def _is_about_a_proxy(error: BaseException) -> bool:
+    """Whether the client could not be made for the address of a proxy, and not of the Hub."""
+    if isinstance(error, InvalidURL):
+        try:
+            URL(hf.constants.ENDPOINT)
+        except InvalidURL:
+            return False
+        return True
+    return isinstance(error, ValueError) and "for proxy URL" in str(error)
 
 
 def _uses_proxy() -> bool:

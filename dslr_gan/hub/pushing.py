@@ -9,7 +9,7 @@ from typing import Any
 import huggingface_hub as hf
 from huggingface_hub import errors, utils
 
-from dslr_gan.errors import HubError, InputError
+from dslr_gan.errors import HubError, InputError, reason, shown
 from dslr_gan.hub.asking import TIMEOUT_S
 from dslr_gan.hub.messages import TOKENS_PAGE, token_source
 from dslr_gan.hub.names import check_revision
@@ -131,25 +131,36 @@ def push(
 
     Raises:
         HubError: If the Hub cannot be reached in time or refuses.
-        InputError: If the target's values do not go together.
+        InputError: If the target's values do not go together, or a file cannot be read.
     """
     target.check()
-    size = sum(
-        len(each) if isinstance(each, bytes) else each.stat().st_size for each in files.values()
-    )
+    size = sum(map(_size, files.values()))
     one = _Push(target, files, message, description, owned)
     try:
         return send(
             one.run, target.repo_id, token=target.token, size=size, timeout_s=target.timeout_s
         )
     except HubError as error:
-        if one.commit is not None:
+        if one.done is not None and target.tag is not None:
             words = (
-                f"the files are on the Hub ({one.commit}), but not the tag {target.tag} "
+                f"the files are on the Hub ({one.done.commit_url}), but not the tag {target.tag} "
                 f"({error.cause}); {error.advice or 'check its name'}."
             )
             raise type(error)(f"{words}{advice}", error.cause, error.advice) from error
         raise not_taken(target.repo_id, error, advice) from error
+
+
+def _size(content: Path | bytes) -> int:
+    """The bytes of what is pushed; a file must be one that can be read."""
+    if isinstance(content, bytes):
+        return len(content)
+    try:
+        with content.open("rb"):
+            return content.stat().st_size
+    except OSError as error:
+        raise InputError(
+            f"{shown(content)} cannot be read ({reason(error)}); check its permissions."
+        ) from error
 
 
 class _Push:
@@ -171,8 +182,8 @@ class _Push:
         """Files there that are to go."""
         self.known = False
         """Whether the repository has been looked at."""
-        self.commit: str | None = None
-        """The address of the commit, once it is made."""
+        self.done: hf.CommitInfo | None = None
+        """The commit, once it is made."""
 
     def run(self) -> Pushed:
         target, api = self.target, self.api
@@ -181,9 +192,17 @@ class _Push:
         there: dict[str, Any] = {"repo_id": made.repo_id, "repo_type": kind}
         if not self.known:
             self._look(there)
+        done = self.done = self.done or self._commit(there)
+        if target.tag is not None:
+            self._tag(there, target.tag, done.oid)
+        address = done.pr_url or done.commit_url
+        return Pushed(repository=str(made), commit=address, notes=tuple(self.notes))
+
+    def _commit(self, there: dict[str, Any]) -> hf.CommitInfo:
+        target, api = self.target, self.api
         if target.branch is not None:
             api.create_branch(**there, branch=target.branch, exist_ok=True)
-        done = api.create_commit(
+        return api.create_commit(
             **there,
             operations=[
                 hf.CommitOperationAdd(path_in_repo=name, path_or_fileobj=content)
@@ -195,11 +214,18 @@ class _Push:
             revision=target.branch,
             create_pr=target.create_pr,
         )
-        if target.tag is not None:
-            self.commit = done.commit_url
-            api.create_tag(**there, tag=target.tag, revision=done.oid, exist_ok=True)
-        address = done.pr_url or done.commit_url
-        return Pushed(repository=str(made), commit=address, notes=tuple(self.notes))
+
+    def _tag(self, there: dict[str, Any], tag: str, commit: str) -> None:
+        """Name the commit; a tag that is there by now is right only where it names this one."""
+        try:
+            self.api.create_tag(**there, tag=tag, revision=commit)
+        except errors.HfHubHTTPError as error:
+            if error.response.status_code != 409:
+                raise
+            refs = self.api.list_repo_refs(**there)
+            # Such as the one of an earlier try whose answer was lost.
+            if {each.name: each.target_commit for each in refs.tags}.get(tag) != commit:
+                raise _tag_exists(tag) from None
 
     def _look(self, there: dict[str, Any]) -> None:
         """Find out what must not be overwritten, before anything is sent."""
@@ -218,7 +244,8 @@ class _Push:
             )  # fmt: skip
             ours = self.files[CARD]
             ours = ours if isinstance(ours, bytes) else ours.read_bytes()
-            if theirs.strip() != ours.strip() and not is_untouched(theirs.decode(errors="replace")):
+            written = theirs.decode("utf-8-sig", errors="replace")
+            if written.strip() and theirs.strip() != ours.strip() and not is_untouched(written):
                 del self.files[CARD]
                 notes.append(
                     f"the card of {name} was kept, because somebody has written or changed it; "
@@ -238,13 +265,13 @@ class _Push:
         self.notes, self.known = notes, True
 
 
-def check_push(target: Target, *, advice: str = "") -> None:
+def check_push(target: Target, *, make: bool = True, advice: str = "") -> None:
     """Find out whether :func:`push` would be allowed, before the work whose result it is to push.
-
-    The repository is made where it does not exist: only that shows that it may be made.
 
     Args:
         target: Where to.
+        make: Whether to make the repository where it does not exist: only that shows that it may
+            be made. Otherwise nothing is changed, and the token alone is looked at then.
         advice: What else an error message says.
 
     Raises:
@@ -258,11 +285,17 @@ def check_push(target: Target, *, advice: str = "") -> None:
         if not _may_write(api):
             words = f"the token from {token_source(target.token)} may only read"
             raise HubError(f"{words}.", words, f"make one that may write at {TOKENS_PAGE}")
-        made = create(api, target)
+        repo_id = target.repo_id
+        if make:
+            repo_id = create(api, target).repo_id
+        elif not api.repo_exists(repo_id, repo_type=target.repo_type):
+            return
+        else:
+            _check_private(api, target, repo_id)
         if target.tag is not None:
-            _check_tag(api.list_repo_refs(made.repo_id, repo_type=target.repo_type), target)
+            _check_tag(api.list_repo_refs(repo_id, repo_type=target.repo_type), target)
         # The first request of every push, which the Hub answers to those who may write.
-        address = f"{api.endpoint}/api/{target.repo_type}s/{made.repo_id}/preupload/main"
+        address = f"{api.endpoint}/api/{target.repo_type}s/{repo_id}/preupload/main"
         sample = {"path": "config.json", "sample": "", "size": 0}
         answer = utils.get_session().post(
             address,
@@ -287,19 +320,27 @@ def create(api: hf.HfApi, target: Target) -> hf.RepoUrl:
         exist_ok=True,
         space_sdk="gradio" if kind == "space" else None,
     )
-    if target.private and api.repo_info(made.repo_id, repo_type=kind).private is False:
+    _check_private(api, target, made.repo_id)
+    return made
+
+
+def _check_private(api: hf.HfApi, target: Target, repo_id: str) -> None:
+    if target.private and api.repo_info(repo_id, repo_type=target.repo_type).private is False:
         words = "it exists and is public"
         advice = (
             "make it private on its settings page, name another, or do not ask for a private one"
         )
         raise HubError(f"{words}.", words, advice)
-    return made
 
 
 def _check_tag(refs: hf.GitRefs, target: Target) -> None:
     if target.tag is not None and target.tag in {each.name for each in refs.tags}:
-        words = f"it has a tag {target.tag} already"
-        raise HubError(f"{words}.", words, "choose another tag")
+        raise _tag_exists(target.tag)
+
+
+def _tag_exists(tag: str) -> HubError:
+    words = f"it has a tag {tag} already"
+    return HubError(f"{words}.", words, "choose another tag")
 
 
 def _may_write(api: hf.HfApi) -> bool:

@@ -13,14 +13,20 @@ from contextlib import contextmanager
 from typing import NamedTuple, TypeVar
 
 import huggingface_hub as hf
-from httpx2 import HTTPError, Request, Response, TransportError
+from httpx2 import Client, HTTPError, Request, Response, TransportError, UnsupportedProtocol
 from huggingface_hub import errors, utils
 from huggingface_hub.utils._xet import abort_xet_session
 
 from dslr_gan import __version__
 from dslr_gan.errors import HubError, HubUnreachableError
 from dslr_gan.hub.asking import TIMEOUT_S
-from dslr_gan.hub.messages import TRY_AGAIN, causes, hub_errors, seconds_to_wait
+from dslr_gan.hub.messages import (
+    TRY_AGAIN,
+    causes,
+    hub_errors,
+    is_about_certificates,
+    seconds_to_wait,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -70,7 +76,9 @@ def send(
     seconds = min(timeout_s + size / BYTES_PER_S, threading.TIMEOUT_MAX / 2)
     ends = time.monotonic() + seconds
     tries: list[_Try] = []
-    with _ended_at(ends, wanted, seconds, tries):
+    with hub_errors(wanted, token=token):
+        session = utils.get_session()
+    with _ended_at(ends, wanted, seconds, tries, session):
         for wait in (*WAITS_S, None):
             try:
                 with hub_errors(wanted, token=token):
@@ -98,6 +106,9 @@ def _pause(error: HubError, wait: float | None) -> float | None:
             return max(wait, seconds_to_wait(response.headers) or 0)
         if isinstance(link, HubError) and link.__cause__ is None:
             return None  # our own words, such as that the time is up
+        hopeless = isinstance(link, UnsupportedProtocol | errors.OfflineModeIsEnabled)
+        if hopeless or is_about_certificates(link):
+            return None
         # Xet storage raises bare RuntimeErrors and ConnectionErrors.
         if isinstance(link, TransportError | ConnectionError | TimeoutError | RuntimeError):
             return wait
@@ -164,7 +175,9 @@ def _too_late(wanted: str, seconds: float) -> HubUnreachableError:
 
 
 @contextmanager
-def _ended_at(ends: float, wanted: str, seconds: float, tries: list[_Try]) -> Iterator[None]:
+def _ended_at(
+    ends: float, wanted: str, seconds: float, tries: list[_Try], session: Client
+) -> Iterator[None]:
     """End every request and transfer of the tries at a time (of ``time.monotonic``).
 
     A try that is left behind must end, too, or it would keep the process alive.
@@ -196,7 +209,6 @@ def _ended_at(ends: float, wanted: str, seconds: float, tries: list[_Try]) -> It
             response.read()
             utils.hf_raise_for_status(response)
 
-    session = utils.get_session()
     before = {kind: list(hooks) for kind, hooks in session.event_hooks.items()}
     session.event_hooks = {
         "request": [*before["request"], limit],

@@ -8,6 +8,7 @@ import huggingface_hub as hf
 
 from dslr_gan.errors import HubError, InputError
 from dslr_gan.hub.fetching import CONFIG, FACTS, WEIGHTS
+from dslr_gan.hub.names import parse_repository
 from dslr_gan.hub.pushing import Target, create, not_taken
 from dslr_gan.hub.sending import make_api, send
 
@@ -17,7 +18,6 @@ OWNED = ("dslr_gan", "hub_card")
 _FILES = ("app.py", "requirements.txt", "pyproject.toml", "LICENSE")
 _README = "README.md"
 _PICTURE = re.compile(r"!\[[^\]]*\]\(([^)#:]+)\)")
-_REPOSITORY = re.compile(r"([\w.-]+/[\w.-]+?)(?:@([\w./-]+))?")
 
 
 def space_files(
@@ -27,8 +27,8 @@ def space_files(
 
     Args:
         root: Of this repository.
-        repositories: What each variable of the page names: ``owner/name`` or
-            ``owner/name@revision``. The Space fetches their models when it is built.
+        repositories: What each variable of the page names, as :func:`parse_repository` reads it.
+            The Space fetches their models when it is built.
         look: Whether to ask the Hub for the commits of the revisions; a build fetches by commit.
 
     Raises:
@@ -62,7 +62,7 @@ def _front_matter(readme: str, repositories: Mapping[str, str], look: bool) -> s
     card = hf.RepoCard(readme)
     models, preloaded = list(card.data.get("models") or []), []
     for value in repositories.values():
-        repository, revision = _parse(value)
+        repository, revision = parse_repository(value)
         models.append(repository)
         fetched = f"{repository} {CONFIG},{WEIGHTS},{FACTS}"
         if revision is not None:
@@ -72,15 +72,6 @@ def _front_matter(readme: str, repositories: Mapping[str, str], look: bool) -> s
     if preloaded:
         card.data["preload_from_hub"] = list(dict.fromkeys(preloaded))
     return str(card)
-
-
-def _parse(value: str) -> tuple[str, str | None]:
-    found = _REPOSITORY.fullmatch(value)
-    if found is None:
-        raise InputError(
-            f"{value} is not a repository; name one as owner/name or owner/name@revision."
-        )
-    return found[1], found[2]
 
 
 def _commit(repository: str, revision: str) -> str:

@@ -81,6 +81,7 @@ def _fetch(
                     xet = None if over_http else _xet_data(answer)
                     if xet is not None and _through_xet(asker, xet, path, wanted):
                         return ""
+                    over_http = True  # the next try, too: what failed once would take its time
                     if not answer.has_redirect_location:
                         return _write(asker.deadline, answer, file, wanted, most)
                     # Each time anew: the address of a storage host is good for a short time only.

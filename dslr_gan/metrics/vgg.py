@@ -132,7 +132,7 @@ class VGGFeatures(nn.Module):
         repo: str = "timm/vgg16.tv_in1k",
         filename: str = "model.safetensors",
         revision: str | None = None,
-        timeout: float = TIMEOUT_S,
+        timeout: float | None = None,
     ) -> Self:
         """Read the weights from a Hub repository: by byte ranges, 7 MB of a file of 553.
 
@@ -144,7 +144,8 @@ class VGGFeatures(nn.Module):
             repo: Id of the repository.
             filename: The safetensors file in it, with the layout that ``from_file`` reads.
             revision: Branch, tag or commit; None is the main branch.
-            timeout: Seconds that the Hub has; while the bytes come they do not pass.
+            timeout: Seconds that the Hub has; while the bytes come they do not pass. None for 60,
+                or for 10 to name the commit where an earlier answer is noted.
 
         Returns:
             The network on the CPU, float32.
@@ -155,13 +156,14 @@ class VGGFeatures(nn.Module):
         """
         try:
             folder = assets_folder("vgg16", repo, filename)
-            deadline = Deadline(timeout)
+            deadline = None if timeout is None else Deadline(timeout)
             commit = find_commit(repo, filename, revision or "main", folder, deadline)
             kept = folder / f"{commit}.safetensors"
             source = f"{repo} at commit {commit[:8]}"
             try:
                 return cls._from_tensors(safetensors.torch.load_file(kept), source)
             except (OSError, SafetensorError, ValueError):  # not there yet, or damaged
+                deadline = deadline or Deadline(TIMEOUT_S)  # for all of its parts together
                 read = partial(read_range, repo, filename, commit, deadline=deadline)
                 content = _read_needed(read)
             network = cls._from_tensors(safetensors.torch.load(content), source)

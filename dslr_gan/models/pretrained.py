@@ -27,7 +27,6 @@ from dslr_gan.hub import (
     CARD,
     CONFIG,
     FACTS,
-    TIMEOUT_S,
     WEIGHTS,
     Origin,
     Target,
@@ -63,7 +62,7 @@ class HubOptions(TypedDict, total=False):
     cache_dir: str | Path | None
     local_files_only: bool
     revision: str | None
-    timeout: float
+    timeout: float | None
 
 
 class Pretrained(Network):
@@ -95,7 +94,7 @@ class Pretrained(Network):
         cache_dir: str | Path | None = None,
         local_files_only: bool = False,
         revision: str | None = None,
-        timeout: float = TIMEOUT_S,
+        timeout: float | None = None,
     ) -> Self:
         """Load a network from a folder or from the Hub.
 
@@ -109,6 +108,7 @@ class Pretrained(Network):
             local_files_only: Whether to take the local copy without asking the Hub.
             revision: Branch, tag or commit; only with a Hub id.
             timeout: Seconds that the Hub has; while a file comes, be it slowly, they do not pass.
+                None for 60, or for 10 where there is a local copy that can stand in.
 
         Returns:
             The network on the CPU, in evaluation mode, with ``facts`` and ``origin`` set.

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import NamedTuple, Unpack
 
 from dslr_gan.errors import DslrGanError, HubError, InputError, brief, reason
-from dslr_gan.hub import TIMEOUT_S
 from dslr_gan.models.baselines import SRCNN, VDSR
 from dslr_gan.models.generator import Generator
 from dslr_gan.models.phones import PHONES, Phone
@@ -105,7 +104,7 @@ def load(
     cache_dir: str | Path | None = None,
     local_files_only: bool = False,
     revision: str | None = None,
-    timeout: float = TIMEOUT_S,
+    timeout: float | None = None,
     strict_source: bool = False,
 ) -> Loaded:
     """Load a network by a name of the catalogue, a Hub id, a folder, or a published file.

@@ -9,6 +9,7 @@ import json
 import logging
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -28,6 +29,9 @@ MOST_WEIGHTS = 100_000_000
 
 _HEADER_ROOM = 1_000_000
 """Bytes that a safetensors file may have beside its weights."""
+
+_POINTER = b"version https://git-lfs.github.com/spec/"
+"""How the files begin that git has in place of large ones where it has no Git LFS."""
 
 _FLOATS = {"F16": 2, "BF16": 2, "F32": 4, "F64": 8}
 """The types that weights may be stored in, and their bytes."""
@@ -128,9 +132,21 @@ def read_weights(
                 )
         return load_file(file)
     except (SafetensorError, OSError, OverflowError) as error:
+        if _is_pointer(file):
+            raise InputError(
+                f"{place} is a pointer of Git LFS in place of the file; run `git lfs pull` in its "
+                "folder, or name the repository as owner/name."
+            ) from error
         raise InputError(
             f"{place} is no whole safetensors file ({reason(error)}); fetch or save it again."
         ) from error
+
+
+def _is_pointer(file: Path) -> bool:
+    """Whether a clone made by git has the address of the file only."""
+    with suppress(OSError), file.open("rb") as stream:
+        return stream.read(len(_POINTER)) == _POINTER
+    return False
 
 
 def check_shapes(

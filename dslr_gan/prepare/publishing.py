@@ -35,7 +35,7 @@ def prepared_files(folder: Path, repo_id: str) -> dict[str, Path | bytes]:
     """The files of a dataset that ``prepare`` wrote; its card names the repository.
 
     Raises:
-        InputError: If one of them is a link.
+        InputError: If one of them is a link, or a shard is not whole.
     """
     shards = sorted((folder / "data").glob("*.parquet"))
     paths = [folder / name for name in _BESIDE if (folder / name).exists()] + shards
@@ -44,6 +44,13 @@ def prepared_files(folder: Path, repo_id: str) -> dict[str, Path | bytes]:
         if path.is_symlink() or not path.is_file():
             raise InputError(f"{path} is a link and is not sent; put a copy there.")
         files[path.relative_to(folder).as_posix()] = path
+    for shard in shards:
+        try:
+            pq.read_metadata(shard)
+        except (OSError, pa.ArrowException) as error:
+            raise InputError(
+                f"{shard} is no whole Parquet file ({reason(error)}); prepare the pairs again."
+            ) from error
     card = (folder / CARD).read_text(encoding="utf-8")
     named = card.replace(f'"{PLACE}"', f'"{repo_id}"')
     files[CARD] = (marked(named) if is_untouched(card) else named).encode()
@@ -118,7 +125,7 @@ def push_dataset(folder: Path, target: Target) -> Pushed:
 
     Raises:
         HubError: If the Hub cannot be reached in time or refuses.
-        InputError: If a file of it is a link.
+        InputError: As :func:`prepared_files`.
     """
     return push(
         prepared_files(folder, target.repo_id),

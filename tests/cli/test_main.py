@@ -287,7 +287,7 @@ def test_a_time_for_the_hub_is_a_number_above_0(value, capsys):
 
 
 def test_the_time_that_the_help_states_is_that_of_the_hub():
-    from dslr_gan.cli.common import HUB_TIMEOUT_S
-    from dslr_gan.hub import TIMEOUT_S
+    from dslr_gan.cli.common import HUB_TIMEOUT_KEPT_S, HUB_TIMEOUT_S
+    from dslr_gan.hub.asking import KEPT_TIMEOUT_S, TIMEOUT_S
 
-    assert HUB_TIMEOUT_S == TIMEOUT_S
+    assert (HUB_TIMEOUT_S, HUB_TIMEOUT_KEPT_S) == (TIMEOUT_S, KEPT_TIMEOUT_S)

@@ -74,6 +74,43 @@ def test_what_fails_names_the_command_and_loses_nothing(hub, model, capsys):
     assert stored(hub, "me/x", "v1")["model.safetensors"] == before["model.safetensors"]
 
 
+def broken_model(folder):
+    make_network("srcnn").save_pretrained(folder)
+    weights = folder / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-9])
+    return "no whole safetensors file"
+
+
+def broken_pairs(folder):
+    make_dped(folder, train=3, test=1)
+    picture = next(folder.rglob("*.png"))
+    picture.write_bytes(picture.read_bytes()[:99])
+    return "is no whole picture"
+
+
+def broken_shard(folder):
+    (folder / "data").mkdir(parents=True)
+    (folder / "README.md").write_text("---\n---\n")
+    (folder / "data/train-00000-of-00001.parquet").write_bytes(b"PAR1 cut")
+    return "is no whole Parquet file .*; prepare the pairs again"
+
+
+@pytest.mark.parametrize("spoil", [broken_model, broken_pairs, broken_shard])
+def test_a_broken_folder_is_told_before_anything_is_made_on_the_hub(spoil, hub, tmp_path, capsys):
+    words = spoil(tmp_path / "x")
+    assert main(["push", str(tmp_path / "x"), "--repo", "me/x", "--private"]) == 1
+    error = capsys.readouterr().err
+    assert re.search(words, error) and error.count("\n") == 1
+    assert hub.repositories == {} and not [each for each in hub.requests if each.method == "POST"]
+
+
+def test_who_may_not_push_hears_so_before_the_folder_is_read(hub, tmp_path, capsys):
+    hub.role = "read"
+    broken_pairs(tmp_path / "x")
+    assert main(["push", str(tmp_path / "x"), "--repo", "me/x"]) == 1
+    assert "may only read" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     "path",
     ["/api/repos/create", ".*/refs", ".*/batch", ".*/tree/.*", ".*/preupload/.*", ".*/commit/.*"],
@@ -104,7 +141,10 @@ def test_an_answer_that_is_not_the_hubs_is_one_message(path, answer, hub, model,
         (["iphone", "--repo", "me/x", "--branch", ".."], "'..' cannot be the name of a"),
         (["iphone", "--repo", "me/x", "--pr", "--branch", "b"], "a pull request goes to main"),
         (["iphone", "--repo", "me/x", "--sony", "a/b"], "--sony has no meaning with iphone"),
-        (["space", "--repo", "me/x", "--iphone", "a b", "--dry-run"], "a b is not a repository"),
+        (
+            ["space", "--repo", "me/x", "--iphone", "a b", "--dry-run"],
+            "there is no folder a b, and it is not a Hub id",
+        ),
         (["space", "--repo", "me/x", "--space", "a/b"], "--space has no meaning with space"),
     ],
 )

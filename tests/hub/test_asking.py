@@ -149,4 +149,4 @@ def test_the_hub_hears_who_asks():
 
 
 def test_the_waits_are_those_of_the_docs():
-    assert (asking.TIMEOUT_S, asking.WAITS_S) == (60, (0.5, 1, 2))
+    assert (asking.TIMEOUT_S, asking.KEPT_TIMEOUT_S, asking.WAITS_S) == (60, 10, (0.5, 1, 2))

@@ -5,6 +5,7 @@ Each fault meets a cache that is empty and one that has the commit before, in bo
 
 import dataclasses
 import errno
+import gzip
 import hashlib
 import json
 import os
@@ -331,6 +332,128 @@ FAULTS = {
 }
 """Those that need no waiting."""
 
+
+def shuffled_range(handler, code, headers, content):
+    """Give another part than was asked for."""
+    headers = {**headers, "Content-Range": "bytes 0-9/10"}
+    handler.send_response(206)
+    for name, value in {**headers, "Content-Length": "10"}.items():
+        handler.send_header(name, value)
+    handler.end_headers()
+    handler.wfile.write(content[:10])
+
+
+def chunked(handler, code, headers, content):
+    """Send the body in chunks, whose number nobody knows before."""
+    handler.send_response(code)
+    for name, value in {**headers, "Transfer-Encoding": "chunked"}.items():
+        handler.send_header(name, value)
+    handler.end_headers()
+    for start in range(0, len(content), 5000):
+        piece = content[start : start + 5000]
+        handler.wfile.write(b"%x\r\n%s\r\n" % (len(piece), piece))
+    handler.wfile.write(b"0\r\n\r\n")
+
+
+def zipped(handler, code, headers, content):
+    """Compress what was asked for as it is."""
+    content = gzip.compress(content)
+    handler.send_response(code)
+    named = {**headers, "Content-Encoding": "gzip", "Content-Length": str(len(content))}
+    for name, value in named.items():
+        handler.send_header(name, value)
+    handler.end_headers()
+    handler.wfile.write(content)
+
+
+def without_length(handler, code, headers, content):
+    """End the body by closing the connection."""
+    handler.send_response(code)
+    for name, value in headers.items():
+        handler.send_header(name, value)
+    handler.send_header("Connection", "close")
+    handler.end_headers()
+    handler.wfile.write(content)
+    handler.close_connection = True
+
+
+def committed_meanwhile(hub):
+    """Somebody renames a file on main after the listing was given."""
+
+    def rename():
+        found = hub.repositories["me/m"]
+        files = dict(found.files("main"))
+        files["weights.safetensors"] = files.pop("model.safetensors")
+        found.commit("main", files)
+
+    hub.meanwhile(f"GET {CONFIG}", rename)
+
+
+def gone_meanwhile(hub):
+    """Somebody removes the repository after the listing was given."""
+    hub.meanwhile(f"GET {CONFIG}", lambda: hub.repositories.pop("me/m"))
+
+
+def private_without_token(hub):
+    hub.faults.add(LISTING, Answer({}, {"X-Error-Code": "RepoNotFound"}, 401))
+
+
+def entries(change):
+    return listing_of(lambda it: {**it, "siblings": change(it["siblings"])})
+
+
+MORE_FAULTS = {
+    "moved for good": Fault(
+        fails(LISTING, Answer(b"", {"Location": f"{LISTING}?blobs=True&x"}, 301), 1), None, NEW),
+    "moved for good elsewhere": Fault(
+        fails(LISTING, Answer(b"", {"Location": "//login.invalid/x"}, 308)), NOT_THE_HUB
+    ),
+    "moved to nowhere": Fault(fails(LISTING, Answer(b"", {}, 302)), NOT_THE_HUB),
+    "not modified": Fault(fails(CONFIG, Answer(b"", {}, 304)), NOT_THE_HUB),
+    "disabled": Fault(
+        fails(LISTING, status(403, "Access to this resource is disabled.")),
+        "disabled access to it; take another", "disabled access"),
+    "private, without a token": Fault(
+        private_without_token, "the Hub has no me/m; .*hf auth login", "has no me/m"),
+    "to be paid": Fault(fails(LISTING, status(402)), "to be paid", "to be paid"),
+    "gone": Fault(fails(LISTING, status(410)), "no such page", "no such page"),
+    "too early": Fault(fails(LISTING, status(425), 1), None, NEW),
+    "other wait": Fault(fails(LISTING, status(503, Retry_After="-1"), 1), None, NEW),
+    "odd wait": Fault(fails(LISTING, status(503, Retry_After="1.5"), 1), None, NEW),
+    "wait until the year 9999": Fault(
+        fails(LISTING, status(429, Retry_After="Fri, 31 Dec 9999 23:59:59 GMT")), "too many"),
+    "wait until no day": Fault(
+        fails(LISTING, status(429, Retry_After="Fri, 99 Dec 0000 99:99:99 GMT"), 1), None, NEW),
+    "empty listing": Fault(fails(LISTING, Answer(b"")), NOT_THE_HUB),
+    "listing of null": Fault(fails(LISTING, Answer(b"null")), NOT_THE_HUB),
+    "empty settings": Fault(fails(CONFIG, Answer(b"")), "cut off|could not be fetched"),
+    "empty weights": Fault(fails(WEIGHTS, Answer(b"")), "could not be fetched"),
+    "files in chunks": Fault(fails(".*/resolve/.*|" + STORAGE, chunked), None, NEW),
+    "listing in chunks": Fault(fails(LISTING, chunked), None, NEW),
+    "zipped listing": Fault(fails(LISTING, zipped), None, NEW),
+    "zipped settings": Fault(fails(CONFIG, zipped), None, NEW),
+    "zipped weights": Fault(fails(STORAGE, zipped), None, NEW),
+    "no length": Fault(fails(".*/resolve/.*|" + STORAGE, without_length), None, NEW),
+    "another part": Fault(
+        in_turn(fails(STORAGE, cut, 1), fails(STORAGE, shuffled_range, 1)), None, NEW),
+    "committed meanwhile": Fault(committed_meanwhile, "no model.safetensors in me/m", NEW),
+    "gone meanwhile": Fault(
+        gone_meanwhile, "the Hub has no me/m", "has no config.json of me/m"),
+    "listed twice": Fault(entries(lambda them: [*them, *them]), None, NEW),
+    "listed with bad sizes": Fault(
+        entries(lambda them: [{**each, "size": -1, "lfs": None} for each in them]), None, NEW),
+    "listed with true for a size": Fault(
+        entries(lambda them: [{**each, "size": True} for each in them]), None, NEW),
+    "listed with a name of a path": Fault(
+        entries(lambda them: [{"rfilename": "../../x", "size": 1}, *them]), None, NEW),
+    "no ETag": Fault(
+        in_turn(*(fails(path, lambda handler, code, headers, content: chunked(
+            handler, code, {k: v for k, v in headers.items() if k != "ETag"}, content))
+            for path in (CONFIG, STORAGE))), None, NEW),
+}  # fmt: skip
+"""Brothers of those, tried in a script alone."""
+
+
 SLOW_FAULTS = {
     "never answered": Fault(fails(".*", hang), NO_ANSWER),
     "listing never answered": Fault(fails(LISTING, hang), NO_ANSWER),
@@ -451,12 +574,46 @@ def test_a_fault_ends_in_words_and_leaves_everything_whole(name, hub, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("hub", ["lfs"], indirect=True)
+@pytest.mark.parametrize("name", MORE_FAULTS)
+def test_another_fault_ends_in_words_too(name, hub, tmp_path):
+    check(MORE_FAULTS[name], hub, tmp_path, 6.0)
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SLOW_FAULTS)
 def test_a_silent_hub_ends_at_the_deadline(name, hub, tmp_path):
     check(SLOW_FAULTS[name], hub, tmp_path, timeout_of(name))
 
 
 # What is kept ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("silent", [LISTING, WEIGHTS])
+def test_a_silent_hub_costs_little_time_where_a_copy_is_kept(silent, hub, tmp_path, monkeypatch):
+    monkeypatch.setattr(fetching, "TIMEOUT_S", 1.0)
+    monkeypatch.setattr(fetching, "KEPT_TIMEOUT_S", 0.2)
+    assert load() == OLD
+    commit_of(hub, NEW, tmp_path)
+    hub.faults.add(silent, hang)
+
+    def timed(**options):
+        began = time.monotonic()
+        try:
+            loaded = load_model("me/m", **options)
+        except DslrGanError as error:
+            return told(str(error)), time.monotonic() - began
+        return told(loaded.source), time.monotonic() - began
+
+    words, seconds = timed()
+    assert "local copy of" in words and "did not answer within 0.2 seconds" in words
+    assert 0.1 < seconds < 0.9
+    words, seconds = timed(timeout=0.5)
+    assert "local copy of" in words and "did not answer within 0.5 seconds" in words
+    assert seconds > 0.4
+    shutil.rmtree(tmp_path / "home/hub/models--me--m")
+    words, seconds = timed()
+    assert "within 1 seconds" in words and "no local copy" in words and seconds > 0.9
 
 
 def test_weights_are_not_asked_for_before_the_settings_are_good(hub, tmp_path):
@@ -501,6 +658,17 @@ def test_other_programs_use_what_is_fetched_here(hub, tmp_path):
     )
     assert names(Path(folder)) == sorted(FILES)
     assert not huggingface_hub.scan_cache_dir(tmp_path / "home/hub").warnings
+
+
+def test_a_commit_is_that_commit_whatever_is_answered(hub, tmp_path):
+    old = hub.repositories["me/m"].branches["main"]
+    commit_of(hub, NEW, tmp_path)
+    assert load(revision=old) == OLD
+    shutil.rmtree(tmp_path / "home/hub/models--me--m")
+    hub.faults.add(
+        f"{LISTING}/revision/.*", Answer(b"", {"Location": f"{LISTING}?blobs=True"}, 307)
+    )
+    assert re.search(NOT_THE_HUB, load(revision=old))
 
 
 def test_a_tag_that_names_other_weights_is_said_once(hub, tmp_path, caplog):

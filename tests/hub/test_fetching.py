@@ -2,13 +2,23 @@
 
 import dataclasses
 import logging
+import time
 from datetime import date
 from pathlib import Path
 
 import pytest
 
 from dslr_gan.errors import HubError, InputError
-from dslr_gan.hub import Origin, ask_dataset, assets_folder, check_repo_id, fetch, find_commit
+from dslr_gan.hub import (
+    Origin,
+    ask_dataset,
+    assets_folder,
+    check_repo_id,
+    fetch,
+    find_commit,
+    reading,
+)
+from tests.support.hub_faults import hang
 from tests.support.hub_server import HubServer, take_for_the_hub
 
 FILES = {"config.json": b"{}", "model.safetensors": b"weights"}
@@ -120,6 +130,18 @@ def test_a_commit_that_was_noted_is_taken_behind_a_portal(hub, monkeypatch, tmp_
     for how in AWAY:
         how(hub, monkeypatch)
         assert find_commit("me/model", "config.json", "main", tmp_path / "notes") == commit
+
+
+def test_a_commit_that_was_noted_is_taken_soon_where_the_hub_is_silent(hub, monkeypatch, tmp_path):
+    monkeypatch.setattr(reading, "TIMEOUT_S", 0.6)
+    monkeypatch.setattr(reading, "KEPT_TIMEOUT_S", 0.1)
+    commit = find_commit("me/model", "config.json", "main", tmp_path / "notes")
+    hub.faults.add(".*", hang)
+    began = time.monotonic()
+    assert find_commit("me/model", "config.json", "main", tmp_path / "notes") == commit
+    assert time.monotonic() - began < 0.6
+    with pytest.raises(HubError, match=r"within 0\.6 seconds"):
+        find_commit("me/model", "config.json", "main", tmp_path / "no notes")
 
 
 def test_gated_files_of_an_open_repository_are_called_gated(hub):

@@ -1,6 +1,7 @@
 """What a repository may be called."""
 
 import pytest
+from huggingface_hub import constants
 
 from dslr_gan.errors import InputError
 from dslr_gan.hub import is_hub_address, is_hub_id, parse_repository
@@ -21,7 +22,15 @@ from dslr_gan.hub import is_hub_address, is_hub_id, parse_repository
         ("https://huggingface.co/a/b/tree/refs%2Fpr%2F1", "a/b", "refs/pr/1"),
         ("https://huggingface.co/a/b/blob/main/config.json", "a/b", "main"),
         ("https://huggingface.co/a/b/discussions", "a/b", None),
+        ("https://huggingface.co/a/b/tree/refs/pr/12", "a/b", "refs/pr/12"),
+        ("https://huggingface.co/a/b/blob/refs/pr/12/config.json", "a/b", "refs/pr/12"),
+        ("https://huggingface.co/a/b/blob/try%2Fout/config.json", "a/b", "try/out"),
         ("hf://a/b@v2", "a/b", "v2"),
+        ("hf://models/a/b", "a/b", None),
+        ("HF://a/b@refs/pr/3", "a/b", "refs/pr/3"),
+        ("hf://a/b@feature%2Fx", "a/b", "feature/x"),
+        ("a/b@feature/x", "a/b", "feature/x"),
+        ("a/b@feature%2fx", "a/b", "feature/x"),
     ],
 )
 def test_a_repository_by_its_names(name, repository, revision):
@@ -44,6 +53,17 @@ def test_a_repository_by_its_names(name, repository, revision):
         ("https://example.com/a/b", "not an address of the Hub"),
         ("https://huggingface.co.example.com/a/b", "not an address of the Hub"),
         ("http://[", "not an address of the Hub"),
+        (
+            "hf://a/b@feature/x",
+            "names x in a repository, and a model is a whole one; leave it out, or write "
+            "hf://a/b@feature%2Fx if that is one revision",
+        ),
+        ("hf://a/b@refs/pr/3/config.json", "names config.json in a repository"),
+        ("hf://a/b/config.json", "and a model is a whole one; leave it out\\.$"),
+        ("hf://a", "names no model .*write hf://owner/name@revision"),
+        ("hf://a/b@", "names no model .*Empty revision"),
+        ("hf://datasets/a/b", "not the address of a model"),
+        ("https://huggingface.co/a/b/discussions/7", "name it as a/b@refs/pr/7"),
         ("x" * 9999, "not a Hub id"),
     ],
 )
@@ -51,6 +71,12 @@ def test_what_is_no_repository_is_a_sentence(name, words):
     with pytest.raises(InputError, match=words) as caught:
         parse_repository(name)
     assert len(str(caught.value)) < 400
+
+
+def test_an_address_at_an_endpoint_with_a_path(monkeypatch):
+    monkeypatch.setattr(constants, "ENDPOINT", "https://Hub.example/mirror")
+    assert parse_repository("https://hub.example/mirror/a/b/tree/v1") == ("a/b", "v1")
+    assert parse_repository("https://huggingface.co/a/b") == ("a/b", None)
 
 
 def test_two_revisions_are_one_too_many():

@@ -236,20 +236,43 @@ LASTING = {
 }  # fmt: skip
 
 
+def told_by_a_process(hub, home, files):
+    """Push there in a process of its own; gives the message, whose process has ended by then."""
+    code = (
+        "import ast, sys\n"
+        "from dslr_gan.hub import Target, push\n"
+        "files = ast.literal_eval(sys.stdin.read())\n"
+        "push(files, Target(repo_id='me/new', timeout_s=3), message='One', advice=' Later.')\n"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", code],
+        env=hub_environment(hub, home) | {"HF_HUB_DISABLE_PROGRESS_BARS": "1"},
+        input=repr(dict(files)),
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert ended.returncode == 1
+    return ended.stderr.splitlines()[-1].partition(": ")[2]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("fault", LASTING)
-def test_what_lasts_ends_in_time_and_in_one_message(fault, hub):
+def test_what_lasts_ends_in_time_and_in_one_message(fault, hub, tmp_path):
     play, words = LASTING[fault]
-    if play is storage_away and not hub.xet:
-        pytest.skip("what the client leaves behind would close the connections of later tests")
     play(hub)
     began = time.monotonic()
-    with pytest.raises(
-        HubError, match=f"the Hub does not take me/new \\(.*({words}).* Later\\.$"
-    ) as caught:
-        send(hub, timeout_s=3)
-    assert time.monotonic() - began < 5
-    message = str(caught.value)
+    if play is storage_away and not hub.xet:
+        # What the client leaves behind would close the connections of later tests.
+        message = told_by_a_process(hub, tmp_path, FILES)
+    else:
+        with pytest.raises(HubError) as caught:
+            send(hub, timeout_s=3)
+        message = str(caught.value)
+        assert time.monotonic() - began < 5
+    assert re.search(f"^the Hub does not take me/new \\(.*({words}).* Later\\.$", message)
     assert "\n" not in message
     assert not re.search(r"[0-9a-f]{64}", message), "a signed address is nobody's business"
     assert not stored(hub) if "me/new" in hub.repositories else True
@@ -264,22 +287,9 @@ def test_a_process_whose_push_hangs_ends_too(play, xet, files, tmp_path):
     """No thread of the client and no transfer keeps a process alive after the message."""
     with HubServer(xet=xet) as hub:
         play(hub)
-        code = (
-            "from dslr_gan.hub import Target, push\n"
-            f"files = {{f'{{i}}.safetensors': bytes([i]) * 9999 for i in range({files})}}\n"
-            "push(files, Target(repo_id='me/x', timeout_s=3), message='One')\n"
-        )
         began = time.monotonic()
-        ended = subprocess.run(
-            [sys.executable, "-c", code],
-            env=hub_environment(hub, tmp_path) | {"HF_HUB_DISABLE_PROGRESS_BARS": "1"},
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-        assert "within 3 s" in ended.stderr.splitlines()[-1]
+        several = {f"{each}.safetensors": bytes([each]) * 999 for each in range(files)}
+        assert "within 3 s" in told_by_a_process(hub, tmp_path, several)
         assert time.monotonic() - began < 15
 
 
@@ -288,6 +298,31 @@ def test_a_tag_that_fails_does_not_hide_that_the_files_are_there(lfs_hub):
     with pytest.raises(HubError, match=r"files are on the Hub \(http.*not the tag v1.* Later"):
         send(lfs_hub, tag="v1")
     assert stored(lfs_hub) == FILES
+
+
+@pytest.mark.parametrize("whose", ["ours", "theirs"])
+def test_a_tag_that_appears_meanwhile_counts_only_where_it_names_our_commit(whose, lfs_hub):
+    theirs = lfs_hub.add_file("me/new", "a.txt", b"theirs")
+    found = lfs_hub.repositories["me/new"]
+
+    def tag():
+        found.tags["v1"] = found.branches["main"] if whose == "ours" else theirs
+
+    lfs_hub.meanwhile("POST .*/tag/.*", tag)
+    if whose == "ours":
+        assert send(lfs_hub, tag="v1").commit.endswith(found.tags["v1"])
+    else:
+        with pytest.raises(HubError, match="on the Hub .*not the tag v1 .*has a tag v1 already"):
+            send(lfs_hub, tag="v1")
+        assert found.tags == {"v1": theirs}
+
+
+def test_a_tag_that_is_tried_again_names_our_commit_and_not_a_later_one(lfs_hub):
+    lfs_hub.fail_at("POST .*/tag/.*", 500, 1)
+    lfs_hub.meanwhile("POST .*/tag/.*", lambda: lfs_hub.add_file("me/new", "a.txt", b"later"))
+    pushed = send(lfs_hub, tag="v1")
+    assert pushed.commit.endswith(lfs_hub.repositories["me/new"].tags["v1"])
+    assert stored(lfs_hub, "v1") == FILES
 
 
 # What is there already ------------------------------------------------------------------------
@@ -308,6 +343,12 @@ def test_a_card_that_somebody_wrote_is_kept_and_so_it_is_said(lfs_hub):
     assert "also has pytorch_model.bin" in notes and "hf repo-files delete me/new" in notes
     assert stored(lfs_hub)["README.md"] == theirs
 
+    for empty in (b"", b" \n", b"\xef\xbb\xbf\r\n"):
+        lfs_hub.add_file("me/new", "README.md", empty)
+        notes = " ".join(send(lfs_hub, ours).notes)
+        assert "was kept" not in notes and stored(lfs_hub)["README.md"] == ours["README.md"]
+
+    lfs_hub.add_file("me/new", "README.md", theirs)
     send(lfs_hub, ours, replace_card=True)
     assert stored(lfs_hub)["README.md"] == ours["README.md"]
 

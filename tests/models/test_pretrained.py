@@ -324,6 +324,14 @@ def test_truncated_weights_are_refused(tmp_path, length):
         Generator.from_pretrained(tmp_path)
 
 
+def test_what_git_has_without_its_lfs_is_named(tmp_path):
+    tiny().save_pretrained(tmp_path)
+    pointer = f"version https://git-lfs.github.com/spec/v1\noid sha256:{'0' * 64}\nsize 9\n"
+    (tmp_path / "model.safetensors").write_text(pointer)
+    with pytest.raises(DslrGanError, match="is a pointer of Git LFS .*run `git lfs pull`"):
+        Generator.from_pretrained(tmp_path)
+
+
 def change_config(folder, **changes):
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps(config | changes))

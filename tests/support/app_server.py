@@ -23,7 +23,7 @@ MAKER = "Maker of test phones"
 
 
 @contextmanager
-def running_app(folder: Path, **environment: str) -> Iterator[str]:
+def running_app(folder: Path, app: Path = APP, **environment: str) -> Iterator[str]:
     """Start the app with its temporary files and log under ``folder``; give its address."""
     port = free_port()
     address = f"http://127.0.0.1:{port}"
@@ -42,8 +42,8 @@ def running_app(folder: Path, **environment: str) -> Iterator[str]:
     log = folder / "app.log"
     with log.open("w") as stream:
         process = subprocess.Popen(
-            [sys.executable, str(APP)],
-            cwd=APP.parent,
+            [sys.executable, str(app)],
+            cwd=app.parent,
             env=inherited | settings,
             stdout=stream,
             stderr=subprocess.STDOUT,

@@ -161,6 +161,7 @@ class HubServer:
         self.read_only: set[str] = set()
         self.outage: Answer | None = None
         self.refusals: list[Fault] = []
+        self.happenings: list[tuple[str, Callable[[], object]]] = []
         self.hanging = ""
         self.xet_elsewhere: str | None = None
         self.agents: set[str] = set()
@@ -212,6 +213,17 @@ class HubServer:
         message |= {name.replace("_", "-"): value for name, value in headers.items()}
         refusal = Answer({"error": "The Hub is out of order"}, message, status)
         self.refusals.append(Fault(pattern, refusal, times))
+
+    def meanwhile(self, pattern: str, action: Callable[[], object]) -> None:
+        """Let something happen once, just before such a request is answered."""
+        self.happenings.append((pattern, action))
+
+    def happen(self, request: "Request") -> None:
+        for happening in list(self.happenings):
+            pattern, action = happening
+            if re.fullmatch(pattern, f"{request.method} {request.path}"):
+                self.happenings.remove(happening)
+                action()
 
     def hang_at(self, pattern: str) -> None:
         """Never answer such requests; an empty pattern ends that."""
@@ -332,6 +344,7 @@ def listener(hub: HubServer, routes: list[Route]) -> ThreadingHTTPServer:
             if hub.hangs_at(request):
                 self.close_connection = True
                 return
+            hub.happen(request)
             fault = hub.faults.next(address.path)
             with hub.lock:
                 hub.agents.add(self.headers.get("User-Agent", ""))

@@ -107,7 +107,7 @@ def _run(options: argparse.Namespace) -> int:
     target = _target(options, kind)
     target.check()
     if not options.dry_run:
-        check_push(target)
+        check_push(target, make=False)  # nothing is made there before all is whole here
     with _parcel(options, kind) as parcel:
         if options.dry_run:
             _list(parcel, target)
