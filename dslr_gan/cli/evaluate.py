@@ -50,6 +50,19 @@ def add(commands: Commands) -> None:
         help=f"{KNOWN_MODELS}; may be given several times, for the pairs of one phone alone, and "
         "with what the tables are to call it (default: the phone's bundled model, else iphone)",
     )
+    _add_pairs(command)
+    _add_files(command)
+    command.add_argument(
+        "--vgg_weights",
+        type=path_option,
+        metavar="FILE",
+        help="VGG-16 as safetensors: measures the distance of its features, too",
+    )
+    add_loading(command)
+
+
+def _add_pairs(command: argparse.ArgumentParser) -> None:
+    """Add the options on what is scored."""
     command.add_argument(
         "--pairs",
         required=True,
@@ -91,6 +104,10 @@ def add(commands: Commands) -> None:
         metavar="NAME",
         help="whose photos they are, for each --pairs (default: their folder)",
     )
+
+
+def _add_files(command: argparse.ArgumentParser) -> None:
+    """Add the options on what is written."""
     command.add_argument(
         "--json", type=path_option, metavar="FILE", help="write the scores here, too"
     )
@@ -109,13 +126,6 @@ def add(commands: Commands) -> None:
     command.add_argument(
         "--figure_pairs", type=int, default=4, metavar="N", help="pairs in the figure (default: 4)"
     )
-    command.add_argument(
-        "--vgg_weights",
-        type=path_option,
-        metavar="FILE",
-        help="VGG-16 as safetensors: measures the distance of its features, too",
-    )
-    add_loading(command)
 
 
 def _run(options: argparse.Namespace) -> int:
