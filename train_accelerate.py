@@ -342,4 +342,7 @@ def save_generator(run: Run, folder: Path, scores: Scores) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    finally:
+        end_quietly()  # at another Ctrl-C while Python itself ends

@@ -79,6 +79,7 @@ def make_parser(description: str | None = None) -> argparse.ArgumentParser:
         "train_accelerate.py",
         description=description,
         formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,  # a shortened --config would be overlooked
     )
     groups = {group: parser.add_argument_group(*words) for group, (_, *words) in _GROUPS.items()}
     for group, name, flag in _flags():
@@ -134,6 +135,8 @@ def check_settings(settings: Settings) -> None:
             raise DslrGanError(f"--{name} must be at least {least}, got {value}.")
         if flag.metadata["positive"] and not 0 < value < math.inf:
             raise DslrGanError(f"--{name} must be above 0, got {value}.")
+    if settings.pairs.seed >= 1 << 32:  # what NumPy takes
+        raise DslrGanError(f"--seed must be below {1 << 32}, got {settings.pairs.seed}.")
     for name in ("ema_decay", "adam_beta1", "adam_beta2"):
         if values[name] >= 1:
             raise DslrGanError(f"--{name} must be below 1, got {values[name]}.")

@@ -1,6 +1,7 @@
 """The trainer's settings: flags, presets, weights of pairs, and what is refused."""
 
 import dataclasses
+import os
 import subprocess
 import sys
 
@@ -46,6 +47,7 @@ def test_every_preset_passes_the_checks(preset):
         (["--max_validation_pairs", 0], "--max_validation_pairs must be at least 1"),
         (["--resolution", 31], "--resolution must be at least 32"),
         (["--color_weight", -1], "--color_weight must be at least 0"),
+        (["--seed", 2**32], "--seed must be below 4294967296"),
         (["--ema_decay", 1], "--ema_decay must be below 1"),
         (["--adam_beta2", 1], "--adam_beta2 must be below 1"),
         (["--learning_rate", "nan"], "--learning_rate must be above 0"),
@@ -202,6 +204,10 @@ def test_a_file_of_flags_stands_between_preset_and_command_line(tmp_path, monkey
         ("streaming: yes please", "--streaming is a switch"),
         ("seed: much", "invalid int value: 'much'"),
         ("a: [", "cannot be read"),
+        ("a: " + "[" * 5000, "cannot be read"),
+        ("", "must hold names of flags"),
+        ("columns: &a [*a]", "--columns needs a value"),
+        ("seed: .nan", "invalid int value: 'nan'"),
         (None, "cannot be read (No such file or directory)"),
     ],
 )
@@ -211,6 +217,21 @@ def test_a_file_of_flags_that_cannot_be_used_is_refused(text, words, tmp_path, c
         file.write_text(text)
     with pytest.raises(SystemExit):
         parse("--config", file)
+    assert words in capsys.readouterr().err.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (["--conf", "run.yaml"], "unrecognized arguments: --conf run.yaml"),
+        (["--config", "a.yaml", "--config", "b.yaml"], "was given several times"),
+        (["--config", "~nobody-of-this-name/a.yaml"], "cannot be read (No such file"),
+        (["--config", os.devnull], "must hold names of flags"),
+    ],
+)
+def test_a_file_of_flags_is_never_overlooked(flags, words, capsys):
+    with pytest.raises(SystemExit):
+        parse(*flags)
     assert words in capsys.readouterr().err.splitlines()[-1]
 
 

@@ -26,7 +26,7 @@ def read_state(checkpoint: Path) -> dict[str, Any]:
     try:
         state = json.loads((checkpoint / STATE).read_text(encoding="utf-8"))
         files = dict(state.pop("files"))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise DslrGanError(f"{checkpoint} holds no complete checkpoint.") from error
     for name, seal in files.items():
         try:
