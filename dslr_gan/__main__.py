@@ -120,7 +120,19 @@ def _drop_output() -> None:
 
 
 def _open_closed_streams() -> None:
-    """Give a process that was started without an output, as by ``>&-``, one that goes nowhere."""
+    """Give a process that was started without an output, as by ``>&-``, one that goes nowhere.
+
+    Otherwise a photo's file could get the number of an output, and what libraries in C print there
+    would be written into it.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            nowhere = os.open(os.devnull, os.O_RDWR)
+            if nowhere != number:
+                os.dup2(nowhere, number)
+                os.close(nowhere)
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:
             setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115

@@ -102,8 +102,11 @@ def check_place(destination: str | Path) -> None:
     """
     destination = Path(os.path.abspath(destination))  # noqa: PTH100
     folder = destination.parent
-    with suppress(FileNotFoundError):
+    try:
         os.lstat(destination)
+    except OSError as error:  # what is in the way is named below
+        if error.errno not in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
+            raise
     while not os.path.lexists(folder):
         folder = folder.parent
     if not folder.is_dir():

@@ -171,9 +171,9 @@ def _check_given(text: str) -> None:
 
 def find_photos(inputs: Sequence[str]) -> tuple[list[Path], int]:
     """The photos that the inputs mean, each once, and how many inputs held none."""
-    from dslr_gan.enhance import inputs as planning
+    from dslr_gan.enhance import inputs as finding
 
-    found = planning.find_photos(inputs)
+    found = finding.find_photos(inputs)
     for problem in found.problems:
         complain(problem)
     return [photo.path for photo in found.photos], len(found.problems)

@@ -35,7 +35,8 @@ from dslr_gan.files import check_place, from_home
 
 if TYPE_CHECKING:
     from dslr_gan.enhance.batch import Models, Outcome
-    from dslr_gan.enhance.inputs import Found, Job
+    from dslr_gan.enhance.inputs import Found
+    from dslr_gan.enhance.planning import Job
     from dslr_gan.enhance.processes import Share
 
 STANDARD = "-"
@@ -176,7 +177,8 @@ def _run(options: argparse.Namespace) -> int:
         complain("--out is missing; name a folder for the results.")
         return 2
 
-    from dslr_gan.enhance.inputs import find_photos, plan
+    from dslr_gan.enhance.inputs import find_photos
+    from dslr_gan.enhance.planning import plan
     from dslr_gan.enhance.processes import Share
 
     share = Share.from_environment()

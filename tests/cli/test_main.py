@@ -163,6 +163,23 @@ def test_a_closed_standard_input_is_called_that(model):
     )
 
 
+def test_a_closed_standard_output_is_called_that(photos):
+    command = f"{sys.executable} -m dslr_gan enhance - < {photos}/cat.png >&-"
+    done = subprocess.run(command, shell=True, cwd=ROOT, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 1 and done.stderr == (
+        "dslr_gan: standard output is closed; send the result to a file, as in > out.jpg.\n"
+    )
+
+
+def test_no_file_gets_the_number_of_a_closed_output():
+    code = (
+        "from dslr_gan.__main__ import main; main(['--version']); print(open('README.md').fileno())"
+    )
+    command = f'{sys.executable} -c "{code}" <&- 2>&-'
+    done = subprocess.run(command, shell=True, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0 and int(done.stdout.split()[-1]) > 2
+
+
 @pytest.mark.parametrize(
     ("error", "words"),
     [
