@@ -131,9 +131,11 @@ def check_settings(settings: Settings) -> None:
         least, value = flag.metadata["least"], values[name]
         if value is None:
             continue
-        if least is not None and not least <= value < math.inf:
+        if isinstance(value, float) and not math.isfinite(value):
+            raise DslrGanError(f"--{name} must be a finite number, got {value}.")
+        if least is not None and value < least:
             raise DslrGanError(f"--{name} must be at least {least}, got {value}.")
-        if flag.metadata["positive"] and not 0 < value < math.inf:
+        if flag.metadata["positive"] and value <= 0:
             raise DslrGanError(f"--{name} must be above 0, got {value}.")
     if settings.pairs.seed >= 1 << 32:  # what NumPy takes
         raise DslrGanError(f"--seed must be below {1 << 32}, got {settings.pairs.seed}.")

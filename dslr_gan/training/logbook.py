@@ -37,6 +37,9 @@ OPTIONAL_LIBRARIES = ("pytorch-optimizer",)
 LATEST_SAMPLES = 12
 """How many sample grids the page shows besides the first one."""
 
+LARGEST_DRAWN = 1e30
+"""Numbers from here on are left out of the curves: axes cannot be divided for them."""
+
 _PAGE = Path(__file__).parent / "templates/page.html"
 
 
@@ -179,14 +182,15 @@ class Logbook:
         self._write("index.html", page)
 
     def rows(self) -> list[dict[str, Any]]:
-        """The log so far; a last line that was cut short is left out."""
+        """The log so far; lines that were cut short or changed by hand are left out."""
         file = self.folder / "log.jsonl"
+        text = file.read_text(encoding="utf-8", errors="replace") if file.exists() else ""
         rows = []
-        for line in file.read_text(encoding="utf-8").splitlines() if file.exists() else ():
-            try:
-                rows.append(json.loads(line))
-            except ValueError:
-                continue
+        for line in text.splitlines():
+            with suppress(ValueError, RecursionError):
+                row = json.loads(line)
+                if isinstance(row, dict) and isinstance(row.get("step"), int):
+                    rows.append(row)
         return rows
 
     def _write(self, name: str, text: str) -> None:
@@ -226,7 +230,8 @@ def _panels(rows: Sequence[Mapping[str, float]]) -> dict[str, dict[str, list[tup
     panels: dict[str, dict[str, list[tuple[float, float]]]] = {}
     for row in rows:
         for name, value in row.items():
-            if name == "step":
+            is_drawn = isinstance(value, int | float) and abs(value) < LARGEST_DRAWN
+            if name == "step" or not is_drawn:
                 continue
             kind, _, rest = name.partition("/")
             title, label = f"{kind}: {rest}", "value"

@@ -123,6 +123,20 @@ def test_curves_show_every_number(tmp_path):
     assert (three[..., :3] != 255).any()
 
 
+def test_numbers_that_no_axis_can_show_are_left_out(tmp_path):
+    rows = [{"step": 0, "train/rate": 1e308, "train/l1": float("nan"), "train/a": 0.5, "b": "x"}]
+    draw_curves(rows, tmp_path / "curves.png")
+    draw_curves([{"step": 0, "train/a": 0.5}], tmp_path / "one.png")
+    assert (tmp_path / "curves.png").read_bytes() == (tmp_path / "one.png").read_bytes()
+
+
+def test_lines_that_are_no_rows_are_left_out(logbook, tmp_path):
+    file = tmp_path / "results" / "log.jsonl"
+    with file.open("ab") as log:
+        log.write(b'{"step": 1, "train/a": 0.5}\n\xff\n[1]\n3\n{"train/a": 1}\n{"step": "x"}\n{"st')
+    assert logbook.rows() == [{"step": 1, "train/a": 0.5}]
+
+
 def test_whole_photos_are_shown_as_they_were_and_as_they_became(logbook, tmp_path):
     before, after = (Image.new("RGB", (40, 30), color) for color in ("navy", "orange"))
     logbook.write(50, {"train/l1": 0.5})
