@@ -26,7 +26,7 @@ from typing import Any, NoReturn
 
 from dslr_gan import __version__
 from dslr_gan.cli.common import PROGRAM, complain, standard_output_full
-from dslr_gan.errors import DslrGanError, reason
+from dslr_gan.errors import DslrGanError, reason, without_secrets
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF)
 """What the operating system says where an output takes nothing."""
@@ -40,6 +40,10 @@ class _Parser(argparse.ArgumentParser):
             file.write(message)
         else:
             super()._print_message(message, file)
+
+    def error(self, message: str) -> NoReturn:
+        """End with a message, in which no access token is shown."""
+        super().error(without_secrets(message))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

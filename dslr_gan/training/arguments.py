@@ -11,9 +11,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import Field, dataclass, fields
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
-from dslr_gan.errors import DslrGanError
+from dslr_gan.errors import DslrGanError, holds_secret, without_secrets
 from dslr_gan.files import path_from_home
 from dslr_gan.training.options.config import with_config
 from dslr_gan.training.options.groups import LossWeights, Network, Output, Pairs, Schedule
@@ -73,9 +73,16 @@ def _flags() -> Iterator[tuple[str, str, Field[Any]]]:
             yield group, f"{flag.name}_weight" if kind is LossWeights else flag.name, flag
 
 
+class _Parser(argparse.ArgumentParser):
+    """A parser whose messages hold no access token that was given by mistake."""
+
+    def error(self, message: str) -> NoReturn:
+        super().error(without_secrets(message))
+
+
 def make_parser(description: str | None = None) -> argparse.ArgumentParser:
     """Make the parser of the flags."""
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         "train_accelerate.py",
         description=description,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -131,6 +138,11 @@ def check_settings(settings: Settings) -> None:
         least, value = flag.metadata["least"], values[name]
         if value is None:
             continue
+        if holds_secret(" ".join(map(str, value if isinstance(value, tuple | list) else [value]))):
+            raise DslrGanError(
+                f"--{name} holds an access token or a password, which the run's files would show; "
+                "set HF_TOKEN instead."
+            )
         if isinstance(value, float) and not math.isfinite(value):
             raise DslrGanError(f"--{name} must be a finite number, got {value}.")
         if least is not None and value < least:

@@ -147,6 +147,17 @@ def test_a_photo_that_standard_output_has_no_room_for(photos, model):
     assert "standard output cannot be written (No space left on device)" in done.stderr
 
 
+def test_a_token_that_was_given_by_mistake_is_not_shown(capsys):
+    token = "hf_" + "AbCdEfGhIj" * 3
+    for words in (
+        ["models", "--token", token],
+        ["enhance", "a.jpg", "--out", f"http://{token}@a/b"],
+    ):
+        assert __main__.main(words) == 2
+        said = capsys.readouterr()
+        assert "***" in said.err and token not in said.err + said.out
+
+
 @pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&- <&-"])
 def test_closed_streams_are_no_traceback(closed):
     command = f"{sys.executable} -m dslr_gan models {closed}"

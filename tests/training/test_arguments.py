@@ -19,6 +19,8 @@ from dslr_gan.training.options.groups import ARCHITECTURES
 from dslr_gan.training.options.presets import PRESETS
 from tests.support.paths import ROOT
 
+TOKEN = "hf_" + "AbCdEfGhIj" * 3
+
 
 def parse(*more):
     return parse_arguments(["--pairs", "x", "--output_dir", "y", *map(str, more)])
@@ -48,6 +50,8 @@ def test_every_preset_passes_the_checks(preset):
         (["--resolution", 31], "--resolution must be at least 32"),
         (["--color_weight", -1], "--color_weight must be at least 0"),
         (["--seed", 2**32], "--seed must be below 4294967296"),
+        (["--init_from", f"https://me:{TOKEN}@huggingface.co/a/b"], "--init_from holds an access"),
+        (["--pairs", TOKEN], "--pairs holds an access token"),
         (["--ema_decay", 1], "--ema_decay must be below 1"),
         (["--adam_beta2", 1], "--adam_beta2 must be below 1"),
         (["--learning_rate", "-0"], "--learning_rate must be above 0"),
@@ -235,6 +239,13 @@ def test_a_file_of_flags_is_never_overlooked(flags, words, capsys):
     with pytest.raises(SystemExit):
         parse(*flags)
     assert words in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_a_token_that_is_no_flag_is_not_shown(capsys):
+    with pytest.raises(SystemExit):
+        parse("--hub_token", TOKEN)
+    said = capsys.readouterr().err
+    assert "unrecognized arguments: --hub_token ***" in said and TOKEN not in said
 
 
 def test_a_tilde_is_the_home_folder_in_every_flag(monkeypatch):
