@@ -114,6 +114,10 @@ def parse_arguments(
     """
     parser = make_parser(description)
     arguments = with_config(parser, sys.argv[1:] if arguments is None else list(arguments))
+    for before, word in zip(["", *arguments], arguments, strict=False):
+        if not word or (word.startswith("--") and word.endswith("=")):
+            flag = (word or before).rstrip("=")
+            parser.error(f"the value of {flag} is empty; check what the shell made of it")
     preset = parser.parse_args(arguments).preset
     if preset:
         parser.set_defaults(**PRESETS[preset])

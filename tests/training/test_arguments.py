@@ -209,7 +209,11 @@ def test_a_file_of_flags_stands_between_preset_and_command_line(tmp_path, monkey
         ("learning_rate:", "--learning_rate needs a value"),
         ("streaming: yes please", "--streaming is a switch"),
         ("seed: much", "invalid int value: 'much'"),
-        ("a: [", "cannot be read"),
+        ("a: [", "cannot be read (line 1: "),
+        ("seed: 1\n\tx: 2", "cannot be read (line 2: found character"),
+        ("seed: 1\nseed: 2", "has seed 2 times; keep one"),
+        ("init_from: ''", "the value of --init_from is empty"),
+        ("1", "must hold names of flags"),
         ("a: " + "[" * 5000, "cannot be read"),
         ("", "must hold names of flags"),
         ("columns: &a [*a]", "--columns needs a value"),
@@ -246,6 +250,15 @@ def test_a_token_that_is_no_flag_is_not_shown(capsys):
         parse("--hub_token", TOKEN)
     said = capsys.readouterr().err
     assert "unrecognized arguments: --hub_token ***" in said and TOKEN not in said
+
+
+@pytest.mark.parametrize(
+    "flags", [["--init_from="], ["--output_dir", ""], ["--validation_images", "a.jpg", ""]]
+)
+def test_a_value_that_the_shell_left_empty_is_refused(flags, capsys):
+    with pytest.raises(SystemExit):
+        parse(*flags)
+    assert "is empty; check what the shell made of it" in capsys.readouterr().err
 
 
 def test_a_tilde_is_the_home_folder_in_every_flag(monkeypatch):

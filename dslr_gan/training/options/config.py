@@ -46,11 +46,21 @@ def _read(parser: argparse.ArgumentParser, file: Path) -> dict[Any, Any]:
     import yaml  # type: ignore[import-untyped]
 
     try:
-        found = yaml.safe_load(file.read_text(encoding="utf-8"))
+        text = file.read_text(encoding="utf-8")
+        root = yaml.compose(text)
+        keys = [key for key, _ in root.value] if isinstance(root, yaml.MappingNode) else []
+        names = [str(key.value) for key in keys]
+        found = yaml.safe_load(text)
+    except yaml.MarkedYAMLError as error:
+        place = f"line {error.problem_mark.line + 1}" if error.problem_mark else "YAML"
+        parser.error(f"--config {file} cannot be read ({place}: {error.problem})")
     except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
         parser.error(f"--config {file} cannot be read ({reason(error)})")
     if not isinstance(found, dict):
         parser.error(f"--config {file} must hold names of flags and their values")
+    for name in names:
+        if names.count(name) > 1:
+            parser.error(f"--config {file} has {name} {names.count(name)} times; keep one")
     return found
 
 
