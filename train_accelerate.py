@@ -33,6 +33,7 @@ from tqdm.auto import tqdm
 
 from dslr_gan.errors import DslrGanError
 from dslr_gan.evaluation.scores import Scores
+from dslr_gan.files import open_closed_streams
 from dslr_gan.training.batches import Batch, worker_failure
 from dslr_gan.training.keeping.collapse import NORM
 from dslr_gan.training.keeping.pictures import check_pictures
@@ -73,6 +74,7 @@ RECORDED_EVERY = 50
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the trainer. A mistake ends in one error message and exit status 1."""
+    open_closed_streams()
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     for noisy in ("accelerate", "datasets", "httpx", "httpx2", "matplotlib"):
         logging.getLogger(noisy).setLevel(logging.WARNING)

@@ -102,6 +102,7 @@ def _matching(pattern: str, recursive: bool, skip: set, found: Found) -> list[Ph
     """What a pattern matches, as if a shell had expanded it, without what is no photo."""
     base = _folder_before(pattern)
     parts = Path(pattern).parts[len(base.parts) :]
+    problems = len(found.problems)
     if "**" in parts:
         photos = _matching_deep(base, parts, skip, found)
     else:
@@ -117,7 +118,7 @@ def _matching(pattern: str, recursive: bool, skip: set, found: Found) -> list[Ph
                 photos += [Photo(photo.path, place / photo.place) for photo in inside]
             elif not pattern.endswith(os.sep) and _is_photo(match, found):
                 photos.append(Photo(match, place))
-    if not photos:
+    if not photos and len(found.problems) == problems:
         found.problems.append(f"{shown(pattern)} matches no photos; check the pattern.")
     return photos
 
@@ -149,7 +150,10 @@ def _expand_part(folder: Path, part: str, found: Found) -> list[Path]:
         return [folder / part] if os.path.lexists(folder / part) else []
     try:
         listed = os.listdir(folder)  # noqa: PTH208 - of names, not paths
-    except OSError:  # a file, or a folder that may not be read
+    except PermissionError as error:
+        found.problems.append(_unreadable(folder, error))
+        return []
+    except OSError:  # a file
         return []
     names = sorted(name for name in listed if part.startswith(".") or not name.startswith("."))
     # "Trip [2024]*" is meant literally where nothing matches it as a pattern.
@@ -231,9 +235,7 @@ def _search(
             with os.scandir(folder) as listing:
                 entries = sorted(listing, key=lambda entry: entry.name)
         except OSError as error:
-            found.problems.append(
-                f"{shown(folder)} cannot be read ({error.strerror}); check it and its permissions."
-            )
+            found.problems.append(_unreadable(folder, error))
             continue
         for entry in entries:
             if entry.name not in named and (
@@ -247,6 +249,10 @@ def _search(
                     photos.append(Photo(path, inner))
             elif recursive:
                 (links if entry.is_symlink() else waiting).append((path, inner))
+
+
+def _unreadable(folder: Path, error: OSError) -> str:
+    return f"{shown(folder)} cannot be read ({error.strerror}); check it and its permissions."
 
 
 def _is_set_aside(path: Path, found: Found) -> bool:

@@ -13,8 +13,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
-from dslr_gan.errors import DslrGanError, holds_secret, without_secrets
-from dslr_gan.files import path_from_home
+from dslr_gan.errors import DslrGanError, holds_secret, reason, shown, without_secrets
+from dslr_gan.files import check_place, path_from_home
 from dslr_gan.training.options.config import with_config
 from dslr_gan.training.options.groups import LossWeights, Network, Output, Pairs, Schedule
 from dslr_gan.training.options.hub import Hub, check_hub
@@ -177,6 +177,16 @@ def _check_names(settings: Settings) -> None:
         raise DslrGanError("--fold_by says how --fold divides; give --fold K/N, too.")
     if output.output_dir.exists() and not output.output_dir.is_dir():
         raise DslrGanError(f"--output_dir {output.output_dir} is a file; name a folder.")
+    for name, folder in (("output_dir", output.output_dir), ("logging_dir", output.logging_dir)):
+        if folder is None:
+            continue
+        try:
+            check_place(folder / "file")
+        except (OSError, ValueError) as error:
+            raise DslrGanError(
+                f"--{name} {shown(folder)} cannot be written to ({reason(error)}); name another "
+                "folder, or check its permissions."
+            ) from error
     for source in pairs_flags(pairs.pairs):
         folder = Path(source.name)
         if folder.exists() and folder.resolve() == output.output_dir.resolve():

@@ -227,3 +227,14 @@ def test_a_folder_with_a_similar_name_is_searched(tmp_path):
 def test_an_address_is_called_one(given):
     (message,) = find_photos([given]).problems
     assert given in message and "address (URL)" in message and "download" in message
+
+
+def test_a_pattern_in_a_folder_that_cannot_be_read_says_so(tree, monkeypatch):
+    def refuse(path):  # as whoever is not root meets it
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(os, "listdir", refuse)
+    found = find_photos([f"{tree}/*.jpg"])
+    assert found.problems == [
+        f"{tree} cannot be read (Permission denied); check it and its permissions."
+    ]

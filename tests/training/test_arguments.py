@@ -92,6 +92,15 @@ def test_output_into_a_file_or_the_pairs_is_refused(tmp_path):
             check_settings(parse_arguments(arguments))
 
 
+def test_folders_that_cannot_be_written_to_are_refused_before_any_work(tmp_path):
+    (tmp_path / "file").write_text("")
+    for flag in ("--output_dir", "--logging_dir"):
+        with pytest.raises(DslrGanError, match=rf"{flag} .*/file/run cannot be written to \(Not a"):
+            check_settings(parse(flag, tmp_path / "file" / "run"))
+    with pytest.raises(DslrGanError, match="--output_dir .* cannot be written to .*null byte"):
+        check_settings(parse("--output_dir", "a\0b"))
+
+
 def test_pairs_may_carry_a_weight(tmp_path):
     odd = tmp_path / "a=2"
     odd.mkdir()
