@@ -325,7 +325,7 @@ def finish(run: Run) -> None:
     if hub.push_to_hub:
         run.report(push_generator(run.accelerator, best if better else folder, hub))
     run.accelerator.wait_for_everyone()
-    run.accelerator.end_training()
+    run.logbook.end()
 
 
 def save_generator(run: Run, folder: Path, scores: Scores) -> None:

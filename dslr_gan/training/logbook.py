@@ -11,6 +11,7 @@ import os
 import platform
 import shlex
 import sys
+import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -79,7 +80,13 @@ class Logbook:
             for name, value in self.run["settings"].items()
         }
         again = {"tensorboard": {"purge_step": step + 1}} if step else {}
+        silence_writers()
         self.accelerator.init_trackers(self.project, config=flat, init_kwargs=again)
+
+    def end(self) -> None:
+        """Close the trackers; what they have no room for is told."""
+        with self._or_later("the trackers"):
+            self.accelerator.end_training()
 
     def write(self, step: int, values: Mapping[str, float]) -> None:
         """Record numbers by name, such as ``train/l1``."""
@@ -242,6 +249,18 @@ def _panels(rows: Sequence[Mapping[str, float]]) -> dict[str, dict[str, list[tup
                 title, label = "gradient at the last layer", rest
             panels.setdefault(title, {}).setdefault(label, []).append((row["step"], value))
     return dict(sorted(panels.items(), key=lambda item: item[0].split(":")[0], reverse=True))
+
+
+def silence_writers() -> None:
+    """Let TensorBoard's threads end unheard at a full disk: the next write raises the same."""
+    before = threading.excepthook
+
+    def hook(ended: threading.ExceptHookArgs) -> None:
+        is_writer = type(ended.thread).__module__.startswith("tensorboard.")
+        if not (is_writer and isinstance(ended.exc_value, OSError)):
+            before(ended)
+
+    threading.excepthook = hook
 
 
 def find_trackers(report_to: str | None) -> list[str]:
