@@ -58,7 +58,13 @@ from dslr_gan.training.losses import (
     step_means,
 )
 from dslr_gan.training.optimizers import go_on_from, take_step, update_average
-from dslr_gan.training.run import Run, kept_on_the_way_out, set_up, write_checkpoint
+from dslr_gan.training.run import (
+    Run,
+    kept_elsewhere,
+    kept_on_the_way_out,
+    set_up,
+    write_checkpoint,
+)
 from dslr_gan.training.validation import (
     enhance_photos,
     gradient_norms,
@@ -316,7 +322,7 @@ def finish(run: Run) -> None:
     scores = run.scores or validate(run)
     folder, best = output.output_dir / "generator", output.output_dir / "best"
     better = guard.best_step not in (None, run.state.step) and best.is_dir()
-    save_generator(run, folder, scores)
+    save_generator(run, folder, scores, or_elsewhere=True)
     if run.accelerator.is_main_process:
         logger.info("the generator is in %s", folder)
         if better:
@@ -328,8 +334,14 @@ def finish(run: Run) -> None:
     run.logbook.end()
 
 
-def save_generator(run: Run, folder: Path, scores: Scores) -> None:
+def save_generator(run: Run, folder: Path, scores: Scores, *, or_elsewhere: bool = False) -> None:
     """Save the averaged generator with its card, on the main process.
+
+    Args:
+        run: Has it.
+        folder: Where to.
+        scores: Its validation.
+        or_elsewhere: Whether it is kept in another place where it cannot be written to ``folder``.
 
     Raises:
         DslrGanError: If it cannot be written.
@@ -338,7 +350,12 @@ def save_generator(run: Run, folder: Path, scores: Scores) -> None:
     def save() -> None:
         state, repository = run.state, run.settings.hub.hub_model_id
         run.card.describe(run.settings, state, run.data, scores, run.vgg, run.logbook.folder)
-        state.ema.save_pretrained(folder, repo_id=repository)
+        try:
+            state.ema.save_pretrained(folder, repo_id=repository)
+        except DslrGanError as error:
+            if or_elsewhere:
+                raise DslrGanError(f"{error} {kept_elsewhere(run, folder.name)}") from error
+            raise
 
     on_main(run.accelerator, save)
 

@@ -12,8 +12,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from dslr_gan.errors import reason
-from dslr_gan.files import from_home, is_address
+from dslr_gan.errors import DslrGanError, reason
+from dslr_gan.files import check_place, from_home, is_address
 from dslr_gan.models.phones import PHONES
 
 if TYPE_CHECKING:
@@ -177,6 +177,23 @@ def find_photos(inputs: Sequence[str]) -> tuple[list[Path], int]:
     for problem in found.problems:
         complain(problem)
     return [photo.path for photo in found.photos], len(found.problems)
+
+
+def check_writable(flag: str, file: Path) -> None:
+    """Refuse, before any work, a file that could not be written.
+
+    Raises:
+        DslrGanError: If its folder cannot be made or written to, or its name is too long.
+    """
+    try:
+        check_place(file)
+    except OSError as error:
+        raise DslrGanError(not_written(flag, file, error)) from error
+
+
+def not_written(flag: str, file: Path, error: OSError) -> str:
+    """The error message for a file that an option names and that cannot be written."""
+    return f"--{flag} {file} cannot be written ({reason(error)}); name another file."
 
 
 def complain(message: str) -> None:

@@ -13,6 +13,7 @@ from dslr_gan.cli.common import (
     Commands,
     add_command,
     add_loading,
+    check_writable,
     hub_options,
     model_option,
     pairs_option,
@@ -197,6 +198,8 @@ def _check(options: argparse.Namespace) -> None:
         file = getattr(options, name)
         if file is not None and file.is_dir():
             raise DslrGanError(f"--{name} {file} is a folder; name a file.")
+        if file is not None:
+            check_writable(name, file)
     if options.figure is not None and options.figure.suffix.lower() != ".png":
         raise DslrGanError(f"--figure {options.figure} must end in .png.")
     if options.figure_pairs < 1:
