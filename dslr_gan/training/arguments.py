@@ -118,6 +118,8 @@ def parse_arguments(
         if not word or (word.startswith("--") and word.endswith("=")):
             flag = (word or before).rstrip("=")
             parser.error(f"the value of {flag} is empty; check what the shell made of it")
+        if "\0" in word:
+            parser.error(f"the value of {before or word} holds a null character")
     preset = parser.parse_args(arguments).preset
     if preset:
         parser.set_defaults(**PRESETS[preset])
@@ -187,10 +189,14 @@ def _check_names(settings: Settings) -> None:
                 f"--{name} {shown(folder)} cannot be written to ({reason(error)}); name another "
                 "folder, or check its permissions."
             ) from error
-    for source in pairs_flags(pairs.pairs):
-        folder = Path(source.name)
-        if folder.exists() and folder.resolve() == output.output_dir.resolve():
-            raise DslrGanError(f"--output_dir {output.output_dir} is a pairs folder; name another.")
+    given = [source.name for source in pairs_flags(pairs.pairs)]
+    for folder in map(Path, filter(None, [*given, pairs.validation_pairs])):
+        # What a run leaves there would be taken for pictures the next time.
+        if folder.is_dir() and output.output_dir.resolve().is_relative_to(folder.resolve()):
+            raise DslrGanError(
+                f"--output_dir {output.output_dir} is the pairs folder {folder}, or inside of it; "
+                "name another."
+            )
 
 
 def pairs_flags(pairs: Sequence[str]) -> list[PairsFlag]:
