@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from dslr_gan.errors import DslrGanError, reason
+from dslr_gan.errors import DslrGanError, holds_secret, reason
 from dslr_gan.files import check_place, from_home, is_address
 from dslr_gan.models.phones import PHONES
 
@@ -228,10 +228,19 @@ def printable(text: str) -> str:
 def make_source(
     default: str, name: str | None, terms: str | None, url: str | None
 ) -> "Source | None":
-    """What the card says of photos or of a teacher; None where no option was given."""
+    """What the card says of photos or of a teacher; None where no option was given.
+
+    Raises:
+        DslrGanError: If an access token or a password is in it, which the card would show.
+    """
     from hub_card import Source
 
     if not (name or terms or url):
         return None
+    if holds_secret(f"{name} {terms} {url}"):
+        raise DslrGanError(
+            "what the card is to say of the photos or the teacher holds an access token or a "
+            "password; leave it out."
+        )
     # What they gave is filled in when the pairs have been counted.
     return Source(name=name or default, gave="", terms=terms, url=url, dataset_id=None)

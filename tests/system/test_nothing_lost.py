@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 
 import train_accelerate
 from dslr_gan.errors import DslrGanError
-from dslr_gan.models.generator import Generator
+from dslr_gan.models.registry import load_network
 from dslr_gan.training.keeping.collapse import MAX_STUCK, TrainingFailed
 from dslr_gan.training.keeping.signals import HOW_TO_GO_ON
 from tests.support.paths import ROOT
@@ -308,4 +308,4 @@ def test_a_finished_generator_that_finds_no_room_is_not_lost(
     else:
         (kept,) = elsewhere.glob("dslr_gan-*/generator")
         assert f"It is in {kept} instead" in str(raised.value)
-        assert Generator.from_pretrained(kept).facts.steps == 2
+        assert load_network(kept).facts.steps == 2
