@@ -41,6 +41,7 @@ from dslr_gan.training.keeping.signals import (
     HOW_TO_GO_ON,
     Stopped,
     StopRequest,
+    end_with_the_launcher,
     forget_workers,
     raise_at_interrupts,
 )
@@ -81,6 +82,7 @@ RECORDED_EVERY = 50
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the trainer. A mistake ends in one error message and exit status 1."""
     open_closed_streams()
+    end_with_the_launcher()
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     for noisy in ("accelerate", "datasets", "httpx", "httpx2", "matplotlib"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
