@@ -196,10 +196,11 @@ def _check(options: argparse.Namespace) -> None:
 
     for name in FILES:
         file = getattr(options, name)
-        if file is not None and file.is_dir():
+        if file is None:
+            continue
+        check_writable(name, file)
+        if file.is_dir():
             raise DslrGanError(f"--{name} {file} is a folder; name a file.")
-        if file is not None:
-            check_writable(name, file)
     if options.figure is not None and options.figure.suffix.lower() != ".png":
         raise DslrGanError(f"--figure {options.figure} must end in .png.")
     if options.figure_pairs < 1:

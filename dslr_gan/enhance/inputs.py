@@ -274,8 +274,12 @@ def _is_photo(path: Path, found: Found) -> bool:
     """Whether a file in a folder is meant as a photo; it is counted where it is not."""
     suffix = path.suffix.lower()
     # A pipe or a device is none; a link to nothing is a photo that is missing.
-    if suffix.removeprefix(".") in PHOTO_SUFFIXES and (path.is_symlink() or path.is_file()):
-        return True
+    if suffix.removeprefix(".") in PHOTO_SUFFIXES:
+        try:
+            if path.is_symlink() or path.is_file():
+                return True
+        except OSError:  # opening it will say why
+            return True
     found.passed_over[suffix] += 1
     return False
 

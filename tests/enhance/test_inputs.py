@@ -238,3 +238,12 @@ def test_a_pattern_in_a_folder_that_cannot_be_read_says_so(tree, monkeypatch):
     assert found.problems == [
         f"{tree} cannot be read (Permission denied); check it and its permissions."
     ]
+
+
+def test_photos_of_a_folder_that_may_only_be_listed_fail_by_themselves(tree, monkeypatch):
+    def refuse(path):  # as whoever is not root meets it
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "is_symlink", refuse)
+    found = find_photos([str(tree)])
+    assert [photo.path.name for photo in found.photos] == ["B.PNG", "a.jpg"]
