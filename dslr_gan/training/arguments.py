@@ -114,12 +114,7 @@ def parse_arguments(
     """
     parser = make_parser(description)
     arguments = with_config(parser, sys.argv[1:] if arguments is None else list(arguments))
-    for before, word in zip(["", *arguments], arguments, strict=False):
-        if not word or (word.startswith("--") and word.endswith("=")):
-            flag = (word or before).rstrip("=")
-            parser.error(f"the value of {flag} is empty; check what the shell made of it")
-        if "\0" in word:
-            parser.error(f"the value of {before or word} holds a null character")
+    _check_given(parser, arguments)
     preset = parser.parse_args(arguments).preset
     if preset:
         parser.set_defaults(**PRESETS[preset])
@@ -131,6 +126,16 @@ def parse_arguments(
     for group, name, flag in _flags():
         groups[group][flag.name] = values[name]
     return Settings(**{group: _GROUPS[group][0](**chosen) for group, chosen in groups.items()})
+
+
+def _check_given(parser: argparse.ArgumentParser, words: Sequence[str]) -> None:
+    """Refuse values that mean something else than was meant: "" is no path, and no folder."""
+    for before, word in zip(["", *words], words, strict=False):
+        if not word or (word.startswith("--") and word.endswith("=")):
+            name = (word or before).rstrip("=")
+            parser.error(f"the value of {name} is empty; check what the shell made of it")
+        if "\0" in word:
+            parser.error(f"the value of {before or word} holds a null character")
 
 
 def check_settings(settings: Settings) -> None:
