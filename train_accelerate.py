@@ -33,6 +33,7 @@ from tqdm.auto import tqdm
 
 from dslr_gan.errors import DslrGanError
 from dslr_gan.evaluation.scores import Scores
+from dslr_gan.files import open_closed_streams
 from dslr_gan.training.batches import Batch, worker_failure
 from dslr_gan.training.keeping.collapse import NORM
 from dslr_gan.training.keeping.pictures import check_pictures
@@ -40,6 +41,7 @@ from dslr_gan.training.keeping.signals import (
     HOW_TO_GO_ON,
     Stopped,
     StopRequest,
+    end_with_the_launcher,
     forget_workers,
     raise_at_interrupts,
 )
@@ -57,7 +59,13 @@ from dslr_gan.training.losses import (
     step_means,
 )
 from dslr_gan.training.optimizers import go_on_from, take_step, update_average
-from dslr_gan.training.run import Run, kept_on_the_way_out, set_up, write_checkpoint
+from dslr_gan.training.run import (
+    Run,
+    kept_elsewhere,
+    kept_on_the_way_out,
+    set_up,
+    write_checkpoint,
+)
 from dslr_gan.training.validation import (
     enhance_photos,
     gradient_norms,
@@ -73,6 +81,8 @@ RECORDED_EVERY = 50
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the trainer. A mistake ends in one error message and exit status 1."""
+    open_closed_streams()
+    end_with_the_launcher()
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     for noisy in ("accelerate", "datasets", "httpx", "httpx2", "matplotlib"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
@@ -314,7 +324,7 @@ def finish(run: Run) -> None:
     scores = run.scores or validate(run)
     folder, best = output.output_dir / "generator", output.output_dir / "best"
     better = guard.best_step not in (None, run.state.step) and best.is_dir()
-    save_generator(run, folder, scores)
+    save_generator(run, folder, scores, or_elsewhere=True)
     if run.accelerator.is_main_process:
         logger.info("the generator is in %s", folder)
         if better:
@@ -323,11 +333,17 @@ def finish(run: Run) -> None:
     if hub.push_to_hub:
         run.report(push_generator(run.accelerator, best if better else folder, hub))
     run.accelerator.wait_for_everyone()
-    run.accelerator.end_training()
+    run.logbook.end()
 
 
-def save_generator(run: Run, folder: Path, scores: Scores) -> None:
+def save_generator(run: Run, folder: Path, scores: Scores, *, or_elsewhere: bool = False) -> None:
     """Save the averaged generator with its card, on the main process.
+
+    Args:
+        run: Has it.
+        folder: Where to.
+        scores: Its validation.
+        or_elsewhere: Whether it is kept in another place where it cannot be written to ``folder``.
 
     Raises:
         DslrGanError: If it cannot be written.
@@ -336,10 +352,18 @@ def save_generator(run: Run, folder: Path, scores: Scores) -> None:
     def save() -> None:
         state, repository = run.state, run.settings.hub.hub_model_id
         run.card.describe(run.settings, state, run.data, scores, run.vgg, run.logbook.folder)
-        state.ema.save_pretrained(folder, repo_id=repository)
+        try:
+            state.ema.save_pretrained(folder, repo_id=repository)
+        except DslrGanError as error:
+            if or_elsewhere:
+                raise DslrGanError(f"{error} {kept_elsewhere(run, folder.name)}") from error
+            raise
 
     on_main(run.accelerator, save)
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    finally:
+        end_quietly()  # at another Ctrl-C while Python itself ends

@@ -14,7 +14,8 @@ from pathlib import Path
 import torch
 
 from dslr_gan.enhance.batch import Enhancing, Models, Outcome, enhance_all
-from dslr_gan.enhance.inputs import find_photos, plan
+from dslr_gan.enhance.inputs import find_photos
+from dslr_gan.enhance.planning import plan
 
 ROUNDS = 3
 

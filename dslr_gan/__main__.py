@@ -26,7 +26,8 @@ from typing import Any, NoReturn
 
 from dslr_gan import __version__
 from dslr_gan.cli.common import PROGRAM, complain, standard_output_full
-from dslr_gan.errors import DslrGanError, reason
+from dslr_gan.errors import DslrGanError, reason, without_secrets
+from dslr_gan.files import open_closed_streams
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF)
 """What the operating system says where an output takes nothing."""
@@ -41,6 +42,10 @@ class _Parser(argparse.ArgumentParser):
         else:
             super()._print_message(message, file)
 
+    def error(self, message: str) -> NoReturn:
+        """End with a message, in which no access token is shown."""
+        super().error(without_secrets(message))
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command.
@@ -52,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit status.
     """
     logging.basicConfig(format="dslr_gan: %(message)s", level=logging.WARNING)
-    _open_closed_streams()
+    open_closed_streams()
     with interruptible():
         try:
             status = _run(arguments)
@@ -117,13 +122,6 @@ def _drop_output() -> None:
     """Send what standard output still holds nowhere, or Python would fail at it once more."""
     with suppress(OSError, ValueError), Path(os.devnull).open("wb") as nowhere:
         os.dup2(nowhere.fileno(), sys.stdout.fileno())
-
-
-def _open_closed_streams() -> None:
-    """Give a process that was started without an output, as by ``>&-``, one that goes nowhere."""
-    for name in ("stdout", "stderr"):
-        if getattr(sys, name) is None:
-            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115
 
 
 def _run(arguments: Sequence[str] | None) -> int:

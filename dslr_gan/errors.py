@@ -1,14 +1,25 @@
 """The errors that are meant for people, and how a library's text goes into their messages."""
 
+import re
 from pathlib import Path
+
+_SECRETS = re.compile(r"\bhf_(?:oauth_)?[A-Za-z0-9]{16,}|(?<=://)[^\s/@]+(?=@)")
+"""The Hub's access tokens, and the name and password of an address."""
 
 
 class DslrGanError(ValueError):
     """An error message for people: what was wrong and what to do.
 
-    A caller can show ``str(error)`` as it stands. A mistake in a program, such as a tensor of the
+    A caller can show ``str(error)`` as it stands: access tokens and passwords in it are replaced by
+    asterisks. A mistake in a program, such as a tensor of the
     wrong shape, raises a plain ``ValueError`` or ``TypeError`` instead.
+
+    Args:
+        message: Whole sentences.
     """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(without_secrets(message))
 
 
 class InputError(DslrGanError):
@@ -27,12 +38,22 @@ class HubError(DslrGanError):
 
     def __init__(self, message: str, cause: str | None = None, advice: str = "") -> None:
         super().__init__(message)
-        self.cause = message.rstrip(".") if cause is None else cause
+        self.cause = without_secrets(message.rstrip(".") if cause is None else cause)
         self.advice = advice
 
 
 class HubUnreachableError(HubError):
     """The Hub did not answer, or not as it should; a local copy may stand in."""
+
+
+def without_secrets(text: str) -> str:
+    """A text whose access tokens and passwords are replaced by asterisks."""
+    return _SECRETS.sub("***", text)
+
+
+def holds_secret(text: str) -> bool:
+    """Whether there is an access token or a password in a text."""
+    return _SECRETS.search(text) is not None
 
 
 def shown(path: str | Path) -> str:

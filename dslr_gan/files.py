@@ -5,6 +5,7 @@ import os
 import re
 import secrets
 import shutil
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -102,14 +103,36 @@ def check_place(destination: str | Path) -> None:
     """
     destination = Path(os.path.abspath(destination))  # noqa: PTH100
     folder = destination.parent
-    with suppress(FileNotFoundError):
+    try:
         os.lstat(destination)
+    except OSError as error:  # what is in the way is named below
+        if error.errno not in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
+            raise
     while not os.path.lexists(folder):
         folder = folder.parent
     if not folder.is_dir():
         raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(folder))
     if not os.access(folder, os.W_OK | os.X_OK):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(folder))
+
+
+def open_closed_streams() -> None:
+    """Give a process that was started without an output, as by ``>&-``, one that goes nowhere.
+
+    Otherwise a photo's file could get the number of an output, and what libraries in C print there
+    would be written into it.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            nowhere = os.open(os.devnull, os.O_RDWR)
+            if nowhere != number:
+                os.dup2(nowhere, number)
+                os.close(nowhere)
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115
 
 
 def discard_unfinished() -> None:

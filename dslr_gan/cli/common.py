@@ -12,8 +12,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from dslr_gan.errors import reason
-from dslr_gan.files import from_home, is_address
+from dslr_gan.errors import DslrGanError, holds_secret, reason
+from dslr_gan.files import check_place, from_home, is_address
 from dslr_gan.models.phones import PHONES
 
 if TYPE_CHECKING:
@@ -170,12 +170,29 @@ def _check_given(text: str) -> None:
 
 def find_photos(inputs: Sequence[str]) -> tuple[list[Path], int]:
     """The photos that the inputs mean, each once, and how many inputs held none."""
-    from dslr_gan.enhance import inputs as planning
+    from dslr_gan.enhance import inputs as finding
 
-    found = planning.find_photos(inputs)
+    found = finding.find_photos(inputs)
     for problem in found.problems:
         complain(problem)
     return [photo.path for photo in found.photos], len(found.problems)
+
+
+def check_writable(flag: str, file: Path) -> None:
+    """Refuse, before any work, a file that could not be written.
+
+    Raises:
+        DslrGanError: If its folder cannot be made or written to, or its name is too long.
+    """
+    try:
+        check_place(file)
+    except OSError as error:
+        raise DslrGanError(not_written(flag, file, error)) from error
+
+
+def not_written(flag: str, file: Path, error: OSError) -> str:
+    """The error message for a file that an option names and that cannot be written."""
+    return f"--{flag} {file} cannot be written ({reason(error)}); name another file."
 
 
 def complain(message: str) -> None:
@@ -210,10 +227,19 @@ def printable(text: str) -> str:
 def make_source(
     default: str, name: str | None, terms: str | None, url: str | None
 ) -> "Source | None":
-    """What the card says of photos or of a teacher; None where no option was given."""
+    """What the card says of photos or of a teacher; None where no option was given.
+
+    Raises:
+        DslrGanError: If an access token or a password is in it, which the card would show.
+    """
     from hub_card import Source
 
     if not (name or terms or url):
         return None
+    if holds_secret(f"{name} {terms} {url}"):
+        raise DslrGanError(
+            "what the card is to say of the photos or the teacher holds an access token or a "
+            "password; leave it out."
+        )
     # What they gave is filled in when the pairs have been counted.
     return Source(name=name or default, gave="", terms=terms, url=url, dataset_id=None)

@@ -14,9 +14,11 @@ from dslr_gan.cli.common import (
     Commands,
     add_command,
     add_loading,
+    check_writable,
     complain,
     hub_options,
     model_option,
+    not_written,
     path_option,
     place_option,
     say,
@@ -30,12 +32,13 @@ from dslr_gan.cli.enhance_report import (
     write_report,
 )
 from dslr_gan.cli.interrupts import removed_at_the_latest
-from dslr_gan.errors import DslrGanError, reason
-from dslr_gan.files import check_place, from_home
+from dslr_gan.errors import DslrGanError
+from dslr_gan.files import from_home
 
 if TYPE_CHECKING:
     from dslr_gan.enhance.batch import Models, Outcome
-    from dslr_gan.enhance.inputs import Found, Job
+    from dslr_gan.enhance.inputs import Found
+    from dslr_gan.enhance.planning import Job
     from dslr_gan.enhance.processes import Share
 
 STANDARD = "-"
@@ -176,7 +179,8 @@ def _run(options: argparse.Namespace) -> int:
         complain("--out is missing; name a folder for the results.")
         return 2
 
-    from dslr_gan.enhance.inputs import find_photos, plan
+    from dslr_gan.enhance.inputs import find_photos
+    from dslr_gan.enhance.planning import plan
     from dslr_gan.enhance.processes import Share
 
     share = Share.from_environment()
@@ -205,10 +209,7 @@ def _check(options: argparse.Namespace) -> None:
         raise DslrGanError(f"--max-megapixels must be above 0, got {options.max_megapixels}.")
     report = options.report
     if report is not None:
-        try:
-            check_place(report)
-        except OSError as error:
-            raise DslrGanError(_not_written(report, error)) from error
+        check_writable("report", report)
         if report.suffix.lower() != ".json" or report.is_dir():
             raise DslrGanError(f"--report {report} is not the name of a .json file; name one.")
 
@@ -346,13 +347,9 @@ class _Run:
             if self.options.report:
                 write_report(report, self.options.report)
         except OSError as error:
-            complain(_not_written(self.options.report, error))
+            complain(not_written("report", self.options.report, error))
             return False
         return True
-
-
-def _not_written(report: Path, error: OSError) -> str:
-    return f"--report {report} cannot be written ({reason(error)}); name another file."
 
 
 def _say_hints(models: "Models", photos: Sequence[dict[str, Any]]) -> None:

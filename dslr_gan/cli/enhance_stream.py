@@ -24,7 +24,7 @@ def enhance_stream(options: argparse.Namespace) -> int:
     _check(options)
 
     from dslr_gan.enhance.batch import Enhancing, Models
-    from dslr_gan.enhance.inputs import Job
+    from dslr_gan.enhance.planning import Job
     from dslr_gan.photo import MAX_MEGAPIXELS
 
     temporary = tempfile.TemporaryDirectory(prefix="dslr_gan-")
@@ -80,6 +80,8 @@ def _check(options: argparse.Namespace) -> None:
     for flag in ("recursive", "resume", "overwrite", "report", "workers"):
         if getattr(options, flag):
             raise DslrGanError(f"--{flag} has no meaning with -; leave it out.")
+    if sys.__stdout__ is None:
+        raise DslrGanError("standard output is closed; send the result to a file, as in > out.jpg.")
     if sys.stdout.isatty():
         raise DslrGanError(
             "standard output is a terminal, which cannot show a photo; send it to a file, as in "

@@ -13,6 +13,7 @@ from dslr_gan.cli.common import (
     Commands,
     add_command,
     add_loading,
+    check_writable,
     hub_options,
     model_option,
     pairs_option,
@@ -50,6 +51,19 @@ def add(commands: Commands) -> None:
         help=f"{KNOWN_MODELS}; may be given several times, for the pairs of one phone alone, and "
         "with what the tables are to call it (default: the phone's bundled model, else iphone)",
     )
+    _add_pairs(command)
+    _add_files(command)
+    command.add_argument(
+        "--vgg_weights",
+        type=path_option,
+        metavar="FILE",
+        help="VGG-16 as safetensors: measures the distance of its features, too",
+    )
+    add_loading(command)
+
+
+def _add_pairs(command: argparse.ArgumentParser) -> None:
+    """Add the options on what is scored."""
     command.add_argument(
         "--pairs",
         required=True,
@@ -91,6 +105,10 @@ def add(commands: Commands) -> None:
         metavar="NAME",
         help="whose photos they are, for each --pairs (default: their folder)",
     )
+
+
+def _add_files(command: argparse.ArgumentParser) -> None:
+    """Add the options on what is written."""
     command.add_argument(
         "--json", type=path_option, metavar="FILE", help="write the scores here, too"
     )
@@ -109,13 +127,6 @@ def add(commands: Commands) -> None:
     command.add_argument(
         "--figure_pairs", type=int, default=4, metavar="N", help="pairs in the figure (default: 4)"
     )
-    command.add_argument(
-        "--vgg_weights",
-        type=path_option,
-        metavar="FILE",
-        help="VGG-16 as safetensors: measures the distance of its features, too",
-    )
-    add_loading(command)
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -185,7 +196,10 @@ def _check(options: argparse.Namespace) -> None:
 
     for name in FILES:
         file = getattr(options, name)
-        if file is not None and file.is_dir():
+        if file is None:
+            continue
+        check_writable(name, file)
+        if file.is_dir():
             raise DslrGanError(f"--{name} {file} is a folder; name a file.")
     if options.figure is not None and options.figure.suffix.lower() != ".png":
         raise DslrGanError(f"--figure {options.figure} must end in .png.")

@@ -8,6 +8,7 @@ from dslr_gan.cli.common import (
     Commands,
     add_command,
     add_hub,
+    check_writable,
     hub_options,
     model_option,
     path_option,
@@ -50,6 +51,7 @@ def _run(options: argparse.Namespace) -> int:
     out = options.out
     if out.suffix != ".onnx":
         raise DslrGanError(f"--out {out} is not the name of an .onnx file; name one.")
+    check_writable("out", out)
 
     from dslr_gan.enhance.enhancer import PhotoEnhancer
     from dslr_gan.models.export import context_file, export_onnx

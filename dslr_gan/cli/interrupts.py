@@ -98,6 +98,12 @@ def end_process(status: int) -> NoReturn:
     signal during that clean-up ends it, and changes nothing: the work is done.
     """
     if status == STATUS:
+        for number in list(_before):
+            signal.signal(number, lambda *_: os._exit(status))
+        # The locks of this process's workers: what watches over them would print a warning.
+        give_back = getattr(sys.modules.get("multiprocessing.util"), "_run_finalizers", None)
+        if give_back is not None:
+            give_back(0)
         for stream in (sys.stdout, sys.stderr):
             with suppress(OSError, ValueError):
                 stream.flush()

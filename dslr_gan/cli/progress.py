@@ -12,7 +12,7 @@ from dslr_gan.cli.common import complain
 from dslr_gan.errors import shown
 
 if TYPE_CHECKING:
-    from dslr_gan.enhance.inputs import Job
+    from dslr_gan.enhance.planning import Job
 
 
 class _Stderr:

@@ -87,7 +87,9 @@ def _decode(stored: Image.Image | Mapping[str, Any], name: str) -> np.ndarray:
         photo = open_photo(path if encoded is None else _named(encoded, path))
         return eight_bits(photo_pixels(photo).pixels)
     except DslrGanError as error:
-        raise DslrGanError(f"{name}: {error}") from error
+        file = _file_of(stored).strip()
+        of_file = f"{file}: " if file and file not in str(error) else ""
+        raise DslrGanError(f"{name}: {of_file}{error}") from error
 
 
 def plain_pixels(encoded: bytes) -> np.ndarray | None:
@@ -99,7 +101,8 @@ def plain_pixels(encoded: bytes) -> np.ndarray | None:
     Returns:
         The pixels ``(H, W, 3)`` that ``photo_pixels(open_photo(file))`` has, uint8, read-only; None
         where the file is no 8-bit RGB JPEG or PNG, may be turned, has a colour profile or
-        transparency, or is damaged: those go the slow way.
+        transparency, or is damaged, or its last row is black or its last pixel gray, as decoders
+        make those that are missing: all these go the slow way.
     """
     try:
         photo = Image.open(io.BytesIO(encoded), formats=("JPEG", "PNG"))
@@ -107,6 +110,8 @@ def plain_pixels(encoded: bytes) -> np.ndarray | None:
             return None
         pixels = np.asarray(photo)
     except Exception:  # Pillow's decoders raise nearly anything on damaged files
+        return None
+    if not pixels[-1].any() or (abs(pixels[-1, -1].astype(int) - 128) <= 2).all():
         return None
     # Only now: a PNG may have its metadata behind its pixels.
     return None if photo.info.keys() - _PLAIN_INFO else pixels

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import datasets
 import pyarrow as pa
 
-from dslr_gan.errors import DslrGanError
+from dslr_gan.errors import DslrGanError, shown
 from dslr_gan.files import is_set_aside
 from dslr_gan.photo import PHOTO_SUFFIXES
 
@@ -74,11 +74,21 @@ def file_rows(pairs: PairsFolder) -> datasets.Dataset:
 
     Returns:
         Columns ``phone`` and ``dslr``, both Pillow images when read.
+
+    Raises:
+        DslrGanError: If a name is no UTF-8, which the columns cannot hold.
     """
     # Built from Arrow's own columns: encoding 160 000 pairs one by one takes seconds.
     columns = {}
     for column, side in (("phone", pairs.phone), ("dslr", pairs.dslr)):
-        paths = pa.array([os.path.join(side, name) for name in pairs.names], pa.string())  # noqa: PTH118
+        files = [os.path.join(side, name) for name in pairs.names]  # noqa: PTH118
+        try:
+            paths = pa.array(files, pa.string())
+        except UnicodeEncodeError as error:
+            odd = next(file for file in files if not _is_utf8(file))
+            raise DslrGanError(
+                f"the name of {shown(odd)} holds bytes that are no UTF-8; rename it."
+            ) from error
         nothing = pa.nulls(len(paths), pa.binary())
         columns[column] = pa.StructArray.from_arrays([nothing, paths], ["bytes", "path"])
     features = datasets.Features(dict.fromkeys(columns, datasets.Image()))
@@ -131,6 +141,14 @@ def _picture_names(folder: Path) -> set[str]:
 def _is_picture(name: str) -> bool:
     stem, _, suffix = name.rpartition(".")
     return bool(stem) and suffix.lower() in PHOTO_SUFFIXES and not name.startswith(".")
+
+
+def _is_utf8(file: str) -> bool:
+    try:
+        file.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _natural(name: str) -> tuple[int, int, str]:

@@ -17,10 +17,10 @@ from typing import Any
 import torch
 
 from dslr_gan.enhance.enhancer import PhotoEnhancer
-from dslr_gan.enhance.inputs import Job
-from dslr_gan.enhance.memory import lacks_memory
 from dslr_gan.enhance.photo_file import enhance_file
+from dslr_gan.enhance.planning import Job
 from dslr_gan.enhance.resume import Record, State, digest_of
+from dslr_gan.enhance.running.memory import lacks_memory
 from dslr_gan.errors import DslrGanError, shown
 from dslr_gan.models.phones import DEFAULT, PHONES, Camera, Phone, camera_hint
 from dslr_gan.photo import MAX_MEGAPIXELS
@@ -222,6 +222,11 @@ class Enhancing:
 
     def _done_before(self, job: Job) -> str | None:
         """The state of a result that exists already; None where there is work to do."""
+        if os.path.isdir(job.destination):  # noqa: PTH112 - False, too, for a name that is too long
+            raise DslrGanError(
+                f"{shown(job.destination)} is a folder, where the result of {shown(job.source)} is "
+                "to go; move it away, or name another --out."
+            )
         if self.record is None:
             if os.path.lexists(job.destination) and not self.overwrite:
                 raise DslrGanError(
@@ -231,6 +236,11 @@ class Enhancing:
         match self.record.state(job.source, job.destination, self._settings):
             case State.FINISHED | State.BY_DATE as state:
                 return state.value
+            case State.OLDER if not self.overwrite:
+                raise DslrGanError(
+                    f"{shown(job.destination)} exists already, is not recorded, and is older than "
+                    f"{shown(job.source)}; add --overwrite to make it anew, or move it away."
+                )
             case State.OTHER if not self.overwrite:
                 raise DslrGanError(
                     f"{shown(job.destination)} exists already and is not what these settings make "

@@ -2,19 +2,18 @@
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
 
-from dslr_gan.enhance.forking import check_not_forked, compute_after_forks
-from dslr_gan.enhance.memory import keep_freed_memory, memory_error_message
-from dslr_gan.enhance.precision import ForwardTile, NetworkRunner, device_named
-from dslr_gan.enhance.tiling import Tile, blur_reach, blurred, plan_tiles, split_tile
+from dslr_gan.enhance.amounts import Amounts
+from dslr_gan.enhance.running.forking import check_not_forked, compute_after_forks
+from dslr_gan.enhance.running.memory import keep_freed_memory, memory_error_message
+from dslr_gan.enhance.running.precision import ForwardTile, NetworkRunner, device_named
+from dslr_gan.enhance.tiling import Tile, plan_tiles, split_tile
 from dslr_gan.errors import DslrGanError, InputError
 from dslr_gan.models.pretrained import Pretrained
 from dslr_gan.models.registry import load
@@ -37,82 +36,6 @@ TILE = 768
 """Side of a tile where none is given; ``benchmarks/inference.py`` compares others."""
 
 SMALLEST_TILE = 16
-
-COARSE = 1 / 400
-"""Sigma of the blur that parts colour from detail, as a part of the photo's longer side."""
-
-COARSEST = 16.0
-"""Its largest sigma in pixels: what a tile must see besides grows with it."""
-
-
-@dataclass(frozen=True)
-class Amounts:
-    """How much of what the network does to a photo is done: all of it, unless told otherwise.
-
-    The change, the network's result less the photo, is parted by a Gaussian blur into its low
-    frequencies (colours, tones) and the rest (detail, noise). With 1 for both nothing is parted.
-
-    Raises:
-        DslrGanError: If one is not a number in [0, 1].
-    """
-
-    strength: float = 1.0
-    """From 0, the photo's own pixels, to 1: of the whole change."""
-    colour: float = 1.0
-    """From 0 to 1: of its low frequencies, before the strength."""
-    detail: float = 1.0
-    """From 0 to 1: of its high frequencies, before the strength."""
-
-    def __post_init__(self) -> None:
-        """Refuse what is outside of the range, also what is no number."""
-        for name in ("strength", "colour", "detail"):
-            value = getattr(self, name)
-            if not (isinstance(value, int | float) and 0 <= value <= 1):
-                raise DslrGanError(f"{name} must lie between 0 and 1, got {value}.")
-
-    def __str__(self) -> str:
-        """As results tell what made them: ``strength 0.7``, and the others where they are not 1."""
-        told = [f"strength {self.strength:g}"]
-        if (self.colour, self.detail) != (1, 1):
-            told += [f"colour {self.colour:g}", f"detail {self.detail:g}"]
-        return "; ".join(told)
-
-    @property
-    def is_nothing(self) -> bool:
-        """Whether the photo stays as it is."""
-        return self.strength == 0 or self.colour == self.detail == 0
-
-    def reach(self, height: int, width: int) -> int:
-        """How far around a pixel of a photo its change must be known: 0 where nothing is parted."""
-        return 0 if self.colour == self.detail else blur_reach(_sigma(height, width))
-
-    def apply(
-        self, before: np.ndarray, enhanced: np.ndarray, height: int, width: int
-    ) -> np.ndarray:
-        """Weigh colour and detail of a part of a photo; the strength is not applied.
-
-        Args:
-            before: The photo's pixels, ``(H, W, 3)`` float32 sRGB in [0, 1].
-            enhanced: The network's, likewise, nominally in [0, 1].
-            height: Of the whole photo.
-            width: Likewise.
-
-        Returns:
-            Likewise; as of the whole photo but for ``reach`` pixels at the part's inner edges.
-            With 1 for both ``enhanced`` itself.
-        """
-        if self.colour == self.detail == 1:
-            return enhanced
-        change = np.clip(enhanced, 0, 1) - before
-        if self.colour == self.detail:
-            return before + np.float32(self.colour) * change
-        low = blurred(change, _sigma(height, width))
-        weighed = np.float32(self.colour - self.detail) * low + np.float32(self.detail) * change
-        return before + weighed
-
-
-def _sigma(height: int, width: int) -> float:
-    return min(max(COARSE * max(height, width), 1.0), COARSEST)
 
 
 class PhotoEnhancer:
@@ -359,20 +282,14 @@ class PhotoEnhancer:
             weighed = amounts.apply(before, enhanced, *size)[tile.within_grown(reach)]
             writer.paint(*tile.core, weighed, amounts.strength)
             return
-        side = max(tile.bottom - tile.top, tile.right - tile.left)
-        smaller = -(-side // 2)
-        radius, multiple = self.generator.receptive_radius, self.generator.multiple
-        if radius is None or smaller < SMALLEST_TILE:
-            raise DslrGanError(
-                f"There is not enough memory on {self.device} for a tile of {side} pixels; "
-                "close other programs or compute elsewhere, for example with --device cpu."
-            )
+        smaller = _halved(tile, self.generator, self.device)
         if smaller < self.tile:  # other photos need not fail at it again
             logger.warning(
                 "not enough memory on %s; going on with tiles of %d", self.device, smaller
             )
             self.tile = smaller
-        for part in split_tile(tile, *size, smaller, radius + reach, multiple):
+        margin = (self.generator.receptive_radius or 0) + reach
+        for part in split_tile(tile, *size, smaller, margin, self.generator.multiple):
             self._enhance_tile(pixels, writer, part, forward_tile, context, amounts)
 
 
@@ -389,6 +306,18 @@ def _tile_and_margin(
             "scale the photo down or take a model without instance norm."
         )
     return max(height, width) + generator.multiple, 0, generator.multiple
+
+
+def _halved(tile: Tile, generator: Pretrained, device: torch.device) -> int:
+    """The side of the smaller tiles that are tried where memory does not suffice for one."""
+    side = max(tile.bottom - tile.top, tile.right - tile.left)
+    smaller = -(-side // 2)
+    if generator.receptive_radius is None or smaller < SMALLEST_TILE:
+        raise DslrGanError(
+            f"There is not enough memory on {device} for a tile of {side} pixels; "
+            "close other programs or compute elsewhere, for example with --device cpu."
+        )
+    return smaller
 
 
 def _check(photo: Image.Image) -> None:

@@ -1,32 +1,22 @@
-"""Which photos the inputs mean, and where the result of each goes: planning, nothing is written.
+"""Which photos the inputs mean: files, folders and patterns.
 
-A photo keeps its place: ``holiday/day 1/cat.jpg`` under the given folder ``holiday`` becomes
-``OUT/day 1/cat.jpg``. A file that was given itself becomes ``OUT/cat.jpg``, and what a pattern
-such as ``holiday/*/cat.jpg`` matches keeps its place below ``holiday``.
-
-A photo keeps its name, unless its suffix would mean another format than its result has: a GIF
-becomes a ``.png``, and so does a PNG that was called ``.jpg``.
-
-Two results never share a name. Of photos whose results would, the first in order keeps it and the
-next are called ``cat-2.jpg``, ``cat-3.jpg`` and so on, with the first number that is not taken.
-Names that differ only in case, or in how an accent is composed, count as the same: on many disks
-they are.
+A photo keeps its place: ``day 1/cat.jpg`` of a photo ``holiday/day 1/cat.jpg`` that was found under
+the given folder ``holiday``, ``cat.jpg`` of a file that was given itself. What a pattern such as
+``holiday/*/cat.jpg`` matches keeps its place below ``holiday``.
 """
 
 import fnmatch
 import glob
 import os
-import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence, Set
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from dslr_gan.enhance.naming import fitting_name, format_by_header
-from dslr_gan.errors import DslrGanError, shown
+from dslr_gan.errors import shown
 from dslr_gan.files import is_address, is_set_aside
-from dslr_gan.photo import BECOMES, PHOTO_SUFFIXES, find_format
+from dslr_gan.photo import PHOTO_SUFFIXES
 
 
 @dataclass(frozen=True)
@@ -52,17 +42,6 @@ class Found:
     passed_over: Counter[str] = field(default_factory=Counter)
     """How many files in folders are not photos, by suffix in lower case with its dot, and how many
     folders hold thumbnails or deleted files, by name with a slash at its end."""
-
-
-@dataclass(frozen=True)
-class Job:
-    """One photo to enhance."""
-
-    source: Path
-    destination: Path
-
-
-# Finding -------------------------------------------------------------------------------------
 
 
 def find_photos(
@@ -94,7 +73,7 @@ def find_photos(
             seen.add(identity)
             found.photos.append(photo)
 
-    skip = {mark for mark in (_mark(out),) if out and mark}
+    skip = {mark for mark in (mark_of(out),) if out and mark}
     inputs = list(inputs)
     parents = Counter(Path(given).parent for given in inputs)
     for given in inputs:
@@ -123,12 +102,13 @@ def _matching(pattern: str, recursive: bool, skip: set, found: Found) -> list[Ph
     """What a pattern matches, as if a shell had expanded it, without what is no photo."""
     base = _folder_before(pattern)
     parts = Path(pattern).parts[len(base.parts) :]
+    problems = len(found.problems)
     if "**" in parts:
         photos = _matching_deep(base, parts, skip, found)
     else:
         photos = []
         for match in _expand(base, parts, found):
-            if any(_mark(folder) in skip for folder in (match, *match.parents)):
+            if any(mark_of(folder) in skip for folder in (match, *match.parents)):
                 continue
             place = match.relative_to(base)
             if ".." in place.parts:  # it is elsewhere, and so would its result be
@@ -138,7 +118,7 @@ def _matching(pattern: str, recursive: bool, skip: set, found: Found) -> list[Ph
                 photos += [Photo(photo.path, place / photo.place) for photo in inside]
             elif not pattern.endswith(os.sep) and _is_photo(match, found):
                 photos.append(Photo(match, place))
-    if not photos:
+    if not photos and len(found.problems) == problems:
         found.problems.append(f"{shown(pattern)} matches no photos; check the pattern.")
     return photos
 
@@ -170,7 +150,10 @@ def _expand_part(folder: Path, part: str, found: Found) -> list[Path]:
         return [folder / part] if os.path.lexists(folder / part) else []
     try:
         listed = os.listdir(folder)  # noqa: PTH208 - of names, not paths
-    except OSError:  # a file, or a folder that may not be read
+    except PermissionError as error:
+        found.problems.append(_unreadable(folder, error))
+        return []
+    except OSError:  # a file
         return []
     names = sorted(name for name in listed if part.startswith(".") or not name.startswith("."))
     # "Trip [2024]*" is meant literally where nothing matches it as a pattern.
@@ -218,7 +201,7 @@ def _walk(
 ) -> list[Photo]:
     """The photos of a folder, in order; hidden ones and folders set aside only where ``named``."""
     photos: list[Photo] = []
-    visited = set(skip) - {_mark(folder)}
+    visited = set(skip) - {mark_of(folder)}
     # Links wait until the folders themselves have been searched, so that a photo is found at its
     # own place and not behind a link to it.
     waiting: list[tuple[Path, Path]] = [(folder, Path())]
@@ -245,16 +228,14 @@ def _search(
     while waiting:
         folder, place = waiting.pop()
         try:
-            mark = _mark(folder)
+            mark = mark_of(folder)
             if mark and mark in visited:
                 continue
             visited.add(mark)
             with os.scandir(folder) as listing:
                 entries = sorted(listing, key=lambda entry: entry.name)
         except OSError as error:
-            found.problems.append(
-                f"{shown(folder)} cannot be read ({error.strerror}); check it and its permissions."
-            )
+            found.problems.append(_unreadable(folder, error))
             continue
         for entry in entries:
             if entry.name not in named and (
@@ -268,6 +249,10 @@ def _search(
                     photos.append(Photo(path, inner))
             elif recursive:
                 (links if entry.is_symlink() else waiting).append((path, inner))
+
+
+def _unreadable(folder: Path, error: OSError) -> str:
+    return f"{shown(folder)} cannot be read ({error.strerror}); check it and its permissions."
 
 
 def _is_set_aside(path: Path, found: Found) -> bool:
@@ -289,8 +274,12 @@ def _is_photo(path: Path, found: Found) -> bool:
     """Whether a file in a folder is meant as a photo; it is counted where it is not."""
     suffix = path.suffix.lower()
     # A pipe or a device is none; a link to nothing is a photo that is missing.
-    if suffix.removeprefix(".") in PHOTO_SUFFIXES and (path.is_symlink() or path.is_file()):
-        return True
+    if suffix.removeprefix(".") in PHOTO_SUFFIXES:
+        try:
+            if path.is_symlink() or path.is_file():
+                return True
+        except OSError:  # opening it will say why
+            return True
     found.passed_over[suffix] += 1
     return False
 
@@ -308,7 +297,7 @@ def absolute(path: Path) -> Path:
     return Path(os.path.realpath(path.parent)) / path.name
 
 
-def _mark(folder: Path | None) -> tuple[int, int] | None:
+def mark_of(folder: Path | None) -> tuple[int, int] | None:
     """What identifies a folder, whatever it is called; None where it does not exist."""
     if folder is None:
         return None
@@ -316,82 +305,3 @@ def _mark(folder: Path | None) -> tuple[int, int] | None:
         status = folder.stat()
         return status.st_dev, status.st_ino
     return None
-
-
-# Planning ------------------------------------------------------------------------------------
-
-
-def plan(photos: Sequence[Photo], out: Path, format: str | None = None) -> list[Job]:
-    """Decide where each result goes; the same photos in the same order give the same plan.
-
-    Of each photo the header is read, which tells the format that its result gets.
-
-    Args:
-        photos: In order: of those whose results would share a name, the first keeps it.
-        out: Folder for the results; it need not exist.
-        format: Such as ``"png"``, where results get another format than the photos.
-
-    Returns:
-        A job per photo, in order; no two have one destination.
-
-    Raises:
-        DslrGanError: If ``out`` is a file, the format is unknown, or a result would go into the
-            folder of a photo.
-    """
-    kind = find_format(format) if format else None
-    only_read = {name.lower(): find_format(other) for name, other in BECOMES.items()}
-    if os.path.lexists(out) and not os.path.isdir(out):  # noqa: PTH112
-        what = "a file" if os.path.exists(out) else "a link that leads nowhere"  # noqa: PTH110
-        raise DslrGanError(f"--out {shown(out)} is {what}; name a folder.")
-    wanted = []
-    for photo in photos:
-        place = photo.place
-        suffix = place.suffix.lower().lstrip(".")
-        if kind and suffix not in kind.suffixes:
-            place = place.with_name(f"{place.stem}.{kind.suffixes[0]}")
-        elif not kind and (kept := format_by_header(photo.path) or only_read.get(suffix)):
-            place = fitting_name(place, kept)
-        wanted.append(place)
-    jobs = [
-        Job(photo.path, out / place) for photo, place in zip(photos, _distinct(wanted), strict=True)
-    ]
-    _check_places(jobs, out)
-    return jobs
-
-
-def _distinct(places: Sequence[Path]) -> list[Path]:
-    """The places in the same order, with numbers where two would be the same."""
-    taken = {_on_disk(place) for place in places}
-    given: set[str] = set()
-    apart = []
-    for place in places:
-        name = place
-        number = 2
-        while _on_disk(name) in given:
-            name = place.with_name(f"{place.stem}-{number}{place.suffix}")
-            number += 1
-            if _on_disk(name) in taken:  # another photo's own name
-                name = place
-        given.add(_on_disk(name))
-        apart.append(name)
-    return apart
-
-
-def _on_disk(place: Path) -> str:
-    """A name as those disks compare it that ignore case and composition."""
-    return unicodedata.normalize("NFC", str(place)).casefold()
-
-
-def _check_places(jobs: Sequence[Job], out: Path) -> None:
-    """Refuse to write into any folder that a photo is read from, also through links."""
-    sources: dict[object, Path] = {}
-    for job in jobs:
-        for folder in (absolute(job.source).parent, Path(os.path.realpath(job.source)).parent):
-            sources.setdefault(_mark(folder) or str(folder), job.source)
-    for folder in dict.fromkeys((out, *(job.destination.parent for job in jobs))):
-        source = sources.get(_mark(folder) or os.path.realpath(folder))
-        if source is not None:
-            raise DslrGanError(
-                f"--out {shown(out)} would put results into {shown(folder)}, which is the folder "
-                f"of {shown(source)}; name another folder."
-            )

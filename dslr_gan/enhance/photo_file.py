@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dslr_gan import __version__
-from dslr_gan.enhance.enhancer import Amounts, PhotoEnhancer
+from dslr_gan.enhance.amounts import Amounts
+from dslr_gan.enhance.enhancer import PhotoEnhancer
 from dslr_gan.enhance.naming import choose_format, fitting_name
 from dslr_gan.errors import DslrGanError, shown
 from dslr_gan.models.phones import Camera, camera_of

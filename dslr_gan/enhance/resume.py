@@ -37,8 +37,10 @@ class State(enum.Enum):
     """It is what these settings make of this photo."""
     BY_DATE = "by date"
     """It is not recorded, but it is a whole photo and newer than its source."""
+    OLDER = "older"
+    """It is not recorded, and its source is newer: perhaps changed since, or just copied."""
     OTHER = "other"
-    """It is something else: of another photo, of other settings, changed, older or broken."""
+    """It is something else: of another photo, of other settings, changed or broken."""
 
 
 class Record:
@@ -99,10 +101,11 @@ class Record:
                 f"{shown(error.filename)} cannot be read ({error.strerror}); check it and its "
                 "permissions."
             ) from error
-        with suppress(DslrGanError):
-            if made + _COARSE_NS >= taken and open_photo(destination):
-                return State.BY_DATE
-        return State.OTHER
+        try:
+            open_photo(destination)
+        except DslrGanError:
+            return State.OTHER
+        return State.BY_DATE if made + _COARSE_NS >= taken else State.OLDER
 
     def add(self, photo: str, destination: Path, settings: str) -> None:
         """Record that a result is finished.

@@ -1,9 +1,6 @@
-"""How a picture is cut into tiles whose results join without a seam, and a blur that does, too."""
+"""How a picture is cut into tiles whose results join without a seam."""
 
-import math
 from dataclasses import dataclass
-
-import numpy as np
 
 
 @dataclass(frozen=True)
@@ -108,42 +105,6 @@ def split_tile(
     """
     rows, columns = (tile.top, tile.bottom), (tile.left, tile.right)
     return _cover(rows, columns, height, width, largest, margin, multiple)
-
-
-def blur_reach(sigma: float) -> int:
-    """How many pixels away a pixel can change what :func:`blurred` gives."""
-    return math.ceil(3 * sigma)
-
-
-def blurred(plane: np.ndarray, sigma: float) -> np.ndarray:
-    """A Gaussian blur whose weights are shared out among the pixels that are there.
-
-    Of a part of a picture, all but the ``blur_reach(sigma)`` pixels at its inner edges come out as
-    of the whole picture.
-
-    Args:
-        plane: ``(H, W, C)`` float32.
-        sigma: In pixels, above 0.
-
-    Returns:
-        The same shape and dtype.
-    """
-    return _blurred_down(_blurred_down(plane, sigma).swapaxes(0, 1), sigma).swapaxes(0, 1)
-
-
-def _blurred_down(plane: np.ndarray, sigma: float) -> np.ndarray:
-    """Blur along the first axis."""
-    reach, length = blur_reach(sigma), len(plane)
-    weights = np.exp(-np.square(np.arange(-reach, reach + 1)) / (2 * sigma**2))
-    shared = np.convolve(np.ones(length), weights)[reach : reach + length]
-    rows = np.ascontiguousarray(plane, np.float32).reshape(length, -1)
-    total = np.zeros_like(rows)
-    for shift, weight in zip(range(-reach, reach + 1), weights.astype(np.float32), strict=True):
-        first, last = max(-shift, 0), min(length - shift, length)
-        if first < last:
-            total[first:last] += weight * rows[first + shift : last + shift]
-    total /= shared.astype(np.float32)[:, None]
-    return total.reshape(plane.shape)
 
 
 def _cover(

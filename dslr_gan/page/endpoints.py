@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import gradio as gr
 from PIL import Image
 
-from dslr_gan.enhance.enhancer import Amounts
+from dslr_gan.enhance.amounts import Amounts
 from dslr_gan.enhance.photo_file import enhance_file
 from dslr_gan.errors import DslrGanError
 from dslr_gan.metrics.similarity import WINDOW, photo_ssim

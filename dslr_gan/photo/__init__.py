@@ -18,6 +18,9 @@ from dslr_gan.photo.formats import (
     RAW_SUFFIXES,
     PhotoFormat,
     find_format,
+    format_note,
+    format_to_write,
+    is_own_format,
 )
 from dslr_gan.photo.photo import notes
 from dslr_gan.photo.pixels import PhotoPixels, photo_pixels
@@ -27,9 +30,6 @@ from dslr_gan.photo.writers import InMemoryWriter, PhotoWriter, photo_from_pixel
 from dslr_gan.photo.writing import (
     QUALITY,
     copy_photo,
-    format_note,
-    format_to_write,
-    is_own_format,
     save_photo,
     write_photo_in_parts,
 )

@@ -2,7 +2,11 @@
 
 from dataclasses import dataclass
 
+from PIL import Image
+
 from dslr_gan.errors import DslrGanError
+from dslr_gan.photo.icc import read_space
+from dslr_gan.photo.photo import plain_mode
 
 
 @dataclass(frozen=True)
@@ -80,6 +84,66 @@ def find_format(name: str) -> PhotoFormat:
     raise DslrGanError(
         f"Photos cannot be written {shown}; choose one of {known}, for example with --format png."
     )
+
+
+def format_to_write(photo: Image.Image) -> PhotoFormat:
+    """The format that a photo of this file comes back in: its own where that is possible.
+
+    A GIF has too few colours to hold an enhanced photo, so it becomes a PNG, as does what its
+    own format cannot hold or is unknown.
+
+    Args:
+        photo: What ``open_photo`` returned.
+    """
+    name = photo.format or ""
+    try:
+        kind = find_format(BECOMES.get(name, name))
+    except DslrGanError:
+        return find_format("png")
+    profile = b"" if photo.mode in ("CMYK", "LAB") else photo.info.get("icc_profile") or b""
+    fits = not not_held(kind, plain_mode(photo), profile)
+    return kind if fits else find_format("png")
+
+
+def format_note(photo: Image.Image, kind: PhotoFormat) -> str | None:
+    """Say that a photo comes back in another format than its file had.
+
+    Args:
+        photo: What ``open_photo`` returned.
+        kind: The format its result is written in.
+
+    Returns:
+        A sentence; None where the format stays, or the photo came from no file.
+    """
+    if photo.format is None or is_own_format(photo, kind):
+        return None
+    return (
+        f"{photo.format} does not hold what an enhanced photo needs; the result is a {kind.name}."
+    )
+
+
+def is_own_format(photo: Image.Image, kind: PhotoFormat) -> bool:
+    """Whether a format is the one that a photo's file had. MPO counts as JPEG."""
+    try:
+        return find_format(photo.format or "") == kind
+    except DslrGanError:  # photos are not written in it
+        return False
+
+
+def not_held(kind: PhotoFormat, mode: str, profile: bytes) -> str:
+    """What of a photo a format cannot hold, in a word or two; empty where it holds all.
+
+    Args:
+        kind: The format.
+        mode: Of the photo: one of those in ``PhotoFormat.modes``.
+        profile: The photo's ICC profile; may be empty.
+    """
+    if mode not in kind.modes:
+        return "transparency"
+    if kind.profile:
+        return ""
+    space = read_space(profile, mode)
+    return "" if space is None or space.is_srgb else "a colour profile"
 
 
 def suffix_of(name: str) -> str:

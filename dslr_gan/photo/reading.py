@@ -16,8 +16,9 @@ from PIL import Image, ImageFile, UnidentifiedImageError
 from dslr_gan.errors import DslrGanError, reason, shown
 from dslr_gan.photo.beside.colours import name_colours
 from dslr_gan.photo.beside.facts import CARRIED, DAMAGED_SECOND_XMP, Carried, Found
+from dslr_gan.photo.beside.jpeg import lacks_pixels
 from dslr_gan.photo.beside.png import lacks_rows
-from dslr_gan.photo.beside.scan import plain_copy, scan, scan_opened
+from dslr_gan.photo.beside.scan import plain_copies, scan, scan_opened
 from dslr_gan.photo.beside.xmp import joined
 from dslr_gan.photo.decoding.bmp import Bmp, decode_bmp, picture_of, rare_bmp
 from dslr_gan.photo.decoding.facts import (
@@ -216,18 +217,17 @@ def _read_plain(
     stream: BinaryIO, name: str, max_megapixels: float, found: Found
 ) -> Image.Image | None:
     """Decode the picture alone of a file that Pillow refuses; None where it refuses that, too."""
-    plain = plain_copy(stream)
-    if plain is None:
-        return None
-    try:
-        photo = _read(plain, name, max_megapixels, in_file=False)
-    except DslrGanError:
-        raise
-    except Exception:  # it is the pixels that are damaged
-        return None
-    if photo.format != "PNG":  # of a PNG each chunk is noted
-        found.note("A part of the file beside its pixels is damaged and was left out.")
-    return photo
+    for plain, lacks in plain_copies(stream):
+        try:
+            photo = _read(plain, name, max_megapixels, in_file=False)
+        except DslrGanError:
+            raise
+        except Exception:  # something else is odd, or it is the pixels that are damaged
+            continue
+        if lacks:
+            found.note(lacks)
+        return photo
+    return None
 
 
 def _add_found(photo: Image.Image, found: Found) -> None:
@@ -295,6 +295,8 @@ def _load(photo: ImageFile.ImageFile, stream: BinaryIO, in_file: bool) -> Image.
     result = photo if deep is None else deep
     if photo.format == "PNG" and _may_lack_rows(result, stream):
         raise OSError("rows of pixels are missing")
+    if photo.format in ("JPEG", "MPO") and _may_lack_pixels(result, stream):
+        raise OSError("pixels are missing")
     if result.mode in ("P", "PA") and result.palette is None:
         raise OSError("its palette is missing")
     if frames > 1:
@@ -327,6 +329,16 @@ def _may_lack_rows(photo: Image.Image, stream: BinaryIO) -> bool:
     if all(np.asarray(row).any() for row in rows):
         return False
     return lacks_rows(stream, stream.seek(0, os.SEEK_END))
+
+
+def _may_lack_pixels(photo: Image.Image, stream: BinaryIO) -> bool:
+    """Whether pixels of a JPEG are missing, which is looked into where the last one is gray."""
+    last = photo.getpixel((photo.width - 1, photo.height - 1))
+    values = last if isinstance(last, tuple) else (last,)
+    if not all(isinstance(value, int) and 126 <= value <= 129 for value in values):
+        return False
+    stream.seek(0)
+    return lacks_pixels(stream.read())
 
 
 def _shallower(bits: int) -> str:

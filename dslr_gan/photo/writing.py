@@ -19,8 +19,8 @@ from dslr_gan.photo.beside.options import jpeg_options, left_out, png_chunks
 from dslr_gan.photo.beside.scan import IPTC_TAG
 from dslr_gan.photo.beside.xmp import with_history
 from dslr_gan.photo.decoding.libraries import register_heif
-from dslr_gan.photo.formats import BECOMES, PhotoFormat, find_format
-from dslr_gan.photo.icc import convert_inks, read_space
+from dslr_gan.photo.formats import PhotoFormat, find_format, not_held
+from dslr_gan.photo.icc import convert_inks
 from dslr_gan.photo.metadata import (
     HISTORY,
     XMP,
@@ -60,50 +60,6 @@ LEAST_QUALITY = 90
 
 HEIC_QUALITY = 90
 """On libheif's own scale, on which cameras are near 80."""
-
-
-def format_to_write(photo: Image.Image) -> PhotoFormat:
-    """The format that a photo of this file comes back in: its own where that is possible.
-
-    A GIF has too few colours to hold an enhanced photo, so it becomes a PNG, as does what its
-    own format cannot hold or is unknown.
-
-    Args:
-        photo: What ``open_photo`` returned.
-    """
-    name = photo.format or ""
-    try:
-        kind = find_format(BECOMES.get(name, name))
-    except DslrGanError:
-        return find_format("png")
-    profile = b"" if photo.mode in ("CMYK", "LAB") else photo.info.get("icc_profile") or b""
-    fits = not _not_held(kind, plain_mode(photo), profile)
-    return kind if fits else find_format("png")
-
-
-def format_note(photo: Image.Image, kind: PhotoFormat) -> str | None:
-    """Say that a photo comes back in another format than its file had.
-
-    Args:
-        photo: What ``open_photo`` returned.
-        kind: The format its result is written in.
-
-    Returns:
-        A sentence; None where the format stays, or the photo came from no file.
-    """
-    if photo.format is None or is_own_format(photo, kind):
-        return None
-    return (
-        f"{photo.format} does not hold what an enhanced photo needs; the result is a {kind.name}."
-    )
-
-
-def is_own_format(photo: Image.Image, kind: PhotoFormat) -> bool:
-    """Whether a format is the one that a photo's file had. MPO counts as JPEG."""
-    try:
-        return find_format(photo.format or "") == kind
-    except DslrGanError:  # photos are not written in it
-        return False
 
 
 def copy_photo(
@@ -276,21 +232,11 @@ def _shallow(photo: Image.Image) -> Image.Image:
 
 def _check_holds(kind: PhotoFormat, mode: str, profile: bytes, name: str) -> None:
     """Refuse to lose alpha or the meaning of colours where nobody asked for it."""
-    if lost := _not_held(kind, mode, profile):
+    if lost := not_held(kind, mode, profile):
         raise DslrGanError(
             f"{name} cannot be written: {kind.name} does not hold {lost}, which this photo "
             "has; choose another format, such as --format png."
         )
-
-
-def _not_held(kind: PhotoFormat, mode: str, profile: bytes) -> str:
-    """What of a photo a format cannot hold; empty where it holds all."""
-    if mode not in kind.modes:
-        return "transparency"
-    if kind.profile:
-        return ""
-    space = read_space(profile, mode)
-    return "" if space is None or space.is_srgb else "a colour profile"
 
 
 def _metadata(photo: Image.Image, kind: PhotoFormat, lost: list[str]) -> dict[str, Any]:

@@ -168,7 +168,7 @@ def make_card(
     """Make a dataset's card.
 
     Args:
-        template: Its file beside this module.
+        template: Its file in ``templates``.
         source: What is known of the pictures.
         counts: Rows of each split.
         columns: The type of each column.
@@ -191,7 +191,7 @@ def make_card(
         },
     )
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
         autoescape=False,  # Markdown: the filters escape
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,

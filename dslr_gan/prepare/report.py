@@ -1,6 +1,6 @@
 """The report on prepared pairs: numbers for programs, and a page for people.
 
-``report.html`` needs no other file: its pictures are inside it. Its template is beside this module.
+``report.html`` needs no other file: its pictures are inside it. Its template is in ``templates``.
 """
 
 import base64
@@ -126,7 +126,7 @@ def _rows(name: str, rows: Iterable[Mapping[str, Any]], kept: bool) -> list[Show
 
 def _page(report: Mapping[str, Any], kept: Sequence[Shown], rejected: Sequence[Shown]) -> str:
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,

@@ -11,10 +11,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import Field, dataclass, fields
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
-from dslr_gan.errors import DslrGanError
-from dslr_gan.files import path_from_home
+from dslr_gan.errors import DslrGanError, holds_secret, reason, shown, without_secrets
+from dslr_gan.files import check_place, path_from_home
 from dslr_gan.training.options.config import with_config
 from dslr_gan.training.options.groups import LossWeights, Network, Output, Pairs, Schedule
 from dslr_gan.training.options.hub import Hub, check_hub
@@ -73,12 +73,20 @@ def _flags() -> Iterator[tuple[str, str, Field[Any]]]:
             yield group, f"{flag.name}_weight" if kind is LossWeights else flag.name, flag
 
 
+class _Parser(argparse.ArgumentParser):
+    """A parser whose messages hold no access token that was given by mistake."""
+
+    def error(self, message: str) -> NoReturn:
+        super().error(without_secrets(message))
+
+
 def make_parser(description: str | None = None) -> argparse.ArgumentParser:
     """Make the parser of the flags."""
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         "train_accelerate.py",
         description=description,
         formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,  # a shortened --config would be overlooked
     )
     groups = {group: parser.add_argument_group(*words) for group, (_, *words) in _GROUPS.items()}
     for group, name, flag in _flags():
@@ -106,6 +114,7 @@ def parse_arguments(
     """
     parser = make_parser(description)
     arguments = with_config(parser, sys.argv[1:] if arguments is None else list(arguments))
+    _check_given(parser, arguments)
     preset = parser.parse_args(arguments).preset
     if preset:
         parser.set_defaults(**PRESETS[preset])
@@ -119,6 +128,16 @@ def parse_arguments(
     return Settings(**{group: _GROUPS[group][0](**chosen) for group, chosen in groups.items()})
 
 
+def _check_given(parser: argparse.ArgumentParser, words: Sequence[str]) -> None:
+    """Refuse values that mean something else than was meant: "" is no path, and no folder."""
+    for before, word in zip(["", *words], words, strict=False):
+        if not word or (word.startswith("--") and word.endswith("=")):
+            name = (word or before).rstrip("=")
+            parser.error(f"the value of {name} is empty; check what the shell made of it")
+        if "\0" in word:
+            parser.error(f"the value of {before or word} holds a null character")
+
+
 def check_settings(settings: Settings) -> None:
     """Refuse what cannot work before anything is written.
 
@@ -130,10 +149,19 @@ def check_settings(settings: Settings) -> None:
         least, value = flag.metadata["least"], values[name]
         if value is None:
             continue
-        if least is not None and not least <= value < math.inf:
+        if holds_secret(" ".join(map(str, value if isinstance(value, tuple | list) else [value]))):
+            raise DslrGanError(
+                f"--{name} holds an access token or a password, which the run's files would show; "
+                "set HF_TOKEN instead."
+            )
+        if isinstance(value, float) and not math.isfinite(value):
+            raise DslrGanError(f"--{name} must be a finite number, got {value}.")
+        if least is not None and value < least:
             raise DslrGanError(f"--{name} must be at least {least}, got {value}.")
-        if flag.metadata["positive"] and not 0 < value < math.inf:
+        if flag.metadata["positive"] and value <= 0:
             raise DslrGanError(f"--{name} must be above 0, got {value}.")
+    if settings.pairs.seed >= 1 << 32:  # what NumPy takes
+        raise DslrGanError(f"--seed must be below {1 << 32}, got {settings.pairs.seed}.")
     for name in ("ema_decay", "adam_beta1", "adam_beta2"):
         if values[name] >= 1:
             raise DslrGanError(f"--{name} must be below 1, got {values[name]}.")
@@ -156,10 +184,24 @@ def _check_names(settings: Settings) -> None:
         raise DslrGanError("--fold_by says how --fold divides; give --fold K/N, too.")
     if output.output_dir.exists() and not output.output_dir.is_dir():
         raise DslrGanError(f"--output_dir {output.output_dir} is a file; name a folder.")
-    for source in pairs_flags(pairs.pairs):
-        folder = Path(source.name)
-        if folder.exists() and folder.resolve() == output.output_dir.resolve():
-            raise DslrGanError(f"--output_dir {output.output_dir} is a pairs folder; name another.")
+    for name, folder in (("output_dir", output.output_dir), ("logging_dir", output.logging_dir)):
+        if folder is None:
+            continue
+        try:
+            check_place(folder / "file")
+        except (OSError, ValueError) as error:
+            raise DslrGanError(
+                f"--{name} {shown(folder)} cannot be written to ({reason(error)}); name another "
+                "folder, or check its permissions."
+            ) from error
+    given = [source.name for source in pairs_flags(pairs.pairs)]
+    for folder in map(Path, filter(None, [*given, pairs.validation_pairs])):
+        # What a run leaves there would be taken for pictures the next time.
+        if folder.is_dir() and output.output_dir.resolve().is_relative_to(folder.resolve()):
+            raise DslrGanError(
+                f"--output_dir {output.output_dir} is the pairs folder {folder}, or inside of it; "
+                "name another."
+            )
 
 
 def pairs_flags(pairs: Sequence[str]) -> list[PairsFlag]:

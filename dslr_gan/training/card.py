@@ -152,9 +152,11 @@ def read_card_facts(file: Path) -> dict[str, Any]:
     """
     try:
         given = json.loads(file.read_text(encoding="utf-8"))
+        if not isinstance(given, dict):
+            raise TypeError("it must hold an object with facts")
         blank = dataclasses.asdict(unknown_facts(""))
         checked = ModelFacts.from_json(json.dumps(blank | given))
-    except (OSError, ValueError, TypeError) as error:
+    except (OSError, ValueError, TypeError, RecursionError) as error:
         raise DslrGanError(f"--card {file} cannot be used: {reason(error)}.") from error
     return {name: getattr(checked, name) for name in given if given[name] is not None}
 

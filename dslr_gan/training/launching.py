@@ -15,7 +15,7 @@ from accelerate.utils import (
     parse_flag_from_env,
 )
 
-from dslr_gan.enhance.memory import lacks_memory
+from dslr_gan.enhance.running.memory import lacks_memory
 from dslr_gan.errors import DslrGanError, reason
 from dslr_gan.evaluation.showcase import show_before_and_after
 from dslr_gan.hub import check_push

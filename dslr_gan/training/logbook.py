@@ -11,6 +11,7 @@ import os
 import platform
 import shlex
 import sys
+import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -36,6 +37,9 @@ LIBRARIES = ("torch", "accelerate", "datasets", "numpy", "pillow", "safetensors"
 OPTIONAL_LIBRARIES = ("pytorch-optimizer",)
 LATEST_SAMPLES = 12
 """How many sample grids the page shows besides the first one."""
+
+LARGEST_DRAWN = 1e30
+"""Numbers from here on are left out of the curves: axes cannot be divided for them."""
 
 _PAGE = Path(__file__).parent / "templates/page.html"
 
@@ -76,7 +80,13 @@ class Logbook:
             for name, value in self.run["settings"].items()
         }
         again = {"tensorboard": {"purge_step": step + 1}} if step else {}
+        silence_writers()
         self.accelerator.init_trackers(self.project, config=flat, init_kwargs=again)
+
+    def end(self) -> None:
+        """Close the trackers; what they have no room for is told."""
+        with self._or_later("the trackers"):
+            self.accelerator.end_training()
 
     def write(self, step: int, values: Mapping[str, float]) -> None:
         """Record numbers by name, such as ``train/l1``."""
@@ -179,14 +189,15 @@ class Logbook:
         self._write("index.html", page)
 
     def rows(self) -> list[dict[str, Any]]:
-        """The log so far; a last line that was cut short is left out."""
+        """The log so far; lines that were cut short or changed by hand are left out."""
         file = self.folder / "log.jsonl"
+        text = file.read_text(encoding="utf-8", errors="replace") if file.exists() else ""
         rows = []
-        for line in file.read_text(encoding="utf-8").splitlines() if file.exists() else ():
-            try:
-                rows.append(json.loads(line))
-            except ValueError:
-                continue
+        for line in text.splitlines():
+            with suppress(ValueError, RecursionError):
+                row = json.loads(line)
+                if isinstance(row, dict) and isinstance(row.get("step"), int):
+                    rows.append(row)
         return rows
 
     def _write(self, name: str, text: str) -> None:
@@ -226,7 +237,8 @@ def _panels(rows: Sequence[Mapping[str, float]]) -> dict[str, dict[str, list[tup
     panels: dict[str, dict[str, list[tuple[float, float]]]] = {}
     for row in rows:
         for name, value in row.items():
-            if name == "step":
+            is_drawn = isinstance(value, int | float) and abs(value) < LARGEST_DRAWN
+            if name == "step" or not is_drawn:
                 continue
             kind, _, rest = name.partition("/")
             title, label = f"{kind}: {rest}", "value"
@@ -237,6 +249,18 @@ def _panels(rows: Sequence[Mapping[str, float]]) -> dict[str, dict[str, list[tup
                 title, label = "gradient at the last layer", rest
             panels.setdefault(title, {}).setdefault(label, []).append((row["step"], value))
     return dict(sorted(panels.items(), key=lambda item: item[0].split(":")[0], reverse=True))
+
+
+def silence_writers() -> None:
+    """Let TensorBoard's threads end unheard at a full disk: the next write raises the same."""
+    before = threading.excepthook
+
+    def hook(ended: threading.ExceptHookArgs) -> None:
+        is_writer = type(ended.thread).__module__.startswith("tensorboard.")
+        if not (is_writer and isinstance(ended.exc_value, OSError)):
+            before(ended)
+
+    threading.excepthook = hook
 
 
 def find_trackers(report_to: str | None) -> list[str]:

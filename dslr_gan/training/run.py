@@ -1,10 +1,13 @@
 """One run: what it works with, made from the settings."""
 
 import copy
+import shutil
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from accelerate import Accelerator
@@ -193,3 +196,22 @@ def kept_on_the_way_out(run: Run) -> Iterator[None]:
             except DslrGanError as error:
                 run.report(str(error))
         raise
+
+
+def kept_elsewhere(run: Run, name: str) -> str:
+    """Keep a finished generator that cannot be written to the run's folder, as on a full disk.
+
+    Returns:
+        What was done about it, or is to be done: a sentence.
+    """
+    go_on = f"Make room, and {HOW_TO_GO_ON}"
+    written = run.checkpoints.all()
+    if written and step_of(written[-1]) == run.state.step:
+        return f"{go_on}: nothing is trained again."
+    folder = Path(tempfile.mkdtemp(prefix="dslr_gan-"))
+    try:
+        run.state.ema.save_pretrained(folder / name)
+    except DslrGanError:
+        shutil.rmtree(folder, ignore_errors=True)
+        return f"{go_on}."
+    return f"It is in {folder / name} instead; move it before the system clears that folder."

@@ -17,7 +17,7 @@ from dslr_gan.evaluation.panels import figure
 from dslr_gan.metrics.vgg import VGGFeatures
 from dslr_gan.models.generator import Generator
 from dslr_gan.models.registry import make_network
-from tests.support.command_line import complaints, names, refused, run
+from tests.support.command_line import names, refused, run
 from tests.support.helpers import loud
 
 
@@ -177,9 +177,16 @@ def test_evaluate_refuses_with_one_message(pairs, model, tmp_path, capsys):
     assert not file.exists()
 
 
-def test_evaluate_says_where_json_cannot_be_written(pairs, model, tmp_path, capsys):
+@pytest.mark.parametrize("flag", ["--json", "--markdown", "--figure"])
+def test_a_file_that_cannot_be_written_is_refused_before_any_work(flag, tmp_path, capsys):
     (tmp_path / "file").write_text("in the way")
-    file = tmp_path / "file" / "scores.json"
-    assert run("evaluate", "--model", model, "--pairs", pairs, "--json", file) == 1
-    (message,) = complaints(capsys.readouterr().err)
-    assert str(file) in message
+    file = tmp_path / "file" / "result.png"
+    message = refused(capsys, "evaluate", "--pairs", tmp_path / "nowhere", flag, file)
+    assert f"{flag} {file} cannot be written (Not a directory)" in message
+
+
+def test_so_is_a_network_that_is_to_be_exported(tmp_path, capsys):
+    (tmp_path / "file").write_text("in the way")
+    file = tmp_path / "file" / "result.onnx"
+    message = refused(capsys, "export", "--model", tmp_path / "nowhere", "--out", file)
+    assert f"--out {file} cannot be written (Not a directory)" in message

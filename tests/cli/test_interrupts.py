@@ -154,6 +154,22 @@ def test_before_and_after_its_work_a_process_ends_quietly(when, status):
     assert (done.returncode, done.stdout, done.stderr) == (status, "", "")
 
 
+WITH_LOCKS = """
+import multiprocessing
+from dslr_gan.cli.interrupts import end_process, interruptible
+
+locks = [multiprocessing.get_context("spawn").Lock() for _ in range(3)]
+with interruptible():
+    end_process(130)
+"""
+
+
+def test_locks_for_other_processes_leave_no_warning():
+    command = [sys.executable, "-c", WITH_LOCKS]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("command", ["models", "export"])
 def test_an_interrupt_during_the_imports_is_no_traceback(command, tmp_path):

@@ -147,6 +147,17 @@ def test_a_photo_that_standard_output_has_no_room_for(photos, model):
     assert "standard output cannot be written (No space left on device)" in done.stderr
 
 
+def test_a_token_that_was_given_by_mistake_is_not_shown(capsys):
+    token = "hf_" + "AbCdEfGhIj" * 3
+    for words in (
+        ["models", "--token", token],
+        ["enhance", "a.jpg", "--out", f"http://{token}@a/b"],
+    ):
+        assert __main__.main(words) == 2
+        said = capsys.readouterr()
+        assert "***" in said.err and token not in said.err + said.out
+
+
 @pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&- <&-"])
 def test_closed_streams_are_no_traceback(closed):
     command = f"{sys.executable} -m dslr_gan models {closed}"
@@ -161,6 +172,23 @@ def test_a_closed_standard_input_is_called_that(model):
     assert done.stderr == (
         "dslr_gan: standard input is closed; send a photo to it, as in < photo.jpg.\n"
     )
+
+
+def test_a_closed_standard_output_is_called_that(photos):
+    command = f"{sys.executable} -m dslr_gan enhance - < {photos}/cat.png >&-"
+    done = subprocess.run(command, shell=True, cwd=ROOT, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 1 and done.stderr == (
+        "dslr_gan: standard output is closed; send the result to a file, as in > out.jpg.\n"
+    )
+
+
+def test_no_file_gets_the_number_of_a_closed_output():
+    code = (
+        "from dslr_gan.__main__ import main; main(['--version']); print(open('README.md').fileno())"
+    )
+    command = f'{sys.executable} -c "{code}" <&- 2>&-'
+    done = subprocess.run(command, shell=True, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0 and int(done.stdout.split()[-1]) > 2
 
 
 @pytest.mark.parametrize(

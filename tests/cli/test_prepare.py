@@ -151,6 +151,7 @@ def test_prepare_aligns_what_it_can_read_and_tells_of_the_rest(
         (["--seed", "-1"], "--seed must be at least 0"),
         (["--private"], "--private has no meaning without --push_to_hub"),
         (["--push_to_hub", "mine"], "'mine' has no owner"),
+        (["--url", "https://me:secret@example.com/x"], "holds an access token or a password"),
         (["--csv", "absent.csv"], "absent.csv cannot be read as a table"),
     ],
 )

@@ -52,6 +52,8 @@ PLAIN = {
     "png": encoded(kind="PNG"),
 }
 NOT_PLAIN = {
+    "gray in its last pixel": encoded(Image.new("RGB", (9, 9), (128, 128, 128))),
+    "black in its last row": encoded(Image.new("RGB", (9, 9))),
     "turned": encoded(exif=exif(6)),
     "upright, but says so": encoded(exif=exif(1)),
     "turned png": encoded(kind="PNG", exif=exif(3)),
@@ -146,3 +148,9 @@ def test_sixteen_bit_and_damaged_pictures_among_pairs(tmp_path):
     assert (read_pair(pairs, 0)[0] == 0x40).all()
     with pytest.raises(DslrGanError, match=r"pair 1: .*b\.png"):
         read_pair(pairs, 1)
+
+
+def test_a_jpeg_that_ends_early_is_damaged():
+    content = encoded()[:1500] + b"\xff\xd9"
+    with pytest.raises(DslrGanError, match="pair 0: .* damaged or cut off .pixels are missing"):
+        decode_pair(dict.fromkeys(("phone", "dslr"), {"bytes": content, "path": None}), "pair 0")

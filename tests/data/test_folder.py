@@ -115,3 +115,18 @@ def test_the_folders_of_a_file_server_are_no_phone(name, tmp_path):
     (tmp_path / "another phone").mkdir()
     with pytest.raises(DslrGanError, match="one sub-folder"):
         find_pairs(tmp_path)
+
+
+def test_a_name_that_is_no_utf8_is_called_that(tmp_path):
+    folder = flat_pairs(tmp_path / "p", "iphone", ("1.png", "2\udcff.png"))
+    with pytest.raises(
+        DslrGanError, match=r"2\\udcff.png' holds bytes that are no UTF-8; rename it"
+    ):
+        file_rows(find_pairs(folder))
+
+
+def test_a_picture_that_cannot_be_used_is_named_by_its_file(tmp_path):
+    folder = flat_pairs(tmp_path / "p", "iphone", ("1.tif",))
+    Image.new("F", (64, 64)).save(folder / "canon/1.tif")
+    with pytest.raises(DslrGanError, match=r"pair 0: .*/p/canon/1\.tif: .*floating-point values"):
+        read_pair(undecoded(file_rows(find_pairs(folder))), 0)

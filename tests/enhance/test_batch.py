@@ -1,6 +1,7 @@
 """Many photos at a time, the model for each, and what becomes of them."""
 
 import dataclasses
+import os
 import signal
 import threading
 import time
@@ -12,10 +13,10 @@ import pytest
 from PIL import Image
 from skimage import data
 
-import dslr_gan.enhance.precision
+import dslr_gan.enhance.running.precision
 from dslr_gan.enhance.batch import Enhancing, Models, Outcome, enhance_all
 from dslr_gan.enhance.enhancer import PhotoEnhancer
-from dslr_gan.enhance.inputs import Job
+from dslr_gan.enhance.planning import Job
 from dslr_gan.enhance.resume import Record
 from dslr_gan.errors import DslrGanError
 from dslr_gan.models.generator import Generator
@@ -261,7 +262,7 @@ def test_a_name_of_several_lines_stands_in_a_message_once(bad, enhancing, tmp_pa
 
 
 def test_another_precision_is_another_setting(model, monkeypatch):
-    monkeypatch.setattr(dslr_gan.enhance.precision, "has_bf16", lambda device: True)
+    monkeypatch.setattr(dslr_gan.enhance.running.precision, "has_bf16", lambda device: True)
     assert Models(model).fingerprint != Models(model, precision="bf16").fingerprint
 
 
@@ -283,6 +284,25 @@ def test_finished_work_is_not_done_again(model, photo, tmp_path):
     assert run(strength=0.5, detail=0.5, overwrite=True).state == "enhanced"
     (out / ".dslr_gan.jsonl").unlink()
     assert run().state == "by date"
+
+
+def test_why_a_result_stays_that_is_not_recorded(model, photo, tmp_path):
+    out = tmp_path / "out"
+    enhanced = outcome_of(Enhancing(Models(model)), photo, out / "photo.jpg")
+    assert enhanced.state == "enhanced"
+    enhancing = Enhancing(Models(model), record=Record(out))
+    assert outcome_of(enhancing, photo, out / "photo.jpg").state == "by date"
+    os.utime(photo, (time.time() + 3600, time.time() + 3600))  # as of a copy without -p
+    newer = outcome_of(enhancing, photo, out / "photo.jpg")
+    assert "is not recorded, and is older than" in newer.error and "--overwrite" in newer.error
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_a_folder_in_place_of_a_result_is_called_that_before_any_work(overwrite, photo, tmp_path):
+    destination = tmp_path / "out" / "photo.jpg"
+    destination.mkdir(parents=True)
+    outcome = outcome_of(Enhancing(None, overwrite=overwrite), photo, destination)
+    assert f"{destination} is a folder" in outcome.error and "move it away" in outcome.error
 
 
 @pytest.mark.parametrize("suffix", [".webp", ".jpg"])

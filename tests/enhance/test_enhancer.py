@@ -23,7 +23,7 @@ from skimage.color import deltaE_ciede2000, rgb2lab
 import dslr_gan.enhance.enhancer
 import dslr_gan.models.registry
 from dslr_gan.enhance.enhancer import PhotoEnhancer
-from dslr_gan.enhance.precision import NetworkRunner
+from dslr_gan.enhance.running.precision import NetworkRunner
 from dslr_gan.errors import DslrGanError
 from dslr_gan.models.generator import Generator
 from dslr_gan.models.phones import Phone

@@ -1,4 +1,4 @@
-"""Which photos are meant, and where each result goes."""
+"""Which photos are meant."""
 
 import os
 import random
@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from dslr_gan.enhance.inputs import Job, Photo, find_photos, plan
-from dslr_gan.errors import DslrGanError
+from dslr_gan.enhance.inputs import find_photos
 
 TREE = [
     "a.jpg",
@@ -143,81 +142,6 @@ def test_the_folder_for_the_results_is_not_searched(tree):
         assert "x/d.webp" in found and "x/deep/e.heic" not in found
 
 
-def planned(places, format=None) -> list[str]:
-    photos = [Photo(Path("/in") / str(n) / each, Path(each)) for n, each in enumerate(places)]
-    return [str(job.destination) for job in plan(photos, Path("out"), format)]
-
-
-@pytest.mark.parametrize(
-    ("photos", "format", "results"),
-    [
-        (["a.jpg", "x/b.png"], None, ["out/a.jpg", "out/x/b.png"]),
-        (["a.jpg", "x/b.JPEG"], "jpg", ["out/a.jpg", "out/x/b.JPEG"]),
-        (["a.jpg", "a.png"], None, ["out/a.jpg", "out/a.png"]),
-        (["a.jpg", "a.png"], "webp", ["out/a.webp", "out/a-2.webp"]),
-        (["a.jpg", "x/a.png"], "webp", ["out/a.webp", "out/x/a.webp"]),
-        (["a.jpg", "a.jpg", "a.jpg"], None, ["out/a.jpg", "out/a-2.jpg", "out/a-3.jpg"]),
-        (["a.jpg", "a.jpg", "a-2.jpg"], None, ["out/a.jpg", "out/a-3.jpg", "out/a-2.jpg"]),
-        (["a-2.jpg", "a.jpg", "a.jpg"], None, ["out/a-2.jpg", "out/a.jpg", "out/a-3.jpg"]),
-        (["A.jpg", "a.JPG"], None, ["out/A.jpg", "out/a-2.JPG"]),
-        (["\u00e9.jpg", "e\u0301.jpg"], None, ["out/\u00e9.jpg", "out/e\u0301-2.jpg"]),
-        (["a.b.jpg", "a.b.png"], "tif", ["out/a.b.tif", "out/a.b-2.tif"]),
-        (["noname", "noname"], None, ["out/noname", "out/noname-2"]),
-        (["\udcff.jpg"], "png", ["out/\udcff.png"]),
-    ],
-)
-def test_where_results_go(photos, format, results):
-    assert planned(photos, format) == results
-
-
-def test_a_result_in_place_of_a_gif_is_a_png():
-    assert planned(["a.gif", "a.png", "b.GIF"]) == ["out/a.png", "out/a-2.png", "out/b.png"]
-    assert planned(["a.gif", "a.jpg"], "jpg") == ["out/a.jpg", "out/a-2.jpg"]
-
-
-def test_no_two_results_share_a_name_whatever_the_photos_are_called():
-    dice = random.Random(1)
-    for _ in range(200):
-        names = [
-            dice.choice("aA")
-            + dice.choice(["", "-2", "-3", "-2-2"])
-            + dice.choice([".jpg", ".png"])
-            for _ in range(12)
-        ]
-        results = planned(names, dice.choice([None, "webp"]))
-        assert len({each.casefold() for each in results}) == len(names)
-        assert results == planned(names, "webp" if results[0].endswith("webp") else None)
-
-
-def test_results_never_go_into_a_folder_of_photos(tree):
-    found = find_photos([str(tree)], recursive=True)
-    for out in (tree, tree / "x/..", tree.parent):  # the last has tree/, but not as a result's
-        if out == tree.parent:
-            assert plan(found.photos, out)
-            continue
-        with pytest.raises(DslrGanError, match="is the folder of"):
-            plan(found.photos, out)
-    nested = tree / "tree"
-    nested.mkdir()
-    (nested / "g.jpg").touch()
-    # Its result would be tree/g.jpg, among the photos.
-    with pytest.raises(DslrGanError, match="is the folder of"):
-        plan(find_photos([str(tree)], recursive=True).photos, tree.parent)
-
-
-def test_out_that_is_a_file_and_an_unknown_format(tree):
-    photos = find_photos([str(tree)]).photos
-    with pytest.raises(DslrGanError, match="is a file"):
-        plan(photos, tree / "c.txt")
-    with pytest.raises(DslrGanError, match="docx"):
-        plan(photos, tree / "out", "docx")
-
-
-def test_a_plan_is_plain_data():
-    (job,) = plan([Photo(Path("in/a.jpg"), Path("a.jpg"))], Path("out"))
-    assert job == Job(Path("in/a.jpg"), Path("out/a.jpg"))
-
-
 # Names with brackets, folders that are set aside -----------------------------------------------
 
 
@@ -303,3 +227,23 @@ def test_a_folder_with_a_similar_name_is_searched(tmp_path):
 def test_an_address_is_called_one(given):
     (message,) = find_photos([given]).problems
     assert given in message and "address (URL)" in message and "download" in message
+
+
+def test_a_pattern_in_a_folder_that_cannot_be_read_says_so(tree, monkeypatch):
+    def refuse(path):  # as whoever is not root meets it
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(os, "listdir", refuse)
+    found = find_photos([f"{tree}/*.jpg"])
+    assert found.problems == [
+        f"{tree} cannot be read (Permission denied); check it and its permissions."
+    ]
+
+
+def test_photos_of_a_folder_that_may_only_be_listed_fail_by_themselves(tree, monkeypatch):
+    def refuse(path):  # as whoever is not root meets it
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "is_symlink", refuse)
+    found = find_photos([str(tree)])
+    assert [photo.path.name for photo in found.photos] == ["B.PNG", "a.jpg"]

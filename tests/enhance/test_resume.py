@@ -70,7 +70,7 @@ def test_without_a_note_a_whole_newer_photo_counts_by_its_date(source, out, resu
     Image.new("RGB", (8, 8)).save(result)
     Image.new("RGB", (8, 8)).save(source)
     older(result)
-    assert Record(out).state(source, result, "s") is State.OTHER
+    assert Record(out).state(source, result, "s") is State.OLDER
 
 
 def test_a_line_that_was_cut_off_is_one_line_lost(source, out, result):

@@ -14,8 +14,8 @@ from dslr_gan.photo import notes, open_photo, photo_from_pixels, photo_pixels, s
 from dslr_gan.photo.beside.profiles import make_profile
 from dslr_gan.photo.beside.xmp import with_history
 from dslr_gan.photo.metadata import HISTORY
-from tests.support.beside import XMP, avif_in, chunk, jpeg, png, xmp_segment
-from tests.support.photo_helpers import encoded
+from tests.support.beside import VIDEO, XMP, avif_in, chunk, jpeg, png, xmp_segment
+from tests.support.photo_helpers import encoded, with_exif
 from tests.support.zoo import scene
 
 P3 = (0.3127, 0.329, 0.68, 0.32, 0.265, 0.69, 0.15, 0.06)
@@ -69,6 +69,22 @@ def test_colours_that_only_nclx_names(tmp_path):
     assert "HDR (HLG)" in through(avif_in(9, 18), tmp_path / "b.avif")[1][0]
 
 
+@pytest.mark.parametrize("kind", ["HEIF", "AVIF"])
+@pytest.mark.parametrize("numbers", [(200, 200, 1), (0, 0, 5), (3, 65535, 200), (1, 13, 3)])
+def test_colours_whose_numbers_nobody_knows_do_not_cost_the_photo(kind, numbers, tmp_path):
+    exif = with_exif(1)
+    data = bytearray(encoded(scene(), kind, quality=95, exif=exif).getvalue())
+    place = data.index(b"nclx") + 4
+    struct.pack_into(">HHH", data, place, *numbers)
+    photo = open_photo(io.BytesIO(data))
+    said = notes(photo)
+    assert any("does not know" in note for note in said) == (numbers[:2] != (1, 13))
+    assert any("matrix" in note for note in said) == (numbers[2] not in (1, 5))
+    assert photo.info["exif"] and "icc_profile" not in photo.info
+    error = np.abs(np.asarray(photo.convert("RGB")).astype(int) - np.asarray(scene()))
+    assert error.mean() < 12
+
+
 # Odd parts -------------------------------------------------------------------------------------
 
 BIG = bytes(1_500_000)
@@ -96,10 +112,42 @@ def test_what_is_odd_beside_the_pixels_does_not_cost_them(name, tmp_path):
     assert error.mean() < 3
 
 
-@pytest.mark.parametrize("data", [png()[: len(png()) // 2], jpeg()[:-60]])
+def ended(part: float, mode: str = "RGB", **options) -> bytes:
+    """A JPEG that ends early, and properly, as of a camera that lost its power."""
+    data = encoded(scene().convert(mode), "JPEG", quality=95, **options).getvalue()
+    start = data.rindex(b"\xff\xda")
+    return data[: start + int((len(data) - start) * part)].rstrip(b"\xff") + b"\xff\xd9"
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        png()[: len(png()) // 2],
+        jpeg()[:-60],
+        ended(0.3),
+        ended(0.9, "L"),
+        ended(0.5, "CMYK"),
+        ended(0.8, restart_marker_blocks=3),
+        ended(0.5, subsampling=2) + VIDEO,
+    ],
+)
 def test_missing_pixels_make_a_photo_damaged(data):
     with pytest.raises(DslrGanError, match="damaged or cut off"):
         open_photo(io.BytesIO(data))
+
+
+def test_gray_in_the_corner_is_no_missing_pixel():
+    for options in ({}, {"progressive": True}):
+        data = encoded(Image.new("RGB", (40, 40), (128, 128, 128)), "JPEG", **options)
+        assert notes(open_photo(data)) == []
+
+
+def test_missing_scans_of_a_progressive_jpeg_are_noted():
+    whole = encoded(scene(), "JPEG", quality=95, progressive=True).getvalue()
+    last = whole.rindex(b"\xff\xda")
+    assert notes(open_photo(io.BytesIO(whole))) == []
+    cut = open_photo(io.BytesIO(whole[:last] + b"\xff\xd9"))
+    assert notes(cut) == ["Its file ends before its last scans; fine detail is missing."]
 
 
 # What is kept, what is said --------------------------------------------------------------------

@@ -6,7 +6,7 @@ import struct
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, TiffImagePlugin
 
 from dslr_gan.enhance.resume import Record, State
 from dslr_gan.photo import notes, open_photo, photo_pixels, save_photo
@@ -100,8 +100,34 @@ def test_primaries_that_a_tiff_names(tmp_path):
     result = Image.open(tmp_path / "a.tif")
     assert result.info["icc_profile"] and result.tag_v2[318] == tags[318]
     assert np.abs(np.asarray(result).astype(int) - np.asarray(scene())).max() <= 1
-    curves = encoded(scene(), "TIFF", tiffinfo={301: tuple(range(0, 65536, 256)) * 3})
-    assert "TransferFunction" in notes(open_photo(curves))[0]
+
+
+def light_of(values: np.ndarray) -> np.ndarray:
+    """The curve of sRGB (IEC 61966-2-1)."""
+    return np.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4)
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L"])
+def test_curves_that_a_tiff_names(mode, tmp_path):
+    photo = scene().convert(mode)
+    linear = np.rint(light_of(np.asarray(photo) / 255) * 255).astype(np.uint8)
+    table = tuple(int(each) for each in np.linspace(0, 65535, 256))  # values are light
+    data = encoded(Image.fromarray(linear), "TIFF", tiffinfo={301: table * len(photo.getbands())})
+    read = open_photo(data)
+    assert notes(read) == []
+    pixels = photo_pixels(read).pixels.astype(int)
+    assert np.abs(pixels - np.asarray(photo.convert("RGB"))).mean() < 1
+    through(data.getvalue(), tmp_path / "a.jpg")
+    assert "icc_profile" in Image.open(tmp_path / "a.jpg").info
+
+
+@pytest.mark.parametrize("table", [range(65535, 0, -256), range(255), [0] * 256, [70_000] * 256])
+def test_tables_that_are_no_curves_are_noted(table):
+    tags = TiffImagePlugin.ImageFileDirectory_v2()
+    tags.tagtype[301] = 4
+    tags[301] = tuple(table) * 3
+    photo = open_photo(encoded(scene(), "TIFF", tiffinfo=tags))
+    assert any("TransferFunction mean no curve" in note for note in notes(photo))
 
 
 # Files -----------------------------------------------------------------------------------------
@@ -136,4 +162,4 @@ def test_a_result_on_a_disk_of_whole_seconds_is_finished(tmp_path):
     os.utime(result, ns=(0, 1_700_000_000_000_000_000))  # as FAT has it
     assert Record(result.parent).state(photo, result, "") == State.BY_DATE
     os.utime(result, ns=(0, 1_600_000_000_000_000_000))
-    assert Record(result.parent).state(photo, result, "") == State.OTHER
+    assert Record(result.parent).state(photo, result, "") == State.OLDER

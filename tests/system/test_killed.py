@@ -138,3 +138,24 @@ def test_stopped_by_a_signal_it_leaves_a_checkpoint_and_goes_on_from_it(
     assert f"checkpoint-{step}" in result.stderr
     found, expected = weights(tmp_path), uninterrupted(processes)
     assert all(torch.equal(found[name], expected[name]) for name in expected)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells of a parent's end")
+def test_processes_whose_launcher_was_killed_end_with_a_checkpoint(pairs, tmp_path):
+    steps = ["--max_train_steps", 10_000, "--checkpointing_steps", 5]
+    process = start([*flags(pairs, tmp_path), *steps], 2)
+    workers = []
+    try:
+        wait_for_progress(process, tmp_path, 0)
+        workers = psutil.Process(process.pid).children()
+        assert len(workers) == 2
+        process.kill()
+        ended, alive = psutil.wait_procs(workers, timeout=60)
+        assert len(ended) == 2 and not alive
+        assert list(tmp_path.glob("checkpoint-*"))
+    finally:
+        for each in workers:
+            with suppress(psutil.NoSuchProcess):
+                each.kill()
+        process.communicate()

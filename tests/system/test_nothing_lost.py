@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 
 import pytest
 import torch
@@ -12,6 +13,7 @@ from safetensors.torch import load_file
 
 import train_accelerate
 from dslr_gan.errors import DslrGanError
+from dslr_gan.models.registry import load_network
 from dslr_gan.training.keeping.collapse import MAX_STUCK, TrainingFailed
 from dslr_gan.training.keeping.signals import HOW_TO_GO_ON
 from tests.support.paths import ROOT
@@ -278,3 +280,32 @@ def test_a_best_generator_that_finds_no_room_does_not_end_the_training(
     run_training(run)
     assert any("No space left" in line for line in said)
     assert (tmp_path / "best").is_dir() and run.state.guard.best_step > 2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("has_checkpoint", [True, False])
+def test_a_finished_generator_that_finds_no_room_is_not_lost(
+    has_checkpoint, pairs, tmp_path, monkeypatch
+):
+    out, elsewhere = tmp_path / "out", tmp_path / "tmp"
+    elsewhere.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(elsewhere))
+    run = set_up_here(flags(pairs, out, "--max_train_steps", 2))
+    real = run.state.ema.save_pretrained
+
+    def save_pretrained(folder, **options):
+        if folder.is_relative_to(out):
+            raise DslrGanError(f"cannot write the network to {folder} (No space left on device).")
+        real(folder, **options)
+
+    monkeypatch.setattr(run.state.ema, "save_pretrained", save_pretrained)
+    if not has_checkpoint:
+        monkeypatch.setattr(run.checkpoints, "write", lambda state: None)
+    with pytest.raises(DslrGanError, match="No space left on device") as raised:
+        run_training(run)
+    if has_checkpoint:
+        assert "nothing is trained again" in str(raised.value) and not list(elsewhere.iterdir())
+    else:
+        (kept,) = elsewhere.glob("dslr_gan-*/generator")
+        assert f"It is in {kept} instead" in str(raised.value)
+        assert load_network(kept).facts.steps == 2

@@ -2,8 +2,11 @@
 
 import dataclasses
 import json
+import shlex
 import shutil
 import signal
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -20,7 +23,15 @@ from dslr_gan.training import launching
 from dslr_gan.training.keeping.signals import Stopped, StopRequest
 from hub_card import THIS_MODEL
 from tests.support.hub_server import HubServer, take_for_the_hub
-from tests.support.trainer import SHORT, make_dped, set_up_here, train, train_here
+from tests.support.paths import ROOT
+from tests.support.trainer import (
+    ENVIRONMENT,
+    SHORT,
+    make_dped,
+    set_up_here,
+    train,
+    train_here,
+)
 from train_accelerate import begin, generator_terms, run_training, save_generator
 from train_accelerate import train as train_steps
 
@@ -542,3 +553,12 @@ def test_what_researchers_ask_for(pairs, tmp_path):
 def test_a_stream_without_test_pairs_says_what_to_do(pairs, tmp_path):
     with pytest.raises(DslrGanError, match="a stream cannot be divided; .*--validation_pairs"):
         set_up_run(pairs / "training_data", tmp_path, "--streaming")
+
+
+@pytest.mark.slow
+def test_without_any_standard_stream_it_trains(pairs, tmp_path):
+    words = [sys.executable, "train_accelerate.py", "--pairs", pairs, "--output_dir", tmp_path]
+    words += [*SHORT, "--max_train_steps", 1, "--report_to", "none"]
+    command = f"{shlex.join(map(str, words))} <&- >&- 2>&-"
+    assert subprocess.run(command, shell=True, cwd=ROOT, env=ENVIRONMENT).returncode == 0
+    assert (tmp_path / "generator/model.safetensors").is_file()

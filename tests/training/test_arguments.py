@@ -1,6 +1,7 @@
 """The trainer's settings: flags, presets, weights of pairs, and what is refused."""
 
 import dataclasses
+import os
 import subprocess
 import sys
 
@@ -17,6 +18,8 @@ from dslr_gan.training.arguments import (
 from dslr_gan.training.options.groups import ARCHITECTURES
 from dslr_gan.training.options.presets import PRESETS
 from tests.support.paths import ROOT
+
+TOKEN = "hf_" + "AbCdEfGhIj" * 3
 
 
 def parse(*more):
@@ -46,9 +49,14 @@ def test_every_preset_passes_the_checks(preset):
         (["--max_validation_pairs", 0], "--max_validation_pairs must be at least 1"),
         (["--resolution", 31], "--resolution must be at least 32"),
         (["--color_weight", -1], "--color_weight must be at least 0"),
+        (["--seed", 2**32], "--seed must be below 4294967296"),
+        (["--init_from", f"https://me:{TOKEN}@huggingface.co/a/b"], "--init_from holds an access"),
+        (["--pairs", TOKEN], "--pairs holds an access token"),
         (["--ema_decay", 1], "--ema_decay must be below 1"),
         (["--adam_beta2", 1], "--adam_beta2 must be below 1"),
-        (["--learning_rate", "nan"], "--learning_rate must be above 0"),
+        (["--learning_rate", "-0"], "--learning_rate must be above 0"),
+        (["--learning_rate", "nan"], "--learning_rate must be a finite number, got nan"),
+        (["--color_weight", "inf"], "--color_weight must be a finite number, got inf"),
         (["--texture_weight", 0, "--color_weight", 0, "--content_weight", 0], "every loss"),
         (["--push_to_hub"], "needs --hub_model_id"),
         (["--hub_model_id", "bad id"], "--hub_model_id"),
@@ -78,10 +86,23 @@ def test_a_fold_is_one_of_several(text, capsys):
 
 def test_output_into_a_file_or_the_pairs_is_refused(tmp_path):
     (tmp_path / "file").write_text("")
-    for pairs, out, words in (("x", tmp_path / "file", "is a file"), (tmp_path, tmp_path, "pairs")):
-        arguments = ["--pairs", str(pairs), "--output_dir", str(out)]
+    pairs = tmp_path / "pairs"
+    pairs.mkdir()
+    (tmp_path / "link").symlink_to(pairs)
+    inside = (pairs, pairs / "iphone", tmp_path / "link", tmp_path / "link" / "runs" / "one")
+    for out, words in ((tmp_path / "file", "is a file"), *((each, "the pairs") for each in inside)):
         with pytest.raises(DslrGanError, match=words):
-            check_settings(parse_arguments(arguments))
+            check_settings(parse("--pairs", pairs, "--output_dir", out))
+    with pytest.raises(DslrGanError, match="the pairs folder"):
+        check_settings(parse("--validation_pairs", pairs, "--output_dir", pairs / "runs"))
+    check_settings(parse("--pairs", pairs, "--output_dir", tmp_path / "pairs of mine"))
+
+
+def test_folders_that_cannot_be_written_to_are_refused_before_any_work(tmp_path):
+    (tmp_path / "file").write_text("")
+    for flag in ("--output_dir", "--logging_dir"):
+        with pytest.raises(DslrGanError, match=rf"{flag} .*/file/run cannot be written to \(Not a"):
+            check_settings(parse(flag, tmp_path / "file" / "run"))
 
 
 def test_pairs_may_carry_a_weight(tmp_path):
@@ -201,7 +222,16 @@ def test_a_file_of_flags_stands_between_preset_and_command_line(tmp_path, monkey
         ("learning_rate:", "--learning_rate needs a value"),
         ("streaming: yes please", "--streaming is a switch"),
         ("seed: much", "invalid int value: 'much'"),
-        ("a: [", "cannot be read"),
+        ("a: [", "cannot be read (line 1: "),
+        ("seed: 1\n\tx: 2", "cannot be read (line 2: found character"),
+        ('tracker_project_name: "a\\0b"', "holds a null character"),
+        ("seed: 1\nseed: 2", "has seed 2 times; keep one"),
+        ("init_from: ''", "the value of --init_from is empty"),
+        ("1", "must hold names of flags"),
+        ("a: " + "[" * 5000, "cannot be read"),
+        ("", "must hold names of flags"),
+        ("columns: &a [*a]", "--columns needs a value"),
+        ("seed: .nan", "invalid int value: 'nan'"),
         (None, "cannot be read (No such file or directory)"),
     ],
 )
@@ -212,6 +242,37 @@ def test_a_file_of_flags_that_cannot_be_used_is_refused(text, words, tmp_path, c
     with pytest.raises(SystemExit):
         parse("--config", file)
     assert words in capsys.readouterr().err.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (["--conf", "run.yaml"], "unrecognized arguments: --conf run.yaml"),
+        (["--config", "a.yaml", "--config", "b.yaml"], "was given several times"),
+        (["--config", "~nobody-of-this-name/a.yaml"], "cannot be read (No such file"),
+        (["--config", os.devnull], "must hold names of flags"),
+    ],
+)
+def test_a_file_of_flags_is_never_overlooked(flags, words, capsys):
+    with pytest.raises(SystemExit):
+        parse(*flags)
+    assert words in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_a_token_that_is_no_flag_is_not_shown(capsys):
+    with pytest.raises(SystemExit):
+        parse("--hub_token", TOKEN)
+    said = capsys.readouterr().err
+    assert "unrecognized arguments: --hub_token ***" in said and TOKEN not in said
+
+
+@pytest.mark.parametrize(
+    "flags", [["--init_from="], ["--output_dir", ""], ["--validation_images", "a.jpg", ""]]
+)
+def test_a_value_that_the_shell_left_empty_is_refused(flags, capsys):
+    with pytest.raises(SystemExit):
+        parse(*flags)
+    assert "is empty; check what the shell made of it" in capsys.readouterr().err
 
 
 def test_a_tilde_is_the_home_folder_in_every_flag(monkeypatch):

@@ -157,6 +157,20 @@ def test_a_damaged_one_is_refused_by_name(accelerator, tmp_path, how, words):
         read_state(tmp_path / "checkpoint-1")
 
 
+def test_one_whose_state_is_of_another_version_is_refused_by_name(accelerator, tmp_path):
+    checkpoints = Checkpoints(accelerator, tmp_path, 2)
+    write(checkpoints, 1)
+    file = tmp_path / "checkpoint-1" / STATE
+    values = json.loads(file.read_text())
+    for lacks in ("settings", "samples", "guard", "commands"):
+        file.write_text(json.dumps({name: each for name, each in values.items() if name != lacks}))
+        with pytest.raises(DslrGanError, match="checkpoint-1 cannot be loaded by these versions"):
+            checkpoints.resume("latest", state_at(0), print)
+    file.write_text("[" * 100_000)
+    with pytest.raises(DslrGanError, match="no complete checkpoint"):
+        read_state(tmp_path / "checkpoint-1")
+
+
 def test_refused_ones_are_set_aside_and_foreign_folders_stay(accelerator, tmp_path):
     checkpoints = Checkpoints(accelerator, tmp_path, 2)
     write(checkpoints, 1)

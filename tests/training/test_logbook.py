@@ -3,7 +3,10 @@
 import errno
 import json
 import os
+import queue
+import threading
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -11,9 +14,16 @@ from accelerate import Accelerator
 from accelerate.utils import ProjectConfiguration
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.summary.writer.event_file_writer import _AsyncWriterThread
 
 from dslr_gan.errors import DslrGanError
-from dslr_gan.training.logbook import Logbook, draw_curves, find_trackers, library_versions
+from dslr_gan.training.logbook import (
+    Logbook,
+    draw_curves,
+    find_trackers,
+    library_versions,
+    silence_writers,
+)
 
 
 @pytest.fixture
@@ -121,6 +131,43 @@ def test_curves_show_every_number(tmp_path):
     three, four = (np.asarray(Image.open(tmp_path / name)) for name in ("three.png", "four.png"))
     assert four.shape[0] > 1.5 * three.shape[0], "a fourth kind of number has a row of its own"
     assert (three[..., :3] != 255).any()
+
+
+def test_numbers_that_no_axis_can_show_are_left_out(tmp_path):
+    rows = [{"step": 0, "train/rate": 1e308, "train/l1": float("nan"), "train/a": 0.5, "b": "x"}]
+    draw_curves(rows, tmp_path / "curves.png")
+    draw_curves([{"step": 0, "train/a": 0.5}], tmp_path / "one.png")
+    assert (tmp_path / "curves.png").read_bytes() == (tmp_path / "one.png").read_bytes()
+
+
+def test_lines_that_are_no_rows_are_left_out(logbook, tmp_path):
+    file = tmp_path / "results" / "log.jsonl"
+    with file.open("ab") as log:
+        log.write(b'{"step": 1, "train/a": 0.5}\n\xff\n[1]\n3\n{"train/a": 1}\n{"step": "x"}\n{"st')
+    assert logbook.rows() == [{"step": 1, "train/a": 0.5}]
+
+
+def test_a_tracker_without_room_is_told_and_shows_no_traceback(logbook, caplog, capsys):
+    class Full:
+        """What TensorBoard writes its events to."""
+
+        def write(self, data):
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    for disk, tracebacks in ((Full(), 0), (None, 1)):  # the latter is a mistake in a program
+        events = queue.Queue()
+        events.put(b"an event")
+        writer = _AsyncWriterThread(events, disk, 1)
+        with mock.patch.object(threading, "excepthook", threading.__excepthook__):
+            silence_writers()
+            writer.start()
+            writer.join()
+        assert capsys.readouterr().err.count("Traceback") == tracebacks
+    with mock.patch.object(
+        logbook.accelerator, "end_training", side_effect=OSError(28, "No space")
+    ):
+        logbook.end()
+    assert "the trackers could not be written (No space); make room" in caplog.text
 
 
 def test_whole_photos_are_shown_as_they_were_and_as_they_became(logbook, tmp_path):

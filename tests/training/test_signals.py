@@ -108,3 +108,19 @@ def test_ctrl_c_during_the_imports_shows_no_traceback(tmp_path):
         trainer.send_signal(signal.SIGINT)
         _, said = trainer.communicate(timeout=60)
     assert (trainer.returncode, said) == (130, "")
+
+
+AT_ITS_END = """
+import atexit, os, runpy, signal, sys
+atexit.register(os.kill, os.getpid(), signal.SIGINT)
+sys.argv = ["train_accelerate.py", "--pairs", "/nowhere", "--output_dir", sys.argv[1]]
+runpy.run_path("train_accelerate.py", run_name="__main__")
+"""
+
+
+@pytest.mark.slow
+def test_ctrl_c_while_python_ends_shows_no_traceback(tmp_path):
+    command = [sys.executable, "-c", AT_ITS_END, tmp_path]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 130
+    assert "there is no folder /nowhere" in done.stderr and done.stderr.count("\n") == 1

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from dslr_gan.enhance.enhancer import Amounts
+from dslr_gan.enhance.amounts import Amounts
 from dslr_gan.enhance.photo_file import enhance_file
 from dslr_gan.models.phones import PHONES
 from dslr_gan.page.work.admission import quickly

@@ -14,7 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from dslr_gan.enhance.enhancer import Amounts, PhotoEnhancer
+from dslr_gan.enhance.amounts import Amounts
+from dslr_gan.enhance.enhancer import PhotoEnhancer
 from dslr_gan.enhance.tiling import plan_tiles
 from dslr_gan.errors import DslrGanError
 from dslr_gan.page.phone_models import enhancer_for

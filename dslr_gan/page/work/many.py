@@ -9,10 +9,12 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from dslr_gan.enhance.enhancer import Amounts, PhotoEnhancer
-from dslr_gan.enhance.inputs import Photo, plan
-from dslr_gan.enhance.memory import lacks_memory
+from dslr_gan.enhance.amounts import Amounts
+from dslr_gan.enhance.enhancer import PhotoEnhancer
+from dslr_gan.enhance.inputs import Photo
 from dslr_gan.enhance.photo_file import enhance_file
+from dslr_gan.enhance.planning import plan
+from dslr_gan.enhance.running.memory import lacks_memory
 from dslr_gan.errors import DslrGanError, shown
 from dslr_gan.models.phones import DEFAULT, Camera
 from dslr_gan.page.phone_models import enhancer_for

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from dslr_gan.enhance.enhancer import Amounts, PhotoEnhancer
+from dslr_gan.enhance.amounts import Amounts
+from dslr_gan.enhance.enhancer import PhotoEnhancer
 from dslr_gan.enhance.naming import choose_format, fitting_name
 from dslr_gan.errors import DslrGanError
 from dslr_gan.models.phones import PHONES, camera_hint, camera_of

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from dslr_gan.enhance.enhancer import Amounts
+from dslr_gan.enhance.amounts import Amounts
 from dslr_gan.enhance.tiling import plan_tiles
 from dslr_gan.files import written_whole
 from dslr_gan.photo import PhotoPixels, eight_bits

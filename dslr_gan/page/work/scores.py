@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from dslr_gan.enhance.enhancer import Amounts
+from dslr_gan.enhance.amounts import Amounts
 from dslr_gan.errors import DslrGanError
 from dslr_gan.metrics.over_strength import STRENGTHS, local_ssim, similarity_over_strength
 from dslr_gan.metrics.similarity import WINDOW

@@ -5,7 +5,7 @@ ISO/IEC 14496-12 (boxes), 23008-12 (HEIF), 23091-2 alias H.273 (the numbers of c
 
 import re
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import BinaryIO
 
 from dslr_gan.photo.beside.facts import DEPTH, GAIN_MAP, SIGNED, VIDEO, Found, printable
@@ -14,6 +14,13 @@ _C2PA = bytes.fromhex("d8fec3d61b0e483c92975828877ec481")
 _LARGEST = 16 << 20
 _EXIF_ITEM = re.compile(rb"(infe(?:\x02.{7}|\x03.{9}))Exif", re.DOTALL)
 """The entry of EXIF among the items, of which two versions are in use."""
+_NCLX = re.compile(rb"colrnclx(.{6})", re.DOTALL)
+"""What names colours by the numbers of their primaries, transfer function and matrix."""
+_NOT_SAID = 2
+_LIGHTS = frozenset((1, 2, *range(4, 13), 22))
+_TRANSFERS = frozenset((1, 2, *range(4, 19)))
+_MATRICES = frozenset((0, 1, 2, *range(4, 10), 12, 13))
+"""The numbers that libheif and libavif take."""
 _DEPTH_MARKS = (b"urn:mpeg:hevc:2015:auxid:2\0", b"urn:mpeg:mpegB:cicp:systems:auxiliary:depth")
 _PICTURE_CHUNKS = (b"VP8 ", b"VP8L", b"ALPH", b"ANIM", b"ANMF")
 
@@ -66,13 +73,39 @@ def _scan_meta(meta: bytes, found: Found) -> None:
         found.note("Its masks of people and sky were left out.")
 
 
+def in_known_colours(stream: BinaryIO, end: int) -> tuple[bytes, bool]:
+    """The same HEIC or AVIF without numbers of colours that decoders refuse.
+
+    Returns:
+        The file, and whether the way from its values to red, green and blue (its matrix) is one
+        of those that were not known.
+    """
+    matrices: list[int] = []
+
+    def known(match: re.Match[bytes]) -> bytes:
+        lights, transfer, matrix = struct.unpack(">HHH", match[1])
+        matrices.append(matrix)
+        lights = lights if lights in _LIGHTS else _NOT_SAID
+        transfer = transfer if transfer in _TRANSFERS else _NOT_SAID
+        matrix = matrix if matrix in _MATRICES else _NOT_SAID
+        return b"colrnclx" + struct.pack(">HHH", lights, transfer, matrix)
+
+    data = _in_meta(stream, end, lambda meta: _NCLX.sub(known, meta))
+    return data, any(matrix not in _MATRICES for matrix in matrices)
+
+
 def without_exif(stream: BinaryIO, end: int) -> bytes:
     """The same HEIC or AVIF with its EXIF called by a name that no decoder looks for."""
+    return _in_meta(stream, end, lambda meta: _EXIF_ITEM.sub(rb"\1free", meta))
+
+
+def _in_meta(stream: BinaryIO, end: int, change: Callable[[bytes], bytes]) -> bytes:
+    """The same file with its boxes of facts changed to others of the same size."""
     stream.seek(0)
     data = bytearray(stream.read())
     for name, start, size in boxes(stream, end):
         if name == b"meta":
-            data[start : start + size] = _EXIF_ITEM.sub(rb"\1free", data[start : start + size])
+            data[start : start + size] = change(bytes(data[start : start + size]))
     return bytes(data)
 
 

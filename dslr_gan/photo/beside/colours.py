@@ -6,6 +6,7 @@ in browsers, the transfer functions of video (BT.709 and its kin) are taken for 
 """
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -42,7 +43,8 @@ _ADOBE = (*_D65, 0.64, 0.33, 0.21, 0.71, 0.15, 0.06)
 _ADOBE_GAMMA = 563 / 256
 _TIFF_GAMMA = 2.2
 """Of a TIFF that names its primaries and no curve (TIFF 6.0, section 20)."""
-_WHITE, _ENDS, _CURVES = 318, 319, 301
+_WHITE, _ENDS, _CURVES, _BITS = 318, 319, 301, 258
+_LONGEST_TABLE = 4096
 
 HDR = {16: "PQ", 18: "HLG"}
 
@@ -78,18 +80,24 @@ def name_colours(photo: Image.Image, found: Found) -> None:
 
 def _of_tags(photo: Image.Image, found: Found) -> bytes:
     """The profile that the tags of EXIF or of a TIFF mean; empty where they mean none, or sRGB."""
-    if not photo.mode.startswith("RGB") or found.coding:
+    is_gray = photo.mode.startswith(("I", "L"))
+    if not (is_gray or photo.mode.startswith("RGB")) or found.coding:
         return b""
     tags = getattr(photo, "tag_v2", {}) if photo.format == "TIFF" else {}
     try:
         ends = tuple(float(each) for name in (_WHITE, _ENDS) for each in tags.get(name, ()))
     except (TypeError, ValueError, ArithmeticError):
         ends = ()
+    has_ends = len(ends) == 8 and _is_possible(ends) and not np.allclose(ends, _SRGB, atol=0.003)
+    lights = ends if has_ends else _SRGB
     if _CURVES in tags:
-        found.note("Its tags TransferFunction were taken for the curve of sRGB, and stay.")
-    if len(ends) == 8 and _is_possible(ends) and not np.allclose(ends, _SRGB, atol=0.003):
-        gamma = 0.0 if _CURVES in tags else _TIFF_GAMMA
-        return make_profile(ends, gamma)
+        if tables := _tables(tags, is_gray):
+            return make_profile(lights, 0, is_gray, tables)
+        found.note("Its tags TransferFunction mean no curve; they were taken for that of sRGB.")
+    if is_gray:
+        return b""
+    if has_ends:
+        return make_profile(ends, 0.0 if _CURVES in tags else _TIFF_GAMMA)
     if _interoperability(photo) == "R03":
         found.note(
             "Its EXIF says that its colours are Adobe RGB; they were enhanced as such, and the "
@@ -97,6 +105,23 @@ def _of_tags(photo: Image.Image, found: Found) -> bytes:
         )
         return make_profile(_ADOBE, _ADOBE_GAMMA)
     return b""
+
+
+def _tables(tags: Any, is_gray: bool) -> list[np.ndarray]:
+    """The light of each channel's values, as a TIFF's tags have it; none where they are odd."""
+    try:
+        values = np.array(tags[_CURVES], np.int64)
+        count = 1 << int(tags[_BITS][0])
+    except (KeyError, IndexError, TypeError, ValueError, OverflowError):
+        return []
+    if values.size not in (count, 3 * count) or (is_gray and values.size != count):
+        return []
+    tables = values.reshape(-1, count)
+    rising = (np.diff(tables) >= 0).all() and (tables[:, -1] - tables[:, 0] > 1 << 15).all()
+    if not rising or tables.min() < 0 or tables.max() > 65535:
+        return []
+    kept = np.rint(np.linspace(0, count - 1, min(count, _LONGEST_TABLE))).astype(int)
+    return [table[kept].astype(np.uint16) for table in tables] * (3 // len(tables))
 
 
 def _interoperability(photo: Image.Image) -> str:

@@ -10,6 +10,11 @@ GAIN_MAP = "Its gain map for HDR screens was left out; the result is the photo f
 DEPTH = "Its depth map was left out."
 SIGNED = "Its Content Credentials (C2PA) were left out: they vouch for the picture as it was."
 BEHIND = "What follows its picture in the file was left out."
+UNKNOWN_MATRIX = (
+    "How its file codes colours (the number of its matrix) is not known here; it was taken for the "
+    "usual way."
+)
+DAMAGED_PART = "A part of the file beside its pixels is damaged and was left out."
 DAMAGED_XMP = "Its XMP is damaged and was left out."
 DAMAGED_SECOND_XMP = "The second part of its XMP is damaged and was left out."
 DAMAGED_EXIF = "Its EXIF is damaged and was left out."

@@ -3,6 +3,7 @@
 ITU-T T.81, annex B; Adobe's XMP specification, part 3, section 1.1.3; CIPA DC-007 for MPF.
 """
 
+import hashlib
 import io
 import re
 import struct
@@ -46,6 +47,10 @@ _CAMERA_TRAILER = 1024
 _PICTURE = frozenset((0xDB, 0xC4, 0xCC, 0xDD, *range(0xC0, 0xD0)))
 _NEXT = re.compile(rb"\xff[\xdb\xc0-\xc4\xdd\xda\xe0-\xef\xfe]")
 _VIDEO = re.compile(rb"ftyp(?:mp4|isom|iso[0-9]|qt  |avc1|3gp|hvc1|M4V)|MotionPhoto_Data")
+
+_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]", re.DOTALL)
+"""Of a segment, not of the packed pixels."""
+_END = b"\xff\xd9"
 
 Segment = tuple[int, bytes]
 """Marker, and content without its length; that of the marker SOS is the rest of the file."""
@@ -123,6 +128,8 @@ def scan_jpeg(data: bytes) -> Found:
             resources += content[len(_PHOTOSHOP) :]
         elif marker == 0xE2 and content.startswith(b"MPF\0"):
             lists_more = True
+        elif marker in (0xC2, 0xCA) and lacks_scans(data):
+            found.note("Its file ends before its last scans; fine detail is missing.")
         elif marker == 0xDA:
             _scan_trailer(content, found, lists_more)
         elif 0xE0 <= marker <= 0xEF:
@@ -247,18 +254,51 @@ def plain_jpeg(data: bytes) -> bytes:
 def _with_end(data: bytes) -> bytes:
     """A JPEG without its end marker gets one, if no pixel is missing.
 
-    None is where what follows the file makes no difference to them.
+    Of a progressive one whole scans may be missing, which nothing tells.
     """
+    is_progressive = any(marker in (0xC2, 0xCA) for marker, _ in segments(data))
+    return data if is_progressive or _end_matters(data) is not False else data + _END
+
+
+def lacks_pixels(data: bytes) -> bool:
+    """Whether a JPEG's end comes before its last pixel: its decoder makes the others gray."""
+    start = next((len(data) - len(rest) for marker, rest in segments(data) if marker == 0xDA), -1)
+    end = data.find(_END, start)
+    return 0 <= start < end and _end_matters(data[:end]) is True
+
+
+def lacks_scans(data: bytes) -> bool:
+    """Whether a progressive JPEG ends before its last scans, which make its pixels fine.
+
+    A whole one has each coefficient of each component down to its last bit.
+    """
+    missing: set[tuple[int, int]] = set()
+    position = 2
+    while found := _MARKER.search(data, position):
+        marker, size = data[found.start() + 1], int.from_bytes(data[found.end() :][:2])
+        content = data[found.end() + 2 : found.end() + max(size, 2)]
+        position = found.end() + max(size, 2)
+        if marker in (0xC2, 0xCA):
+            missing = {(part, number) for part in content[6::3] for number in range(64)}
+        elif marker == 0xDA and content[-1:] and not content[-1] & 0x0F:
+            first, last = content[-3:-1]
+            parts = content[1:-3:2]
+            missing -= {(part, number) for part in parts for number in range(first, last + 1)}
+        elif marker == 0xD9:
+            break
+    return bool(missing)
+
+
+def _end_matters(data: bytes) -> bool | None:
+    """Whether the pixels depend on what follows a JPEG's data; None where it cannot be decoded."""
     pixels = []
-    for end in (b"\xff\xd9", b"\x55\xaa" * 512 + b"\xff\xd9"):
+    for end in (_END, b"\x55\xaa" * 512 + _END):
         try:
             with Image.open(io.BytesIO(data + end), formats=["JPEG"]) as photo:
-                if "progressive" in photo.info:  # whole scans may be missing, which nothing tells
-                    return data
-                pixels.append(photo.tobytes())
+                pixels.append(hashlib.blake2b(photo.tobytes()).digest())
         except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
-            return data
-    return data + b"\xff\xd9" if pixels[0] == pixels[1] else data
+            return None
+    return pixels[0] != pixels[1]
 
 
 def extended_segments(xmp: bytes, digest: bytes) -> bytes:

@@ -1,9 +1,10 @@
-"""ICC profiles made of primaries and one curve.
+"""ICC profiles made of primaries and curves.
 
 ICC.1:2010; adaptation to the white of profiles is Bradford's (annex E).
 """
 
 import struct
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -20,22 +21,29 @@ def xyz(x: float, y: float) -> np.ndarray:
     return np.array([x / y, 1.0, (1 - x - y) / y])
 
 
-def make_profile(chromaticities: tuple[float, ...], gamma: float, is_gray: bool = False) -> bytes:
-    """An ICC profile (version 4.3) of primaries and one curve.
+def make_profile(
+    chromaticities: tuple[float, ...],
+    gamma: float,
+    is_gray: bool = False,
+    tables: Sequence[np.ndarray] = (),
+) -> bytes:
+    """An ICC profile (version 4.3) of primaries and curves.
 
     Args:
         chromaticities: x and y of white, red, green and blue.
         gamma: Exponent from values to light; 0 for the curve of sRGB.
         is_gray: Whether it is for photos without colours, which have no primaries.
+        tables: Instead of ``gamma``, for each channel the light of evenly spaced values, uint16.
     """
     curve = b"para\0\0\0\0" + struct.pack(">HH", 0, 0) + _fixed(gamma)
     if gamma == 0:
         numbers = _fixed(2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045)
         curve = b"para\0\0\0\0" + struct.pack(">HH", 3, 0) + numbers
+    curves = [_table(table) for table in tables] or [curve] * 3
     tags = {b"desc": _text(_NAME), b"cprt": _text("no copyright")}
     tags[b"wtpt"] = b"XYZ \0\0\0\0" + _fixed(*_D50)
     if is_gray:
-        tags[b"kTRC"] = curve
+        tags[b"kTRC"] = curves[0]
     else:
         white = xyz(*chromaticities[:2])
         matrix = np.stack([xyz(*chromaticities[i : i + 2]) for i in (2, 4, 6)], axis=1)
@@ -43,7 +51,8 @@ def make_profile(chromaticities: tuple[float, ...], gamma: float, is_gray: bool 
         cones = (_BRADFORD @ _D50) / (_BRADFORD @ white)
         adapt = np.linalg.inv(_BRADFORD) @ np.diag(cones) @ _BRADFORD
         tags[b"chad"] = b"sf32\0\0\0\0" + _fixed(*adapt.ravel())
-        for name, column in zip((b"r", b"g", b"b"), (adapt @ matrix).T, strict=True):
+        columns = (adapt @ matrix).T
+        for name, column, curve in zip((b"r", b"g", b"b"), columns, curves, strict=True):
             tags[name + b"XYZ"] = b"XYZ \0\0\0\0" + _fixed(*column)
             tags[name + b"TRC"] = curve
     return _assembled(b"GRAY" if is_gray else b"RGB ", tags)
@@ -68,6 +77,10 @@ def is_made(profile: bytes) -> bool:
 
 def _fixed(*values: float) -> bytes:
     return b"".join(struct.pack(">i", round(value * 65536)) for value in values)
+
+
+def _table(values: np.ndarray) -> bytes:
+    return b"curv\0\0\0\0" + struct.pack(">I", len(values)) + values.astype(">u2").tobytes()
 
 
 def _text(words: str) -> bytes:

@@ -3,13 +3,26 @@
 import io
 import os
 import struct
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, BinaryIO
 
 from PIL import Image
 
-from dslr_gan.photo.beside.boxes import plain_webp, scan_boxes, scan_webp, without_exif
-from dslr_gan.photo.beside.facts import SIGNED, Carried, Found
+from dslr_gan.photo.beside.boxes import (
+    in_known_colours,
+    plain_webp,
+    scan_boxes,
+    scan_webp,
+    without_exif,
+)
+from dslr_gan.photo.beside.facts import (
+    DAMAGED_PART,
+    SIGNED,
+    UNKNOWN_MATRIX,
+    Carried,
+    Found,
+)
 from dslr_gan.photo.beside.jpeg import plain_jpeg, read_iptc, scan_jpeg
 from dslr_gan.photo.beside.others import (
     comments_of,
@@ -84,23 +97,28 @@ def _as_bytes(value: Any) -> bytes:
     return b""
 
 
-def plain_copy(stream: BinaryIO) -> BinaryIO | None:
-    """The same file with nothing but its picture, in memory.
+def plain_copies(stream: BinaryIO) -> Iterator[tuple[BinaryIO, str]]:
+    """The same file without what may be odd beside its picture, in memory.
 
     For a photo that Pillow refuses: what is odd beside the pixels must not cost them.
 
-    Returns:
-        The copy, or None where there is none for this format.
+    Yields:
+        Copies, those that leave out the least first, with a note on what each lacks; empty where
+        it is noted otherwise. None for formats of which there is no copy.
     """
+    end = stream.seek(0, os.SEEK_END)
     stream.seek(0)
     start = stream.read(12)
     if start.startswith(SIGNATURE):
-        return io.BytesIO(plain_png(stream, stream.seek(0, os.SEEK_END)))
-    stream.seek(0)
-    if start.startswith(b"\xff\xd8\xff"):
-        return io.BytesIO(plain_jpeg(stream.read()))
-    if start[:4] == b"RIFF" and start[8:] == b"WEBP":
-        return io.BytesIO(plain_webp(stream.read()))
-    if start[4:8] == b"ftyp":
-        return io.BytesIO(without_exif(stream, stream.seek(0, os.SEEK_END)))
-    return None
+        yield io.BytesIO(plain_png(stream, end)), ""  # each of its chunks is noted
+    elif start.startswith(b"\xff\xd8\xff"):
+        stream.seek(0)
+        yield io.BytesIO(plain_jpeg(stream.read())), DAMAGED_PART
+    elif start[:4] == b"RIFF" and start[8:] == b"WEBP":
+        stream.seek(0)
+        yield io.BytesIO(plain_webp(stream.read())), DAMAGED_PART
+    elif start[4:8] == b"ftyp":
+        data, odd_matrix = in_known_colours(stream, end)
+        colours = io.BytesIO(data)
+        yield colours, UNKNOWN_MATRIX if odd_matrix else ""
+        yield io.BytesIO(without_exif(colours, end)), DAMAGED_PART

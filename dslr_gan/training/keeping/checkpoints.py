@@ -283,10 +283,12 @@ class Checkpoints:
     def _load(self, checkpoint: Path, state: RunState) -> str:
         """Load a checkpoint; what is different of the pairs is given back."""
         values = read_state(checkpoint)
-        changed = state.check(checkpoint, values)
         try:
+            changed = state.check(checkpoint, values)
             self.accelerator.load_state(str(checkpoint))
             state.load_state_dict({**values, "ema": load_file(checkpoint / EMA_FILE)})
+        except DslrGanError:
+            raise
         except Exception as error:  # of another version, which can raise nearly anything
             raise DslrGanError(
                 f"the checkpoint {checkpoint} cannot be loaded by these versions "

@@ -26,12 +26,13 @@ def read_state(checkpoint: Path) -> dict[str, Any]:
     try:
         state = json.loads((checkpoint / STATE).read_text(encoding="utf-8"))
         files = dict(state.pop("files"))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise DslrGanError(f"{checkpoint} holds no complete checkpoint.") from error
     for name, seal in files.items():
-        try:
-            intact = _seal_of(checkpoint / name) == seal
-        except OSError:
+        file = checkpoint / name
+        try:  # a device or a pipe would have no end
+            intact = file.is_file() and _seal_of(file) == seal
+        except (OSError, ValueError):
             intact = False
         if not intact:
             raise DslrGanError(

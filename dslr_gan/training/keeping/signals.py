@@ -1,7 +1,9 @@
 """Orderly stops: SIGTERM, SIGHUP, SIGUSR1 and Ctrl-C are noted, and acted upon between steps."""
 
+import ctypes
 import os
 import signal
+import sys
 from collections.abc import Callable
 from types import FrameType, TracebackType
 from typing import Self
@@ -11,6 +13,9 @@ _NOTICES = tuple(getattr(signal, name) for name in ("SIGHUP", "SIGUSR1") if hasa
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT, *_NOTICES)
 
+
+_PARENT_DEATH_SIGNAL = 1
+"""``PR_SET_PDEATHSIG`` of ``prctl``."""
 
 HOW_TO_GO_ON = "go on with --resume_from_checkpoint latest"
 """What the messages of a run that has ended say, for their insides."""
@@ -72,6 +77,15 @@ def _heeded() -> list[signal.Signals]:
         for number in SIGNALS
         if number == signal.SIGINT or signal.getsignal(number) != signal.SIG_IGN
     ]
+
+
+def end_with_the_launcher() -> None:
+    """Have a process that torchrun started get SIGTERM when torchrun dies.
+
+    Nobody else would end it: it would train on unseen, or wait for the others for half an hour.
+    """
+    if "TORCHELASTIC_RUN_ID" in os.environ and sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PARENT_DEATH_SIGNAL, signal.SIGTERM)
 
 
 def end_quietly() -> None:

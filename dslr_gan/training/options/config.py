@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from dslr_gan.errors import reason
+from dslr_gan.files import path_from_home
 
 
 def with_config(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> list[str]:
@@ -22,14 +23,17 @@ def with_config(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> li
         SystemExit: With an error message, if the file cannot be read, or names no flag.
     """
     finder = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    finder.add_argument("--config")
-    file = finder.parse_known_args(arguments)[0].config
-    if file is None:
+    finder.add_argument("--config", action="append", default=[])
+    files = finder.parse_known_args(arguments)[0].config
+    if not files:
         return list(arguments)
+    if len(files) > 1:
+        parser.error("--config was given several times; name one file")
+    (file,) = files
     given = {word.partition("=")[0] for word in arguments if word.startswith("--")}
     flags = {name: action for action in parser._actions for name in action.option_strings}
     words: list[str] = []
-    for name, value in _read(parser, Path(file).expanduser()).items():
+    for name, value in _read(parser, path_from_home(file)).items():
         flag = f"--{str(name).removeprefix('--')}"
         if flag not in flags or flag in ("--config", "--help"):
             parser.error(f"--config {file}: there is no flag {flag}")
@@ -42,11 +46,21 @@ def _read(parser: argparse.ArgumentParser, file: Path) -> dict[Any, Any]:
     import yaml  # type: ignore[import-untyped]
 
     try:
-        found = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError, yaml.YAMLError) as error:
+        text = file.read_text(encoding="utf-8")
+        root = yaml.compose(text)
+        keys = [key for key, _ in root.value] if isinstance(root, yaml.MappingNode) else []
+        names = [str(key.value) for key in keys]
+        found = yaml.safe_load(text)
+    except yaml.MarkedYAMLError as error:
+        place = f"line {error.problem_mark.line + 1}" if error.problem_mark else "YAML"
+        parser.error(f"--config {file} cannot be read ({place}: {error.problem})")
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
         parser.error(f"--config {file} cannot be read ({reason(error)})")
     if not isinstance(found, dict):
         parser.error(f"--config {file} must hold names of flags and their values")
+    for name in names:
+        if names.count(name) > 1:
+            parser.error(f"--config {file} has {name} {names.count(name)} times; keep one")
     return found
 
 

@@ -6,7 +6,7 @@ from PIL import ExifTags, Image
 
 from dslr_gan.enhance.enhancer import PhotoEnhancer
 from dslr_gan.enhance.photo_file import enhance_file
-from dslr_gan.enhance.precision import NetworkRunner
+from dslr_gan.enhance.running.precision import NetworkRunner
 from dslr_gan.errors import DslrGanError
 from dslr_gan.page.phone_models import enhancer_for
 from dslr_gan.page.work import downloads

@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from dslr_gan.enhance.forking import check_not_forked
-from dslr_gan.enhance.memory import lacks_memory
+from dslr_gan.enhance.running.forking import check_not_forked
+from dslr_gan.enhance.running.memory import lacks_memory
 from dslr_gan.errors import DslrGanError, reason
 from dslr_gan.models.context import summarize_in_parts
 from dslr_gan.models.pretrained import Pretrained
@@ -165,7 +165,7 @@ def in_bf16(network: Pretrained) -> Pretrained:
 
     The first and the last layer, the residuals and the modulation, where rounding would be visible,
     stay as they are. Of the bundled networks no value differs by more than 1.01/255 in the photos
-    that ``tests/enhance/test_precision.py`` compares.
+    that ``tests/enhance/running/test_precision.py`` compares.
     """
     half = copy.deepcopy(network)
     _replace_wide(half)

@@ -9,9 +9,9 @@ import torch
 from PIL import Image
 from skimage import data
 
-import dslr_gan.enhance.precision
+import dslr_gan.enhance.running.precision
 from dslr_gan import Generator, PhotoEnhancer
-from dslr_gan.enhance.precision import has_bf16, in_bf16
+from dslr_gan.enhance.running.precision import has_bf16, in_bf16
 from dslr_gan.errors import DslrGanError
 from dslr_gan.models.baselines import SRCNN
 from dslr_gan.models.context import summarize
@@ -31,7 +31,7 @@ def bundled(request):
 @pytest.fixture
 def bf16_here(monkeypatch):
     """Processors without bfloat16 compute it, too, only slowly."""
-    monkeypatch.setattr(dslr_gan.enhance.precision, "has_bf16", lambda device: True)
+    monkeypatch.setattr(dslr_gan.enhance.running.precision, "has_bf16", lambda device: True)
 
 
 def enhanced(photo, **options):

@@ -7,7 +7,7 @@ import types
 import pytest
 import torch
 
-from dslr_gan.enhance import forking
+from dslr_gan.enhance.running import forking
 from dslr_gan.errors import DslrGanError
 from tests.support.paths import ROOT
 

@@ -1,0 +1,1 @@
+"""A network on this machine: its device and precision, its memory, and what forks need."""
