@@ -36,7 +36,7 @@ def panels(phones: Sequence[str], published: Path | None, trained: Path | None) 
     """Enhance the photos by every method of every phone, and lay their crops out."""
     methods = {
         phone: {
-            "bundled" if name == OURS_FOR.get(phone) else name: enhancer
+            _title(name, phone): enhancer
             for name, enhancer in methods_of(phone, published, trained).items()
             if name == "DPED 12-64" or name not in (YARDSTICK, "ResNet 8-32")
         }
@@ -59,6 +59,13 @@ def panels(phones: Sequence[str], published: Path | None, trained: Path | None) 
                 row.append(Panel(result[window], PHONES[phone].title))
             rows.append([*row, Panel(np.asarray(photo)[window], name)])
     return draw(rows, [*titles, "phone photo"], NOTE)
+
+
+def _title(name: str, phone: str) -> str:
+    """A row's name in Table I as the head of a column, alike for both phones."""
+    if name == OURS_FOR.get(phone):
+        return "bundled"
+    return next((title for title in TRAINED.values() if name.startswith(title)), name)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

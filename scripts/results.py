@@ -66,7 +66,8 @@ TRAINED = {
     "vdsr": "VDSR, trained here",
     "paper": "the paper's generator, its recipe",
 }
-"""How the folders of what was trained for the table begin, and their rows."""
+"""How the folders of what was trained for the table begin, and how their rows do: what follows is
+the number of steps, as the folder's facts say it."""
 
 YARDSTICK = next(iter(PUBLISHED))
 OURS = "bundled iPhone model"
@@ -83,17 +84,24 @@ def methods_of(
         published: The folder of the published networks' files.
         trained: A folder with ``METHOD_PHONE`` folders of generators; those missing are left out.
     """
-    names: dict[str, Path] = {}
+    methods: dict[str, PhotoEnhancer] = {}
     if published is not None:
         for name, file in PUBLISHED_FOR.get(phone, {}).items():
-            names[name] = published / file
+            methods[name] = PhotoEnhancer.from_pretrained(published / file)
     if trained is not None:
         for kind, name in TRAINED.items():
-            if (trained / f"{kind}_{phone}" / "config.json").is_file():
-                names[name] = trained / f"{kind}_{phone}"
+            folder = trained / f"{kind}_{phone}"
+            if (folder / "config.json").is_file():
+                enhancer = PhotoEnhancer.from_pretrained(folder)
+                methods[f"{name}{_steps(enhancer)}"] = enhancer
     if phone in OURS_FOR:
-        names[OURS_FOR[phone]] = PHONES[phone].folder
-    return {name: PhotoEnhancer.from_pretrained(file) for name, file in names.items()}
+        methods[OURS_FOR[phone]] = PhotoEnhancer.from_pretrained(PHONES[phone].folder)
+    return methods
+
+
+def _steps(enhancer: PhotoEnhancer) -> str:
+    facts = enhancer.generator.facts
+    return "" if facts is None or facts.steps is None else f", {facts.steps} steps"
 
 
 def score(pairs: PhonePairs, models: Mapping[str, PhotoEnhancer], every: bool) -> PhoneScores:

@@ -1,5 +1,7 @@
 """The tables of results: columns of the two pages, and what stands around them."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -7,6 +9,7 @@ from dslr_gan import Generator, PhotoEnhancer
 from dslr_gan.evaluation.scores import MetricScores, Scores, average
 from dslr_gan.evaluation.table import PhoneScores
 from dslr_gan.models.registry import make_network
+from hub_card import unknown_facts
 from scripts.results import (
     COLUMNS,
     OURS,
@@ -84,8 +87,11 @@ def test_table_one_has_both_phones_as_used_and_the_paper_s_numbers_as_printed():
     assert summary([PhoneScores("iphone", "iphone", results[0].scores)]) == []
 
 
-def test_what_is_not_trained_yet_has_no_row(tmp_path):
-    make_network("srcnn").save_pretrained(tmp_path / "srcnn_sony")
+def test_what_is_trained_has_a_row_with_its_steps_and_what_is_not_has_none(tmp_path):
+    network = make_network("srcnn")
+    network.save_pretrained(tmp_path / "srcnn_sony")
+    network.facts = replace(unknown_facts("SRCNN"), steps=2500)
+    network.save_pretrained(tmp_path / "srcnn_iphone")
     (tmp_path / "vdsr_sony").mkdir()  # of a run that has not finished
     assert list(methods_of("sony", None, tmp_path)) == ["SRCNN, trained here", "bundled Sony model"]
-    assert list(methods_of("iphone", None, tmp_path)) == [OURS]
+    assert list(methods_of("iphone", None, tmp_path)) == ["SRCNN, trained here, 2500 steps", OURS]
