@@ -48,6 +48,7 @@ def test_every_preset_passes_the_checks(preset):
         (["--color_weight", -1], "--color_weight must be at least 0"),
         (["--ema_decay", 1], "--ema_decay must be below 1"),
         (["--adam_beta2", 1], "--adam_beta2 must be below 1"),
+        (["--patch_contexts", 30], "--patch_contexts is a share, at most 1, got 30"),
         (["--learning_rate", "nan"], "--learning_rate must be above 0"),
         (["--texture_weight", 0, "--color_weight", 0, "--content_weight", 0], "every loss"),
         (["--push_to_hub"], "needs --hub_model_id"),
