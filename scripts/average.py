@@ -1,12 +1,15 @@
 """Average the weights of generators that were trained from one start, into one generator.
 
     python -m scripts.average runs/sony_0/generator runs/sony_1/generator --out runs/sony_mean
+    python -m scripts.average runs/new/generator=0.7 runs/start/generator=0.3 --out runs/between
 
 Runs that differ by their seed alone end in different places around one good one, and their mean is
 nearer to it than most of them, at no cost when it is used (Wortsman et al. 2022, "Model soups:
 averaging weights of multiple fine-tuned models improves accuracy without increasing inference
 time"). On few real pairs, where runs differ by more than half a decibel, it also says less about
-luck.
+luck. Between a run and what it started from, shares after ``=`` say how far to go: what the run
+forgot comes back sooner than what it learned is lost (Wortsman et al. 2022, "Robust fine-tuning of
+zero-shot models").
 """
 
 import argparse
@@ -23,12 +26,13 @@ from dslr_gan.models.pretrained import Pretrained
 from dslr_gan.models.registry import load_network
 
 
-def average(networks: Sequence[Pretrained]) -> Pretrained:
+def average(networks: Sequence[Pretrained], shares: Sequence[float]) -> Pretrained:
     """The mean of networks.
 
     Args:
         networks: At least two of one class and one shape. The first is changed into the mean, its
-            facts keep what it learned from and gain the others' commands and steps.
+            facts keep what it learned from and gain the others' commands.
+        shares: Of each, positive; only how large they are beside each other counts.
 
     Raises:
         DslrGanError: If there are fewer, or they are of different shapes.
@@ -42,8 +46,9 @@ def average(networks: Sequence[Pretrained]) -> Pretrained:
                 "the generators are of different shapes; average runs of one architecture."
             )
     states = [network.state_dict() for network in networks]
+    parts = torch.tensor(shares, dtype=torch.float64) / sum(shares)
     mean = {
-        name: torch.stack([state[name].double() for state in states]).mean(dim=0).float()
+        name: torch.tensordot(parts, torch.stack([state[name].double() for state in states]), 1)
         for name in states[0]
     }
     first.load_state_dict(mean)
@@ -58,12 +63,37 @@ def average(networks: Sequence[Pretrained]) -> Pretrained:
     return first
 
 
+def parse(models: Sequence[str]) -> tuple[list[str], list[float]]:
+    """Split every ``MODEL=SHARE``; a folder whose own name holds an equals sign is taken whole.
+
+    Raises:
+        DslrGanError: If a share is no positive number, or some have one and others have none.
+    """
+    names, shares = [], []
+    for model in models:
+        name, equals, share = model.rpartition("=")
+        if not equals or Path(model).is_dir():
+            names.append(model)
+            continue
+        try:
+            number = float(share)
+        except ValueError:
+            number = 0.0
+        if not 0 < number < float("inf"):
+            raise DslrGanError(f"{model}: the share after = must be a positive number.")
+        names.append(name)
+        shares.append(number)
+    if shares and len(shares) < len(names):
+        raise DslrGanError("give every generator a share (MODEL=SHARE), or none of them.")
+    return names, shares or [1.0] * len(names)
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Read the command line and average."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("models", nargs="+", metavar="MODEL", help="folders or Hub ids")
+    parser.add_argument("models", nargs="+", metavar="MODEL[=SHARE]", help="folders or Hub ids")
     parser.add_argument(
         "--out", required=True, metavar="DIR", help="folder for the mean, rounded to float16"
     )
@@ -72,7 +102,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         if Path(options.out).exists():
             raise DslrGanError(f"{options.out} exists already; name a new folder.")
-        mean = average([load_network(name) for name in options.models])
+        names, shares = parse(options.models)
+        mean = average([load_network(name) for name in names], shares)
         mean.stored_as = torch.float16
         if mean.facts is not None:
             command = f"python -m scripts.average {shlex.join(words)}"

@@ -2,7 +2,8 @@
 
     python -m scripts.cards iphone --pairs dped/iphone --called "DPED iPhone test pairs" \
         --photos photos
-    python -m scripts.cards sony --pairs pairs/sony_val --called "results of its teacher"
+    python -m scripts.cards sony --pairs dped/sony --called "DPED Sony test pairs"
+    python -m scripts.cards sony  # the times and pictures alone
 
 Every metric over the pairs with its interval, with --photos also as the model is used (the whole
 photo enhanced, the patch cut out), the time and memory of photos of two sizes beside
@@ -151,27 +152,34 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("phone", choices=PHONES)
     parser.add_argument(
-        "--pairs", required=True, type=from_home, help="pairs that the model never saw"
+        "--pairs",
+        type=from_home,
+        help="pairs that the model never saw; without them the scores stay as they are",
     )
     parser.add_argument(
         "--photos", type=from_home, help="folder of the whole photos, to score it as used, too"
     )
-    parser.add_argument("--called", required=True, help="what the card calls them")
+    parser.add_argument("--called", help="what the card calls them")
     options = parser.parse_args()
+    if bool(options.pairs) != bool(options.called) or (options.photos and not options.pairs):
+        parser.error("--pairs and --called belong together, and --photos to them.")
     folder = PHONES[options.phone].folder
     network = load_network(folder)
     assert network.facts is not None
     enhancer = PhotoEnhancer(network)
-    (pairs,) = open_phones([options.pairs], photos=[options.photos] if options.photos else [])
-    with tqdm(unit="pair") as bar:
-        scores = pairs.score({options.phone: enhancer}, progress=lambda *_: bar.update())
+    scores = network.facts.scores
+    if options.pairs:
+        (pairs,) = open_phones([options.pairs], photos=[options.photos] if options.photos else [])
+        with tqdm(unit="pair") as bar:
+            measured = pairs.score({options.phone: enhancer}, progress=lambda *_: bar.update())
+        scores = card_scores(measured, options.called)
     failures = {f"failure-{failure.photo}.jpg": failure for failure in FAILURES[options.phone]}
     network.pictures = {
         file: before_and_after(enhancer, failure) for file, failure in failures.items()
     }
     network.facts = dataclasses.replace(
         network.facts,
-        scores=card_scores(scores, options.called),
+        scores=scores,
         speed=speed(options.phone, enhancer),
         before_after=None,  # made anew below
         pictures=[Picture(file=file, shows=failure.shows) for file, failure in failures.items()],

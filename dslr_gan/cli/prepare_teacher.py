@@ -121,6 +121,14 @@ def run_with_targets(options: argparse.Namespace) -> int:
     return 0
 
 
+def _called(model: str) -> str:
+    """A model's last name; a run's, such as ``runs/sony/generator``, is called by its run."""
+    path = Path(model)
+    return (
+        path.parent.name if path.name in ("generator", "best") and path.parent.name else path.name
+    )
+
+
 def _run_seen(options: argparse.Namespace, photos: list[Path]) -> int:
     """Prepare pairs whose targets are what other phones saw."""
     from dslr_gan.cli.progress import progress_bar
@@ -132,7 +140,7 @@ def _run_seen(options: argparse.Namespace, photos: list[Path]) -> int:
     others = []
     for folder, model in options.seen_by:
         source = Source(
-            name=f"photos of {folder.name}, enhanced by {Path(model).name}",
+            name=f"photos of {folder.name}, enhanced by {_called(model)}",
             gave="",
             terms=options.teacher_terms,
             url=options.teacher_url,

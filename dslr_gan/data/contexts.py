@@ -20,9 +20,12 @@ from dslr_gan.errors import DslrGanError
 from dslr_gan.models.context import summarize
 from dslr_gan.photo import eight_bits, open_photo, photo_pixels, to_tensor
 
-WHOLE, ALONE = 0.5, 0.3
-"""Share of the samples whose context is the whole photo, and of those whose own patch is. The
-rest see a square of any size around the patch, the logarithm of its side being uniform."""
+ALONE = 0.3
+"""Share of the samples of known place whose context is their own patch, if nobody says another."""
+
+WHOLE = 5 / 7
+"""Share of the others whose context is the whole photo. The rest see a square of any size around
+the patch, the logarithm of its side being uniform."""
 
 KEPT_PHOTOS = 32
 """So many decoded photos are kept in memory, in each process that reads them."""
@@ -34,13 +37,20 @@ class PhotoContexts:
     Args:
         folders: Where the whole photos are; the first that has one of a name counts.
         places: Where each patch lies, by its pair's name.
+        alone: Share of the samples whose own patch is their context all the same.
 
     Raises:
         DslrGanError: If a photo is missing.
     """
 
-    def __init__(self, folders: Sequence[str | Path], places: Mapping[str, Place]) -> None:
+    def __init__(
+        self,
+        folders: Sequence[str | Path],
+        places: Mapping[str, Place],
+        alone: float = ALONE,
+    ) -> None:
         self.places = dict(places)
+        self.alone = alone
         names = sorted({place.photo for place in places.values()})
         self.files: dict[str, Path] = {}
         for folder in reversed(folders):
@@ -55,6 +65,8 @@ class PhotoContexts:
                 "has them."
             )
         lines = [f"{name} {file.stat().st_size}" for name, file in sorted(self.files.items())]
+        if alone != ALONE:  # runs from before there was a choice can be resumed
+            lines.append(f"alone {alone}")
         self.fingerprint = hashlib.sha256("\n".join(lines).encode()).hexdigest()
         self._photo = lru_cache(KEPT_PHOTOS)(self._open)
         self._whole = lru_cache(8 * len(names))(self._summarize_whole)
@@ -79,9 +91,9 @@ class PhotoContexts:
         """
         share, size, down, across = rng.random(4)
         place = self.places.get(name)
-        if place is None or share < ALONE:
+        if place is None or share < self.alone:
             return _summarize(patch, flip, turns)
-        if share < ALONE + WHOLE:
+        if share < self.alone + (1 - self.alone) * WHOLE:
             return self._whole(place.photo, flip, turns)
         photo = self._photo(place.photo)
         height, width = patch.shape[:2]
@@ -102,12 +114,15 @@ class PhotoContexts:
         return _summarize(self._photo(name), flip, turns)
 
 
-def find_contexts(pairs: str | Path, folders: Sequence[str | Path]) -> PhotoContexts | None:
+def find_contexts(
+    pairs: str | Path, folders: Sequence[str | Path], alone: float = ALONE
+) -> PhotoContexts | None:
     """The photos that a folder's pairs were cut from; None where no place in a photo is known.
 
     Args:
         pairs: A folder, or what else names pairs.
         folders: Where the whole photos are.
+        alone: As for :class:`PhotoContexts`.
 
     Raises:
         DslrGanError: As :func:`read_places` and :class:`PhotoContexts`.
@@ -115,7 +130,7 @@ def find_contexts(pairs: str | Path, folders: Sequence[str | Path]) -> PhotoCont
     if places_file(pairs) is None:
         return None
     places = read_places(pairs).by_pair
-    return PhotoContexts(folders, places) if places else None
+    return PhotoContexts(folders, places, alone) if places else None
 
 
 def _start(place: int, length: int, side: int, limit: int, where: float) -> int:

@@ -165,6 +165,10 @@ def check_settings(settings: Settings) -> None:
     for name in ("ema_decay", "adam_beta1", "adam_beta2"):
         if values[name] >= 1:
             raise DslrGanError(f"--{name} must be below 1, got {values[name]}.")
+    if values["patch_contexts"] > 1:
+        raise DslrGanError(
+            f"--patch_contexts is a share, at most 1, got {values['patch_contexts']}."
+        )
     if not settings.losses.active():
         raise DslrGanError("every loss has weight 0; give at least one a weight.")
     if settings.schedule.optimizer == "soap" and find_spec("pytorch_optimizer") is None:

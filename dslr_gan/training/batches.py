@@ -198,7 +198,11 @@ def open_training_data(settings: Settings, *, with_summary: bool) -> TrainingDat
         raise DslrGanError(
             "--photos and --leave_out_scenes need pairs by number; leave --streaming out."
         )
-    contexts = [find_contexts(flag.name, pairs.photos) for flag in flags] if pairs.photos else None
+    contexts = (
+        [find_contexts(flag.name, pairs.photos, pairs.patch_contexts) for flag in flags]
+        if pairs.photos
+        else None
+    )
     if contexts is not None and not any(contexts):
         raise DslrGanError(
             f"none of the --pairs has a {PLACES_FILE} with places of patches in photos; leave "

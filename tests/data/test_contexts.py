@@ -48,8 +48,18 @@ def test_half_of_the_contexts_are_the_photo_s_and_some_the_patch_s(contexts, pho
         assert found.shape == (9, 32, 32)
         whole, alone = torch.equal(found, of_photo), torch.equal(found, of_patch)
         counts["whole" if whole else "alone" if alone else "window"] += 1
-    assert abs(counts["whole"] / 300 - WHOLE) < 0.1 and abs(counts["alone"] / 300 - ALONE) < 0.1
+    whole = WHOLE * (1 - ALONE)
+    assert abs(counts["whole"] / 300 - whole) < 0.1 and abs(counts["alone"] / 300 - ALONE) < 0.1
     assert counts["window"] > 30
+
+
+def test_the_patch_s_share_can_be_chosen(tmp_path, photo):
+    patch, rng = photo[TOP : TOP + SIDE, LEFT : LEFT + SIDE], np.random.default_rng(0)
+    of_patch = summary(patch)
+    for alone, expected in ((0.0, 0), (1.0, 40)):
+        chosen = PhotoContexts([tmp_path / "photos"], {"1": Place("a_07.png", LEFT, TOP)}, alone)
+        found = [chosen.summary("1", patch, rng, False, 0) for _ in range(40)]
+        assert sum(torch.equal(one, of_patch) for one in found) == expected
 
 
 def test_a_window_holds_the_patch_and_lies_in_the_photo(tmp_path):

@@ -32,6 +32,13 @@ def test_the_mean_has_the_mean_weights_and_all_commands(tmp_path):
     assert mean.facts.scores is None  # those of a run are not the mean's
 
 
+def test_shares_say_how_much_of_each(tmp_path):
+    runs = [generator(tmp_path / str(n), level, f"run {n}") for n, level in enumerate((0, 1))]
+    main([f"{runs[0]}=1", f"{runs[1]}=3", "--out", str(tmp_path / "mean")])
+    state = load_network(str(tmp_path / "mean")).state_dict()
+    assert all((values == 0.75).all() for values in state.values())
+
+
 def test_what_has_no_mean_is_a_sentence(tmp_path):
     one = generator(tmp_path / "one", 1, "run")
     wide = generator(tmp_path / "wide", 1, "run", channels=8)
@@ -41,6 +48,10 @@ def test_what_has_no_mean_is_a_sentence(tmp_path):
         ([wide], "different shapes"),
         ([str(tmp_path / "srcnn")], "different shapes"),
         ([str(tmp_path / "nothing")], "there is no"),
+        ([f"{one}=0.5"], "give every generator a share"),
+        ([f"{one}=much"], "must be a positive number"),
+        ([f"{one}=-1"], "must be a positive number"),
+        ([f"{one}=nan"], "must be a positive number"),
     ]:
         with pytest.raises(SystemExit, match=words):
             main([one, *others, "--out", str(tmp_path / "out")])

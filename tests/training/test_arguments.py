@@ -57,6 +57,7 @@ def test_every_preset_passes_the_checks(preset):
         (["--learning_rate", "-0"], "--learning_rate must be above 0"),
         (["--learning_rate", "nan"], "--learning_rate must be a finite number, got nan"),
         (["--color_weight", "inf"], "--color_weight must be a finite number, got inf"),
+        (["--patch_contexts", 30], "--patch_contexts is a share, at most 1, got 30"),
         (["--texture_weight", 0, "--color_weight", 0, "--content_weight", 0], "every loss"),
         (["--push_to_hub"], "needs --hub_model_id"),
         (["--hub_model_id", "bad id"], "--hub_model_id"),

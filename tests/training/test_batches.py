@@ -63,10 +63,14 @@ def test_photos_are_contexts_and_scenes_are_left_out(pairs):
     assert len(data.validation) == 3
     assert data.contexts[0].places.keys() == {"0", "2"} and data.contexts[1] is None
     assert data.samples().contexts == data.contexts
+    assert data_of(pairs, *photos, "--patch_contexts", "0.1").contexts[0].alone == 0.1
     # A run that is resumed goes on with the same photos and scenes.
     fixed = data.fixed_settings(1)
     assert fixed != data_of(pairs, *photos).fixed_settings(1)
     assert fixed != data_of(pairs, "--leave_out_scenes", "7", "9").fixed_settings(1)
+    assert fixed != data_of(
+        pairs, *photos, "--leave_out_scenes", "7", "9", "--patch_contexts", "0.1"
+    ).fixed_settings(1)
     with pytest.raises(DslrGanError, match="by number; leave --streaming out"):
         data_of(pairs, *photos, "--streaming")
     with pytest.raises(DslrGanError, match="nothing but the scenes that are left out"):

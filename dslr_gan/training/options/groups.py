@@ -61,6 +61,10 @@ class Pairs:
         "folder of the pairs says; they are the patches' contexts, as when the model is used",
         type=from_home, nargs="+", metavar="DIR", free=True,
     )  # fmt: skip
+    patch_contexts: float = flag(
+        0.3, "share of the patches of known place that are their own context all the same (0.3)",
+        least=0, metavar="SHARE", free=True,  # part of what the photos are known by
+    )  # fmt: skip
     leave_out_scenes: tuple[int, ...] = flag(
         (), "numbers of scenes, as photos.json has them, not to train on", type=int, nargs="+",
         metavar="N", free=True,
