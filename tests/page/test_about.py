@@ -18,10 +18,10 @@ def test_a_repository_on_the_hub_is_linked(monkeypatch):
 
 
 def test_the_facts_of_both_cards_are_there(monkeypatch):
-    said = {"iphone": "Hub repository <b>me/x</b>", "sony": "bundled sony weights"}
+    said = {"iphone": "Hub repository <b>me/x</b>", "sony": "bundled Sony weights"}
     monkeypatch.setattr(module, "source_of", said.__getitem__)
     text = about()
-    assert "Hub repository &lt;b&gt;me/x&lt;/b&gt;" in text and "bundled sony weights" in text
+    assert "Hub repository &lt;b&gt;me/x&lt;/b&gt;" in text and "bundled Sony weights" in text
     for phone in PHONES:
         facts = json.loads((ROOT / "dslr_gan" / "weights" / phone / "facts.json").read_text())
         assert facts["camera"] in text
