@@ -228,7 +228,7 @@ def _load_named(name: str | Path, options: HubOptions) -> Loaded:
 
 def _load_phone(phone: Phone, options: HubOptions, strict: bool) -> Loaded:
     repository, revision = phone.repository, options["revision"]
-    bundled = f"bundled {phone.name} weights"
+    bundled = f"bundled {phone.title} weights"
     if repository is None:
         if revision is not None:
             raise InputError(

@@ -137,7 +137,7 @@ class PhoneModel:
             loaded.set_exception(DslrGanError(message))
             return loaded
         of = self.phone.repository or "its model"
-        enhancer.source = f"bundled {self.phone.name} weights instead of {of}: {why}"
+        enhancer.source = f"bundled {self.phone.title} weights instead of {of}: {why}"
         enhancer.fallback = why
         loaded.set_result(enhancer)
         return loaded

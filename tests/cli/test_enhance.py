@@ -569,7 +569,7 @@ def test_a_hint_is_given_once_for_each_camera_with_the_number_of_photos(photos, 
     arguments = ["enhance", *inputs, "--out", tmp_path / "auto", "--model", "auto"]
     assert run(*arguments, "--workers", "1") == 0
     said = capsys.readouterr().out
-    assert "with bundled sony weights and bundled iphone weights." in said
+    assert "with bundled Sony weights and bundled iPhone weights." in said
 
 
 def pipe(*arguments, given: bytes = b"") -> tuple[int, bytes, str]:

@@ -149,12 +149,12 @@ def auto() -> Models:
 @pytest.mark.parametrize(
     ("maker", "model", "phone", "words"),
     [
-        ("Apple", "iPhone 3GS", "iphone", None),
-        ("Apple", "iPhone 15", "iphone", "iPhone 15"),
-        ("Sony", "C6603", "sony", None),
-        ("SONY", "ILCE-7M3", "sony", "SONY ILCE-7M3"),
-        ("Canon", "Canon EOS 70D", "iphone", "a camera called Canon EOS 70D"),
-        (None, None, "iphone", "does not name its camera"),
+        ("Apple", "iPhone 3GS", "iPhone", None),
+        ("Apple", "iPhone 15", "iPhone", "iPhone 15"),
+        ("Sony", "C6603", "Sony", None),
+        ("SONY", "ILCE-7M3", "Sony", "SONY ILCE-7M3"),
+        ("Canon", "Canon EOS 70D", "iPhone", "a camera called Canon EOS 70D"),
+        (None, None, "iPhone", "does not name its camera"),
     ],
 )
 def test_auto_goes_by_the_maker(maker, model, phone, words, auto, tmp_path):

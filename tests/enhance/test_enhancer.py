@@ -516,10 +516,10 @@ def bias(enhancer):
 
 
 def test_the_catalogue_s_names_take_the_bundled_weights(bundled):
-    for expected, name in ((1, "iphone"), (2, "sony")):
+    for expected, name, title in ((1, "iphone", "iPhone"), (2, "sony", "Sony")):
         enhancer = PhotoEnhancer.from_pretrained(name, tile=48, device="cpu")
         assert (bias(enhancer), enhancer.tile) == (expected, 48)
-        assert enhancer.source == f"bundled {name} weights"
+        assert enhancer.source == f"bundled {title} weights"
 
 
 def test_a_revision_needs_a_repository(bundled):
@@ -580,15 +580,15 @@ def test_a_repository_that_fails_gives_way_to_the_bundled_weights(bundled, monke
         enhancer = PhotoEnhancer.from_pretrained("iphone")
     assert bias(enhancer) == 1
     why = "me/model is out of reach"
-    source = f"bundled iphone weights, because me/model could not be loaded ({why})"
+    source = f"bundled iPhone weights, because me/model could not be loaded ({why})"
     assert (enhancer.source, enhancer.fallback) == (source, why)
-    assert caplog.messages == ["me/model is out of reach; using the bundled iphone weights"]
+    assert caplog.messages == ["me/model is out of reach; using the bundled iPhone weights"]
     # What was asked for by its own name is never replaced.
     with pytest.raises(DslrGanError, match="me/model is out of reach"):
         PhotoEnhancer.from_pretrained("me/model")
     with pytest.raises(DslrGanError, match="me/model is out of reach"):
         PhotoEnhancer.from_pretrained("iphone", revision="main")
-    assert PhotoEnhancer.from_pretrained("sony").source == "bundled sony weights"
+    assert PhotoEnhancer.from_pretrained("sony").source == "bundled Sony weights"
 
 
 OUTAGE = "the Hub is out of order: 503 Service Unavailable"
@@ -632,14 +632,14 @@ def test_a_configured_repository_over_http(bundled, tmp_path):
                 load(**asked, strict=True)
 
         away = load(repository="me/other")
-        source = "bundled iphone weights, because me/other could not be loaded"
+        source = "bundled iPhone weights, because me/other could not be loaded"
         assert away["source"] == f"{source} ({OUTAGE})"
         with pytest.raises(DslrGanError, match="me/other could not be fetched from the Hub"):
             load(repository="me/other", strict=True)
         assert away["bias"] == 1
         (line,) = away["log"]
         assert line.startswith("me/other could not be fetched from the Hub")
-        assert line.endswith("; using the bundled iphone weights")
+        assert line.endswith("; using the bundled iPhone weights")
 
         hub.fail_with(None)
         absent = load(repository="me/other")

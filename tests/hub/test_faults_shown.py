@@ -191,7 +191,7 @@ def check_the_page(name, right, bias, source):
         words = "the Hub did not answer" if right == BROKEN_OFF else re.split(r"\.\*|;", right)[0]
         words = WORDS_ON_THE_PAGE.get(name, words)
         assert bias == BUNDLED
-        assert re.search(f"^bundled iphone weights, because me/m .*{words}", source)
+        assert re.search(f"^bundled iPhone weights, because me/m .*{words}", source)
     else:
         assert bias == right and source.startswith("Hub repository me/m at commit ")
         assert (right == OLD) is ("(local copy of " in source)

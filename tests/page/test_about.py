@@ -11,17 +11,24 @@ from dslr_gan.page.about import about
 from tests.support.paths import ROOT
 
 
-def test_a_repository_on_the_hub_is_linked(monkeypatch):
-    assert "repository on the Hub" not in about()
+def test_each_model_s_card_is_named_and_linked_where_it_is_on_the_hub(monkeypatch):
+    monkeypatch.delenv("SPACE_ID", raising=False)
+    text = about()
+    for phone in PHONES.values():
+        place = f"dslr_gan/weights/{phone.name}/README.md"
+        assert f"<code>{place}</code>" in text and (ROOT / place).is_file()
+    monkeypatch.setenv("SPACE_ID", "me/page")
     monkeypatch.setenv("DSLR_GAN_SONY_REPO", "me/dslr-gan-sony")
-    assert '/me/dslr-gan-sony"' in about()
+    text = about()
+    assert '/me/dslr-gan-sony"' in text
+    assert '/spaces/me/page/blob/main/dslr_gan/weights/iphone/README.md"' in text
 
 
 def test_the_facts_of_both_cards_are_there(monkeypatch):
-    said = {"iphone": "Hub repository <b>me/x</b>", "sony": "bundled sony weights"}
+    said = {"iphone": "Hub repository <b>me/x</b>", "sony": "bundled Sony weights"}
     monkeypatch.setattr(module, "source_of", said.__getitem__)
     text = about()
-    assert "Hub repository &lt;b&gt;me/x&lt;/b&gt;" in text and "bundled sony weights" in text
+    assert "Hub repository &lt;b&gt;me/x&lt;/b&gt;" in text and "bundled Sony weights" in text
     for phone in PHONES:
         facts = json.loads((ROOT / "dslr_gan" / "weights" / phone / "facts.json").read_text())
         assert facts["camera"] in text

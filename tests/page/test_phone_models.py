@@ -84,7 +84,7 @@ def test_a_bad_minute_ends_without_a_restart(hub, made):
     hub.fail_with(503)
     model = made(again_s=0.05)
     assert bias(model.get()) == 1
-    assert model.source.startswith("bundled iphone weights, because me/m could not be loaded (")
+    assert model.source.startswith("bundled iPhone weights, because me/m could not be loaded (")
     assert "503" in model.source
     hub.fail_with(None)
     until(lambda: bias(model.get()) == 5)
@@ -161,7 +161,7 @@ def test_who_asks_first_waits_no_longer_than_the_hub_has(hub, made, monkeypatch)
     enhancer = model.get()
     assert time.monotonic() - began < 5 and bias(enhancer) == 1
     assert model.source == (
-        "bundled iphone weights instead of me/m: it is still being fetched from the Hub"
+        "bundled iPhone weights instead of me/m: it is still being fetched from the Hub"
     )
     go_on.set()  # a slow one is not given up
     until(lambda: bias(model.get()) == 5)
@@ -180,7 +180,7 @@ def test_nobody_waits_for_another_phone_s_repository(hub, monkeypatch):
     models = {name: PhoneModel(phone) for name, phone in PHONES.items()}
     monkeypatch.setattr(phone_models, "_MODELS", models)
     phone_models.start_loading()
-    assert phone_models.enhancer_for("sony").source == "bundled sony weights"
+    assert phone_models.enhancer_for("sony").source == "bundled Sony weights"
     assert phone_models.source_of("iphone") == "not loaded yet"
     go_on.set()
     assert bias(phone_models.enhancer_for("iphone")) == 5

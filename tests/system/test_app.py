@@ -275,9 +275,9 @@ def test_each_phone_has_its_own_model(client, photo):
 
 
 def test_says_where_the_weights_came_from(client, photo):
-    assert enhance(client, photo, phone="iphone")[1]["source"] == "bundled iphone weights"
+    assert enhance(client, photo, phone="iphone")[1]["source"] == "bundled iPhone weights"
     source = enhance(client, photo, phone="sony")[1]["source"]
-    assert "bundled sony weights" in source and ABSENT in source
+    assert "bundled Sony weights" in source and ABSENT in source
 
 
 def test_strength_leads_from_the_photo_to_the_models(client, tmp_path):

@@ -64,7 +64,7 @@ def test_the_installed_command_enhances_from_another_folder(installed, tmp_path)
     assert str(installed.parent) in sh(installed / "python", "-c", where, cwd=tmp_path)
     Image.fromarray(skimage.data.coffee()).resize((90, 60)).save(tmp_path / "photo.jpg")
     said = sh(program, "enhance", "photo.jpg", "--out", "out", cwd=tmp_path)
-    assert said.startswith("1 photo enhanced into out, with bundled iphone weights.")
+    assert said.startswith("1 photo enhanced into out, with bundled iPhone weights.")
     assert Image.open(tmp_path / "out/photo.jpg").size == (90, 60)
 
 

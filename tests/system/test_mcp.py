@@ -56,4 +56,4 @@ def test_a_photo_is_enhanced_by_a_tool(address, tmp_path):
 
     result = asyncio.run(ask(address, call))
     text = " ".join(part.text for part in result.content if part.type == "text")
-    assert not result.isError and "bundled sony weights" in text and "change_ssim" in text
+    assert not result.isError and "bundled Sony weights" in text and "change_ssim" in text

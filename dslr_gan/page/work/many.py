@@ -63,10 +63,10 @@ def enhance_many(
         Dictionaries that JSON can hold, each with its ``state``: ``unpacking``; ``waiting``
         (``position``, ``seconds``); ``working`` (``photo``, ``tile``), ``item`` (``item``), both
         with ``done``, ``total``, ``failed``, ``seconds_left``; and at last ``done``, with all
-        ``items``, the ``zip`` (None where nothing was enhanced), ``enhanced``, ``failed`` and
-        ``stopped``. Each item has ``name`` (with its folders), ``status`` (``enhanced``,
-        ``failed``, ``left out``), ``reason``, ``notes``, ``before`` and ``after`` (files of small
-        pictures), ``width`` and ``height``.
+        ``items``, the ``zip`` (None where nothing was enhanced), its ``bytes``, ``enhanced``,
+        ``failed`` and ``stopped``. Each item has ``name`` (with its folders), ``status``
+        (``enhanced``, ``failed``, ``left out``), ``reason``, ``notes``, ``before`` and ``after``
+        (files of small pictures), ``width`` and ``height``.
 
     Raises:
         DslrGanError: If there is no photo at all, a value is out of range, or too many people
@@ -139,12 +139,14 @@ class _Many:
             if entry.file is not None:
                 self._remove(entry.file)
         enhanced = self._count("enhanced")
+        size = archive.stat().st_size
         if not enhanced:
             archive.unlink()
         self.job.tell(
             "done",
             items=self.items,
             zip=str(archive) if enhanced else None,
+            bytes=size,
             enhanced=enhanced,
             failed=self._count("failed"),
             stopped=stopped,

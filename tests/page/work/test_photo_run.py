@@ -34,7 +34,7 @@ def test_a_small_picture_first_then_every_pixel(enhanced):
                 shown = Image.open(step[name])
                 assert shown.size == (240, 320)
                 assert difference(shown, picture) < (1.5 if step["state"] == "done" else 3)
-    assert done["source"] == "bundled iphone weights"
+    assert done["source"] == "bundled iPhone weights"
     assert "learned from the iPhone 3GS" in done["hint"]
     assert done["download"] == {"name": "walk.jpg", "format": "JPEG"}
     assert done["scores"]["ssim"][0] == 1 > done["scores"]["ssim"][-1]
