@@ -148,8 +148,9 @@ class VDSR(Pretrained):
 class _Convolution(nn.Conv2d):
     """A convolution of odd kernels that keeps the size.
 
-    PyTorch 2.13 cannot compile the gradient of its own repeated border (``replication_pad2d``). What it
-    compiles from an indexed border writes outside its memory on more than one thread of a processor.
+    PyTorch 2.13 cannot compile the gradient of its own repeated border (``replication_pad2d``).
+    What it compiles from an indexed border writes outside its memory on more than one thread of a
+    processor.
     """
 
     def forward(self, image: Tensor) -> Tensor:
