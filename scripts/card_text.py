@@ -43,7 +43,11 @@ def with_baselines(facts: ModelFacts, phone: str, pairs: str, published: Path) -
     assert len(rows) == own.pairs, f"{pairs} has {len(rows)} pairs, the card {own.pairs}"
     with tqdm(total=len(rows), unit="pair") as bar:
         measured = evaluate(models, rows, progress=lambda *_: bar.update())
-    ours = {score.metric: score for score in facts.scores or [] if score.method == INPUT}
+    ours = {
+        score.metric: score
+        for score in facts.scores or []
+        if score.method == INPUT and score.dataset == own.dataset  # not the places in photos
+    }
     for metric, estimate in measured.input.estimates.items():
         known = ours[METRICS[metric].title]
         assert estimate.value is not None and abs(estimate.value - known.value) < 1e-6, metric
