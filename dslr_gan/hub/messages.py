@@ -168,7 +168,12 @@ def _for_people(error: Exception, wanted: str, context: str, token: str | bool |
 def _told(error: BaseException) -> str:
     """The words of an error, without addresses beyond their host."""
     text = getattr(error, "strerror", None) or re.sub(r"^\[Errno -?\d+\] ", "", str(error))
-    return reason(RuntimeError(_ADDRESS.sub(r"\1", text) or type(error).__name__))
+    return reason(RuntimeError(without_addresses(text) or type(error).__name__))
+
+
+def without_addresses(text: str) -> str:
+    """A text in which of each address only the host is left."""
+    return _ADDRESS.sub(r"\1", text)
 
 
 def _is_local_entry(error: BaseException) -> bool:

@@ -26,6 +26,7 @@ from dslr_gan.hub.messages import (
     hub_errors,
     is_about_certificates,
     seconds_to_wait,
+    without_addresses,
 )
 
 logger = logging.getLogger(__name__)
@@ -43,6 +44,17 @@ WAITS_S = (0.5, 1.0, 2.0, 4.0)
 
 TRIED_AGAIN = (408, 412, 429, 500, 502, 503, 504)
 """Statuses that may be gone a moment later; 412 is a commit of somebody else."""
+
+
+class _HostsOnly(logging.Filter):
+    """Keeps signed addresses out of what the client logs when it tries an upload again."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        record.msg, record.args = without_addresses(record.getMessage()), None
+        return True
+
+
+_HOSTS_ONLY = _HostsOnly()
 
 _GRACE_S = 0.3
 """What is ended at the deadline gets so long to say so itself."""
@@ -76,6 +88,7 @@ def send(
     seconds = min(timeout_s + size / BYTES_PER_S, threading.TIMEOUT_MAX / 2)
     ends = time.monotonic() + seconds
     tries: list[_Try] = []
+    logging.getLogger("huggingface_hub.utils._http").addFilter(_HOSTS_ONLY)
     with hub_errors(wanted, token=token):
         session = utils.get_session()
     with _ended_at(ends, wanted, seconds, tries, session):
