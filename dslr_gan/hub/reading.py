@@ -15,6 +15,9 @@ from dslr_gan.hub.messages import hub_errors
 
 logger = logging.getLogger(__name__)
 
+READ_S = 10.0
+"""How long the Hub has for a small file."""
+
 _FACTS_LIMIT = 50_000_000
 
 
@@ -141,3 +144,37 @@ def read_range(
     else:
         return content
     raise HubError(f"{repo_id}/{filename} cannot be read in parts: {words}.", words)
+
+
+def read_small_file(
+    repo_id: str,
+    name: str,
+    revision: str,
+    most_bytes: int,
+    *,
+    repo_type: str = "model",
+    token: str | None = None,
+    timeout_s: float = READ_S,
+) -> bytes:
+    """Read a file of a repository; nothing is kept of it.
+
+    Args:
+        repo_id: Hub id ``owner/name``.
+        name: Of the file.
+        revision: Branch, tag or commit.
+        most_bytes: A larger file is refused.
+        repo_type: ``"model"``, ``"dataset"`` or ``"space"``.
+        token: Access token.
+        timeout_s: Seconds that the Hub has; while the bytes come they do not pass.
+
+    Raises:
+        HubError: If there is no such file, it is larger, or the Hub does not answer in time.
+    """
+    deadline = Deadline(timeout_s)
+    with hub_errors(f"{repo_id}/{name}", token=token):
+        url = hf.hf_hub_url(repo_id, name, repo_type=repo_type, revision=revision)
+        content = within(deadline, lambda: Asker(deadline, token).read(url, most_bytes))
+    if len(content) > most_bytes:
+        words = f"{name} is larger than {most_bytes} bytes"
+        raise HubError(f"{words}.", words, "leave it out")
+    return content
