@@ -257,8 +257,7 @@ def _by_kind(error: BaseException) -> _Cause | None:
         place = getattr(error, "filename", None) or cache
         advice = "check its permissions, or set HF_HOME to a folder that can be written"
         return _Cause(f"the cache cannot be written ({place})", advice, away=True)
-    if isinstance(error, ssl.SSLError) or (number == errno.ENOENT and not error.filename):
-        # While the client is made, before anybody is asked.
+    if _is_about_the_file_of_certificates(error):
         advice = "set SSL_CERT_FILE to a file of certificates (PEM), or unset it"
         return _Cause("the certificates that SSL_CERT_FILE names cannot be read", advice, away=True)
     if number in _NO_FOLDER:
@@ -307,6 +306,12 @@ def _host(error: HTTPError) -> str:
 def _not_the_hub() -> _Cause:
     advice = "open a page in a browser to log in to the network, and check HF_ENDPOINT"
     return _Cause("what answered is not the Hub", advice, away=True)
+
+
+def _is_about_the_file_of_certificates(error: BaseException) -> bool:
+    """Whether the client could not be made, for the certificates that it was to trust."""
+    is_unnamed = isinstance(error, FileNotFoundError) and error.filename is None
+    return bool(os.environ.get("SSL_CERT_FILE")) and (is_unnamed or isinstance(error, ssl.SSLError))
 
 
 def _is_about_a_proxy(error: BaseException) -> bool:
