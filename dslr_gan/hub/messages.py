@@ -15,6 +15,7 @@ from http import HTTPStatus
 from json import JSONDecodeError
 from pathlib import Path
 from typing import NamedTuple
+from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 import huggingface_hub as hf
@@ -318,8 +319,8 @@ def _is_about_a_proxy(error: BaseException) -> bool:
     """Whether the client could not be made for the address of a proxy, and not of the Hub."""
     if isinstance(error, InvalidURL):
         try:
-            URL(hf.constants.ENDPOINT)
-        except InvalidURL:
+            URL(hf.constants.ENDPOINT), urlsplit(hf.constants.ENDPOINT)
+        except (InvalidURL, ValueError):
             return False
         return True
     return isinstance(error, ValueError) and "for proxy URL" in str(error)
