@@ -30,6 +30,7 @@ from dslr_gan.hub.reading import (
     find_commit,
     read_range,
     read_small_file,
+    unasked,
 )
 from dslr_gan.hub.space import set_variables
 
@@ -60,4 +61,5 @@ __all__ = [
     "read_range",
     "read_small_file",
     "set_variables",
+    "unasked",
 ]

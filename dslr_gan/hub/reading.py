@@ -1,6 +1,8 @@
 """What is read from the Hub without keeping a file: a dataset's facts, parts of a large file."""
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import quote
 
@@ -22,14 +24,14 @@ _FACTS_LIMIT = 50_000_000
 
 
 def ask_dataset(
-    name: str, revision: str | None = None, *, timeout: float = TIMEOUT_S
+    name: str, revision: str | None = None, *, kept: bool = False
 ) -> tuple[str | None, str | None]:
     """Ask the Hub about a dataset.
 
     Args:
         name: Hub id ``owner/name``.
         revision: Branch, tag or commit.
-        timeout: Seconds that the Hub has.
+        kept: Whether a local copy can stand in: the Hub has 10 seconds then, and else 60.
 
     Returns:
         The commit, and the licence that the dataset's card names.
@@ -41,7 +43,7 @@ def ask_dataset(
     path = f"/api/datasets/{name}"
     if revision is not None:
         path += f"/revision/{quote(revision, safe='')}"
-    deadline = Deadline(timeout)
+    deadline = Deadline(KEPT_TIMEOUT_S if kept else TIMEOUT_S)
     with hub_errors(f"{of}dataset {name}", context=f"there is no folder {name}, and "):
         utils.validate_repo_id(name)
         facts = within(deadline, lambda: Asker(deadline).json(path, _FACTS_LIMIT))
@@ -53,6 +55,17 @@ def ask_dataset(
         commit if isinstance(commit, str) else None,
         licence if isinstance(licence, str) else None,
     )
+
+
+@contextmanager
+def unasked() -> Iterator[None]:
+    """Keep other libraries from asking the Hub: it did not answer, and they would wait again."""
+    before = hf.constants.HF_HUB_OFFLINE
+    hf.constants.HF_HUB_OFFLINE = True
+    try:
+        yield
+    finally:
+        hf.constants.HF_HUB_OFFLINE = before
 
 
 def assets_folder(namespace: str, repo_id: str, filename: str) -> Path:
