@@ -9,11 +9,13 @@ import hashlib
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import datasets
+from datasets.naming import camelcase_to_snakecase
 
 from dslr_gan.data.decode import Rows, undecoded
 from dslr_gan.data.folder import TARGETS, file_rows, find_pairs, split_folder
@@ -21,7 +23,7 @@ from dslr_gan.data.provenance import SOURCE_FILE, Provenance, provenance
 from dslr_gan.data.samples import KEPT_BYTES
 from dslr_gan.errors import DslrGanError, HubError, HubUnreachableError, reason
 from dslr_gan.files import is_address
-from dslr_gan.hub import ask_dataset, is_hub_id, not_fetched
+from dslr_gan.hub import ask_dataset, is_hub_id, not_fetched, unasked
 from hub_card import Source
 
 COLUMNS = ("phone", "dslr")
@@ -190,15 +192,16 @@ def _open_hub(
 ) -> PairSource:
     away: HubUnreachableError | None = None
     try:
-        commit, licence = ask_dataset(name, revision)
+        commit, licence = ask_dataset(name, revision, kept=not streaming and _is_kept(name))
     except HubUnreachableError as error:
         if streaming:
             raise HubError(
                 f"{name} cannot be streamed without the Hub ({error.cause}); {error.advice}."
             ) from error
         commit, licence, away = None, None, error
+    quiet = nullcontext if away is None else unasked
     try:
-        with _Reading(name):
+        with quiet(), _Reading(name):
             builder = datasets.load_dataset_builder(name, revision=commit or revision)
     except DslrGanError as error:
         if away is None:
@@ -209,7 +212,8 @@ def _open_hub(
             f"the local copy of {name} may be of another revision than {revision}, and the Hub "
             f"could not be asked ({away.cause}); {away.advice}."
         )
-    train, test, _ = _open_splits(builder, name, columns, streaming)
+    with quiet():
+        train, test, _ = _open_splits(builder, name, columns, streaming)
     source = Source(
         name=name,
         gave=_counted(train, builder),
@@ -220,6 +224,13 @@ def _open_hub(
     # Without an answer the library takes its local copy, which it keeps under the commit.
     mark = fingerprint([name, commit or str(builder.hash), " ".join(columns)])
     return PairSource(name, train, test, Provenance(source, []), mark)
+
+
+def _is_kept(name: str) -> bool:
+    """Whether the library has a copy of a Hub dataset; of which revision is not known."""
+    *owner, last = name.split("/")
+    folder = "___".join([*owner, camelcase_to_snakecase(last)])
+    return (Path(datasets.config.HF_DATASETS_CACHE).expanduser() / folder).is_dir()
 
 
 def _open_splits(

@@ -15,7 +15,6 @@ except ValueError as error:
     ) from error
 
 from dslr_gan.hub.asking import TIMEOUT_S, Deadline
-from dslr_gan.hub.beside import fetch_pictures, read_beside, read_pictures
 from dslr_gan.hub.fetching import CONFIG, FACTS, SMALL_FILE, WEIGHTS, Origin, fetch
 from dslr_gan.hub.messages import hub_errors, not_fetched
 from dslr_gan.hub.names import (
@@ -25,8 +24,14 @@ from dslr_gan.hub.names import (
     parse_repository,
 )
 from dslr_gan.hub.pushing import CARD, Pushed, Target, check_push, check_repo_id, push
-from dslr_gan.hub.reading import ask_dataset, assets_folder, find_commit, read_range
-from dslr_gan.hub.sending import read_small_file
+from dslr_gan.hub.reading import (
+    ask_dataset,
+    assets_folder,
+    find_commit,
+    read_range,
+    read_small_file,
+    unasked,
+)
 from dslr_gan.hub.space import set_variables
 
 __all__ = [
@@ -46,7 +51,6 @@ __all__ = [
     "check_push",
     "check_repo_id",
     "fetch",
-    "fetch_pictures",
     "find_commit",
     "hub_errors",
     "is_hub_address",
@@ -54,9 +58,8 @@ __all__ = [
     "not_fetched",
     "parse_repository",
     "push",
-    "read_beside",
-    "read_pictures",
     "read_range",
     "read_small_file",
     "set_variables",
+    "unasked",
 ]

@@ -8,7 +8,6 @@ import json
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping
-from concurrent import futures
 from contextlib import ExitStack, contextmanager, suppress
 from threading import TIMEOUT_MAX, Event, Thread
 from typing import Any, Literal, TypeAlias, TypeVar
@@ -102,25 +101,30 @@ def within(deadline: Deadline, work: Callable[[], T]) -> T:
     Raises:
         NotInTimeError: If the deadline is over.
     """
-    outcome: futures.Future[T] = futures.Future()
+    given: list[T] = []
+    raised: list[BaseException] = []  # not in a future, which would keep its traceback alive
+    ended = Event()
 
     def run() -> None:
         try:
-            outcome.set_result(work())
+            given.append(work())
         except BaseException as error:  # noqa: BLE001 - it is raised where the result is wanted
-            outcome.set_exception(error)
+            raised.append(error)
+        ended.set()
 
     Thread(target=run, name="dslr_gan.hub", daemon=True).start()
     try:
-        while not outcome.done() and deadline.remaining > 0:
-            futures.wait([outcome], timeout=deadline.remaining)
+        while not ended.is_set() and deadline.remaining > 0:
+            ended.wait(deadline.remaining)
     finally:
-        if not outcome.done():
+        if not ended.is_set():
             deadline.give_up()
-            futures.wait([outcome], timeout=_GRACE_S)  # to put away what it was about to write
-    if not outcome.done():
+            ended.wait(_GRACE_S)  # to put away what it was about to write
+    if raised:
+        raise raised.pop()
+    if not given:
         raise NotInTimeError(deadline.seconds)
-    return outcome.result()
+    return given.pop()
 
 
 class Tries:
@@ -208,12 +212,7 @@ class Asker:
             FileMetadataError: If there is something else.
             Exception: Whatever the client raises.
         """
-
-        def once() -> bytes:
-            with self.open(f"{hf.constants.ENDPOINT}{path}", other_hosts="refuse") as answer:
-                return self._body(answer, limit)
-
-        content = self._persistently(once)
+        content = self.read(f"{hf.constants.ENDPOINT}{path}", limit, other_hosts="refuse")
         if len(content) > limit:
             raise errors.FileMetadataError(f"the answer is longer than {limit:,} bytes")
         try:
@@ -223,6 +222,19 @@ class Asker:
         if not isinstance(answer, dict):
             raise errors.FileMetadataError("the answer is no JSON object")
         return answer
+
+    def read(self, url: str, limit: int, *, other_hosts: OtherHosts = "follow") -> bytes:
+        """The body of an answer, up to one byte beyond ``limit``; ``other_hosts`` as of ``open``.
+
+        Raises:
+            Exception: Whatever the client raises.
+        """
+
+        def once() -> bytes:
+            with self.open(url, other_hosts=other_hosts) as answer:
+                return self._body(answer, limit)
+
+        return self._persistently(once)
 
     def read_part(self, url: str, headers: Mapping[str, str], limit: int) -> bytes | None:
         """The body of an answer to a request for a part of a file, up to one byte beyond ``limit``.

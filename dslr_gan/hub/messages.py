@@ -15,6 +15,7 @@ from http import HTTPStatus
 from json import JSONDecodeError
 from pathlib import Path
 from typing import NamedTuple
+from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 import huggingface_hub as hf
@@ -168,7 +169,12 @@ def _for_people(error: Exception, wanted: str, context: str, token: str | bool |
 def _told(error: BaseException) -> str:
     """The words of an error, without addresses beyond their host."""
     text = getattr(error, "strerror", None) or re.sub(r"^\[Errno -?\d+\] ", "", str(error))
-    return reason(RuntimeError(_ADDRESS.sub(r"\1", text) or type(error).__name__))
+    return reason(RuntimeError(without_addresses(text) or type(error).__name__))
+
+
+def without_addresses(text: str) -> str:
+    """A text in which of each address only the host is left."""
+    return _ADDRESS.sub(r"\1", text)
 
 
 def _is_local_entry(error: BaseException) -> bool:
@@ -252,8 +258,7 @@ def _by_kind(error: BaseException) -> _Cause | None:
         place = getattr(error, "filename", None) or cache
         advice = "check its permissions, or set HF_HOME to a folder that can be written"
         return _Cause(f"the cache cannot be written ({place})", advice, away=True)
-    if isinstance(error, ssl.SSLError) or (number == errno.ENOENT and not error.filename):
-        # While the client is made, before anybody is asked.
+    if _is_about_the_file_of_certificates(error):
         advice = "set SSL_CERT_FILE to a file of certificates (PEM), or unset it"
         return _Cause("the certificates that SSL_CERT_FILE names cannot be read", advice, away=True)
     if number in _NO_FOLDER:
@@ -304,12 +309,18 @@ def _not_the_hub() -> _Cause:
     return _Cause("what answered is not the Hub", advice, away=True)
 
 
+def _is_about_the_file_of_certificates(error: BaseException) -> bool:
+    """Whether the client could not be made, for the certificates that it was to trust."""
+    is_unnamed = isinstance(error, FileNotFoundError) and error.filename is None
+    return bool(os.environ.get("SSL_CERT_FILE")) and (is_unnamed or isinstance(error, ssl.SSLError))
+
+
 def _is_about_a_proxy(error: BaseException) -> bool:
     """Whether the client could not be made for the address of a proxy, and not of the Hub."""
     if isinstance(error, InvalidURL):
         try:
-            URL(hf.constants.ENDPOINT)
-        except InvalidURL:
+            URL(hf.constants.ENDPOINT), urlsplit(hf.constants.ENDPOINT)
+        except (InvalidURL, ValueError):
             return False
         return True
     return isinstance(error, ValueError) and "for proxy URL" in str(error)

@@ -13,7 +13,8 @@ from dslr_gan.errors import HubError, InputError, reason, shown
 from dslr_gan.hub.asking import TIMEOUT_S
 from dslr_gan.hub.messages import TOKENS_PAGE, token_source
 from dslr_gan.hub.names import check_revision
-from dslr_gan.hub.sending import headers, make_api, read_small_file, send
+from dslr_gan.hub.reading import read_small_file
+from dslr_gan.hub.sending import headers, make_api, send
 from hub_card import is_untouched
 
 CHECK_S = 20.0

@@ -1,6 +1,8 @@
 """What is read from the Hub without keeping a file: a dataset's facts, parts of a large file."""
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import quote
 
@@ -15,18 +17,21 @@ from dslr_gan.hub.messages import hub_errors
 
 logger = logging.getLogger(__name__)
 
+READ_S = 10.0
+"""How long the Hub has for a small file."""
+
 _FACTS_LIMIT = 50_000_000
 
 
 def ask_dataset(
-    name: str, revision: str | None = None, *, timeout: float = TIMEOUT_S
+    name: str, revision: str | None = None, *, kept: bool = False
 ) -> tuple[str | None, str | None]:
     """Ask the Hub about a dataset.
 
     Args:
         name: Hub id ``owner/name``.
         revision: Branch, tag or commit.
-        timeout: Seconds that the Hub has.
+        kept: Whether a local copy can stand in: the Hub has 10 seconds then, and else 60.
 
     Returns:
         The commit, and the licence that the dataset's card names.
@@ -38,7 +43,7 @@ def ask_dataset(
     path = f"/api/datasets/{name}"
     if revision is not None:
         path += f"/revision/{quote(revision, safe='')}"
-    deadline = Deadline(timeout)
+    deadline = Deadline(KEPT_TIMEOUT_S if kept else TIMEOUT_S)
     with hub_errors(f"{of}dataset {name}", context=f"there is no folder {name}, and "):
         utils.validate_repo_id(name)
         facts = within(deadline, lambda: Asker(deadline).json(path, _FACTS_LIMIT))
@@ -50,6 +55,17 @@ def ask_dataset(
         commit if isinstance(commit, str) else None,
         licence if isinstance(licence, str) else None,
     )
+
+
+@contextmanager
+def unasked() -> Iterator[None]:
+    """Keep other libraries from asking the Hub: it did not answer, and they would wait again."""
+    before = hf.constants.HF_HUB_OFFLINE
+    hf.constants.HF_HUB_OFFLINE = True
+    try:
+        yield
+    finally:
+        hf.constants.HF_HUB_OFFLINE = before
 
 
 def assets_folder(namespace: str, repo_id: str, filename: str) -> Path:
@@ -141,3 +157,37 @@ def read_range(
     else:
         return content
     raise HubError(f"{repo_id}/{filename} cannot be read in parts: {words}.", words)
+
+
+def read_small_file(
+    repo_id: str,
+    name: str,
+    revision: str,
+    most_bytes: int,
+    *,
+    repo_type: str = "model",
+    token: str | None = None,
+    timeout_s: float = READ_S,
+) -> bytes:
+    """Read a file of a repository; nothing is kept of it.
+
+    Args:
+        repo_id: Hub id ``owner/name``.
+        name: Of the file.
+        revision: Branch, tag or commit.
+        most_bytes: A larger file is refused.
+        repo_type: ``"model"``, ``"dataset"`` or ``"space"``.
+        token: Access token.
+        timeout_s: Seconds that the Hub has; while the bytes come they do not pass.
+
+    Raises:
+        HubError: If there is no such file, it is larger, or the Hub does not answer in time.
+    """
+    deadline = Deadline(timeout_s)
+    with hub_errors(f"{repo_id}/{name}", token=token):
+        url = hf.hf_hub_url(repo_id, name, repo_type=repo_type, revision=revision)
+        content = within(deadline, lambda: Asker(deadline, token).read(url, most_bytes))
+    if len(content) > most_bytes:
+        words = f"{name} is larger than {most_bytes} bytes"
+        raise HubError(f"{words}.", words, "leave it out")
+    return content

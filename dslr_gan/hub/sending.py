@@ -1,39 +1,37 @@
 """What changes something on the Hub: tried again where that may help, and ended at a deadline.
 
 huggingface_hub itself tries a failed commit only once, waits for an answer without a limit, and
-leaves a transfer to Xet storage alone for minutes.
+leaves a transfer to Xet storage alone for minutes. What is read comes by requests of our own, which
+look at the deadline themselves; here the client's own functions do the work, and are ended by it.
 """
 
 import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
 from contextlib import contextmanager
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
 import huggingface_hub as hf
-from httpx2 import Client, HTTPError, Request, Response, TransportError, UnsupportedProtocol
+from httpx2 import HTTPError, Request, Response, TransportError, UnsupportedProtocol
 from huggingface_hub import errors, utils
 from huggingface_hub.utils._xet import abort_xet_session
 
 from dslr_gan import __version__
-from dslr_gan.errors import HubError, HubUnreachableError
-from dslr_gan.hub.asking import TIMEOUT_S
+from dslr_gan.errors import HubError
+from dslr_gan.hub.asking import TIMEOUT_S, Deadline, within
 from dslr_gan.hub.messages import (
-    TRY_AGAIN,
+    NotInTimeError,
     causes,
     hub_errors,
     is_about_certificates,
     seconds_to_wait,
+    without_addresses,
 )
 
 logger = logging.getLogger(__name__)
 
 Given = TypeVar("Given")
-
-READ_S = 10.0
-"""How long reading a small file may take."""
 
 BYTES_PER_S = 250_000
 """The slowest transfer that is waited for."""
@@ -44,8 +42,16 @@ WAITS_S = (0.5, 1.0, 2.0, 4.0)
 TRIED_AGAIN = (408, 412, 429, 500, 502, 503, 504)
 """Statuses that may be gone a moment later; 412 is a commit of somebody else."""
 
-_GRACE_S = 0.3
-"""What is ended at the deadline gets so long to say so itself."""
+
+class _HostsOnly(logging.Filter):
+    """Keeps signed addresses out of what the client logs when it tries an upload again."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        record.msg, record.args = without_addresses(record.getMessage()), None
+        return True
+
+
+_HOSTS_ONLY = _HostsOnly()
 
 _STORAGE_REFUSES = ("401 Unauthorized", "403 Forbidden")
 
@@ -73,24 +79,29 @@ def send(
     Raises:
         HubError: If the Hub cannot be reached in time, or refuses.
     """
-    seconds = min(timeout_s + size / BYTES_PER_S, threading.TIMEOUT_MAX / 2)
-    ends = time.monotonic() + seconds
-    tries: list[_Try] = []
-    with hub_errors(wanted, token=token):
-        session = utils.get_session()
-    with _ended_at(ends, wanted, seconds, tries, session):
-        for wait in (*WAITS_S, None):
-            try:
+    deadline = Deadline(timeout_s + size // BYTES_PER_S)
+    logging.getLogger("huggingface_hub.utils._http").addFilter(_HOSTS_ONLY)
+
+    def once() -> Given:
+        with _ended_at(deadline):
+            return _storage_errors(action, wanted)
+
+    for wait in (*WAITS_S, None):
+        try:
+            with hub_errors(wanted, token=token):
+                return within(deadline, once)
+        except HubError as error:
+            pause = _pause(error, wait)
+            if deadline.remaining <= 0:
                 with hub_errors(wanted, token=token):
-                    return _until(ends, lambda: _storage_errors(action, wanted), tries)
-            except HubError as error:
-                pause = _pause(error, wait)
-                if time.monotonic() >= ends:
-                    raise _too_late(wanted, seconds) from error
-                if pause is None or time.monotonic() + pause >= ends:
-                    raise
-                logger.warning("%s: %s; trying again in %.0f s", wanted, error.cause, pause)
-            time.sleep(pause)
+                    raise NotInTimeError(deadline.seconds) from error
+            if pause is None or pause >= deadline.remaining:
+                raise
+            logger.warning("%s: %s; trying again in %.0f s", wanted, error.cause, pause)
+        except KeyboardInterrupt:
+            abort_xet_session()
+            raise
+        time.sleep(pause)
     raise AssertionError("the last try either gives or raises")
 
 
@@ -115,41 +126,6 @@ def _pause(error: HubError, wait: float | None) -> float | None:
     return None
 
 
-class _Try(NamedTuple):
-    thread: threading.Thread
-    ended: Future[None]
-
-
-def _until(ends: float, action: Callable[[], Given], tries: list[_Try]) -> Given:
-    """What an action gives; a TimeoutError at a time (of ``time.monotonic``).
-
-    It has a thread of its own, because the client may sleep between tries of its own.
-    """
-    ended: Future[None] = Future()
-    given: list[Given] = []
-    # Not in the future: with its traceback an error would keep alive whatever its callers hold.
-    raised: list[BaseException] = []
-
-    def run() -> None:
-        try:
-            given.append(action())
-        except BaseException as error:  # raised where the result is wanted
-            raised.append(error)
-        ended.set_result(None)
-
-    thread = threading.Thread(target=run, name="dslr_gan.hub", daemon=True)
-    tries.append(_Try(thread, ended))
-    thread.start()
-    try:
-        ended.result(max(0.0, ends - time.monotonic()) + _GRACE_S)
-    except KeyboardInterrupt:
-        abort_xet_session()
-        raise
-    if raised:
-        raise raised.pop()
-    return given.pop()
-
-
 def _storage_errors(action: Callable[[], Given], wanted: str) -> Given:
     """Say in our words what storage only says inside of a longer text or a wrapping."""
     try:
@@ -169,33 +145,24 @@ def _storage_errors(action: Callable[[], Given], wanted: str) -> Given:
     raise HubError(f"{wanted}: {words}.", words, "take a token that may write")
 
 
-def _too_late(wanted: str, seconds: float) -> HubUnreachableError:
-    words = f"the Hub did not answer within {seconds:.0f} seconds"
-    return HubUnreachableError(f"{wanted}: {words}.", words, TRY_AGAIN)
-
-
 @contextmanager
-def _ended_at(
-    ends: float, wanted: str, seconds: float, tries: list[_Try], session: Client
-) -> Iterator[None]:
-    """End every request and transfer of the tries at a time (of ``time.monotonic``).
+def _ended_at(deadline: Deadline) -> Iterator[None]:
+    """End every request and transfer of this thread at a deadline.
 
     A try that is left behind must end, too, or it would keep the process alive.
     """
+    ours = threading.current_thread()
 
-    def of_ours() -> bool:
+    def is_ours() -> bool:
         thread = threading.current_thread()
         # The client sends several files at once in threads of such a name.
-        return thread.name.startswith("ThreadPoolExecutor") or any(
-            thread is each.thread for each in tries
-        )
+        return thread is ours or thread.name.startswith("ThreadPoolExecutor")
 
     def limit(request: Request) -> None:
-        if not of_ours():
+        if not is_ours():
             return
-        left = ends - time.monotonic()
-        if left <= 0:
-            raise _too_late(wanted, seconds)
+        deadline.check()
+        left = deadline.remaining
         limits = request.extensions.get("timeout", {})
         kinds = ("connect", "read", "write", "pool")
         request.extensions["timeout"] = {
@@ -204,28 +171,28 @@ def _ended_at(
 
     def raise_at_once(response: Response) -> None:
         if (
-            response.status_code in TRIED_AGAIN and of_ours()
+            response.status_code in TRIED_AGAIN and is_ours()
         ):  # or the client would wait and try by itself
             response.read()
             utils.hf_raise_for_status(response)
 
-    before = {kind: list(hooks) for kind, hooks in session.event_hooks.items()}
+    session, ours_only = utils.get_session(), (limit, raise_at_once)
+    before = session.event_hooks
     session.event_hooks = {
         "request": [*before["request"], limit],
         "response": [*before["response"], raise_at_once],
     }
-    watchdog = threading.Timer(max(0.0, ends - time.monotonic()), abort_xet_session)
+    watchdog = threading.Timer(deadline.remaining, abort_xet_session)
     watchdog.daemon = True
     watchdog.start()
     try:
         yield
     finally:
         watchdog.cancel()
-        left = next((each.ended for each in tries if not each.ended.done()), None)
-        if left is None:
-            session.event_hooks = before
-        else:
-            left.add_done_callback(lambda _: setattr(session, "event_hooks", before))
+        session.event_hooks = {  # others may have added theirs meanwhile
+            kind: [hook for hook in hooks if hook not in ours_only]
+            for kind, hooks in session.event_hooks.items()
+        }
 
 
 def make_api(token: str | None) -> hf.HfApi:
@@ -236,43 +203,3 @@ def make_api(token: str | None) -> hf.HfApi:
 def headers(token: str | None) -> dict[str, str]:
     """The headers of the same client, for a request of our own."""
     return utils.build_hf_headers(token=token, library_name="dslr_gan", library_version=__version__)
-
-
-def read_small_file(
-    repo_id: str,
-    name: str,
-    revision: str,
-    most_bytes: int,
-    *,
-    repo_type: str = "model",
-    token: str | None = None,
-    timeout_s: float = READ_S,
-) -> bytes:
-    """Read a file of a repository; nothing is kept of it.
-
-    Args:
-        repo_id: Hub id ``owner/name``.
-        name: Of the file.
-        revision: Branch, tag or commit.
-        most_bytes: A larger file is refused.
-        repo_type: ``"model"``, ``"dataset"`` or ``"space"``.
-        token: Access token.
-        timeout_s: It ends after so many seconds.
-
-    Raises:
-        HubError: If there is no such file, it is larger, or the Hub does not answer in time.
-    """
-    address = hf.hf_hub_url(repo_id, name, repo_type=repo_type, revision=revision)
-
-    def read() -> bytes:
-        content = b""
-        with utils.get_session().stream("GET", address, headers=headers(token)) as answer:
-            utils.hf_raise_for_status(answer)
-            for part in answer.iter_bytes():
-                content += part
-                if len(content) > most_bytes:
-                    words = f"{name} is larger than {most_bytes} bytes"
-                    raise HubError(f"{words}.", words, "leave it out")
-        return content
-
-    return send(read, f"{repo_id}/{name}", token=token, timeout_s=timeout_s)

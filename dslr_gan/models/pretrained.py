@@ -31,17 +31,17 @@ from dslr_gan.hub import (
     Origin,
     Target,
     fetch,
-    fetch_pictures,
     push,
-    read_beside,
-    read_pictures,
 )
 from dslr_gan.models.base import Network
 from dslr_gan.models.saved import (
     SavedConfig,
     check_shapes,
+    fetch_pictures,
+    read_beside,
     read_config,
     read_facts_of,
+    read_pictures,
     read_weights,
     shapes_of,
     sizes_of,

@@ -81,6 +81,12 @@ def broken_model(folder):
     return "no whole safetensors file"
 
 
+def no_settings(folder):
+    make_network("srcnn").save_pretrained(folder)
+    (folder / "config.json").unlink()
+    return "there is no .*config.json; a saved network has config.json and model.safetensors"
+
+
 def broken_pairs(folder):
     make_dped(folder, train=3, test=1)
     picture = next(folder.rglob("*.png"))
@@ -95,7 +101,7 @@ def broken_shard(folder):
     return "is no whole Parquet file .*; prepare the pairs again"
 
 
-@pytest.mark.parametrize("spoil", [broken_model, broken_pairs, broken_shard])
+@pytest.mark.parametrize("spoil", [broken_model, no_settings, broken_pairs, broken_shard])
 def test_a_broken_folder_is_told_before_anything_is_made_on_the_hub(spoil, hub, tmp_path, capsys):
     words = spoil(tmp_path / "x")
     assert main(["push", str(tmp_path / "x"), "--repo", "me/x", "--private"]) == 1

@@ -3,6 +3,7 @@
 import io
 import json
 import shutil
+import time
 
 import pytest
 from datasets import Dataset, Features, Image, IterableDataset
@@ -208,6 +209,19 @@ def test_when_the_hub_does_not_answer_the_local_copy_stands_in(hub, client):
             client.ask("pairs", name="me/other")
     finally:
         hub.fail_with(None)
+
+
+@pytest.mark.slow
+def test_a_silent_hub_costs_ten_seconds_where_a_copy_is_kept(hub, client):
+    """The library alone would ask again, and wait for minutes."""
+    whole = client.ask("pairs", name="me/pairs")
+    hub.hang_at(".*")
+    began = time.monotonic()
+    try:
+        assert client.ask("pairs", name="me/pairs") == whole | {"terms": None}
+        assert 5 < time.monotonic() - began < 20
+    finally:
+        hub.hang_at("")
 
 
 @pytest.mark.parametrize("name", ["https://huggingface.co/datasets/me/pairs", "s3://bucket/pairs"])

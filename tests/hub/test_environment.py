@@ -66,14 +66,11 @@ NO_PROXY_ADDRESS = "a variable for proxies holds no address.*check the variables
     ("environment", "words"),
     [
         ({"HF_ENDPOINT": "{host}"}, NO_ADDRESS),
-        ({"HF_ENDPOINT": ""}, NO_ADDRESS),
         ({"HF_ENDPOINT": " {hub}"}, NO_ADDRESS),
         ({"HF_ENDPOINT": "{hub}/not-here"}, "no such page .*HF_ENDPOINT"),
-        ({"HF_ENDPOINT": "http://["}, f"{CANNOT_USE}HF_ENDPOINT"),
         ({"HF_ENDPOINT": "http://127.0.0.1:99999"}, f"{CANNOT_USE}HF_ENDPOINT"),
         ({"HF_HUB_DOWNLOAD_TIMEOUT": "soon"}, f"{CANNOT_USE}HF_HUB_DOWNLOAD_TIMEOUT"),
         ({"HF_TOKEN": "hf_5ec ret"}, "the token from the variable HF_TOKEN"),
-        ({"HF_TOKEN": "hf_5ecret"}, "refuses the token from the variable HF_TOKEN"),
         ({"HF_HUB_OFFLINE": "1"}, "the variable HF_HUB_OFFLINE is set"),
         (
             {"ALL_PROXY": "socks5://u:5ecret@127.0.0.1:9", **PROXIES},

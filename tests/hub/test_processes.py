@@ -112,6 +112,41 @@ def test_two_processes_whose_push_fails_say_so_once(hub, tmp_path):
     assert (out / "generator/model.safetensors").is_file() and is_whole(out)
 
 
+PUSH = """
+from dslr_gan.hub import Target, push
+files = {"config.json": b"{}", "model.safetensors": bytes(range(256)) * 400}
+push(files, Target(repo_id="me/x", timeout_s=20.0), message="One")
+"""
+
+
+def start_push(hub, home):
+    environment = hub_environment(hub, home) | {"PYTHONPATH": str(ROOT)}
+    return subprocess.Popen(
+        [sys.executable, "-c", PUSH],
+        env=environment | {"HF_HUB_DISABLE_PROGRESS_BARS": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_a_push_that_was_killed_leaves_nothing_half_there_and_can_be_done_again(hub, tmp_path):
+    hub.hang_at("POST .*/commit/.*")
+    killed = start_push(hub, tmp_path)
+    for _ in range(400):
+        if any("/commit/" in each.path for each in hub.requests):
+            break
+        time.sleep(0.05)
+    killed.send_signal(signal.SIGKILL)
+    killed.communicate()
+    found = hub.repositories["me/x"]
+    assert list(found.files("main")) == [".gitattributes"]
+    hub.hanging = ""
+    several = [start_push(hub, tmp_path) for _ in range(2)]
+    assert [ended(each)[0] for each in several] == [0, 0]
+    assert found.files("main")["model.safetensors"].content == WEIGHTS
+
+
 def test_an_interrupt_ends_it_at_once(hub, tmp_path):
     hub.faults.add(STORAGE, hang)
     xet_hangs(hub)

@@ -13,6 +13,7 @@ from dslr_gan.errors import HubError, InputError
 from dslr_gan.hub import Target, check_push, push, sending
 from hub_card import marked
 from tests.support import hub_server
+from tests.support.hub_faults import drop
 from tests.support.hub_server import HubServer, hub_environment, take_for_the_hub
 from tests.support.paths import ROOT
 
@@ -291,6 +292,14 @@ def test_a_process_whose_push_hangs_ends_too(play, xet, files, tmp_path):
         several = {f"{each}.safetensors": bytes([each]) * 999 for each in range(files)}
         assert "within 3 s" in told_by_a_process(hub, tmp_path, several)
         assert time.monotonic() - began < 15
+
+
+def test_no_signed_address_is_logged(lfs_hub, caplog):
+    """The client tries an upload again by itself, and logs where to."""
+    lfs_hub.faults.add("/[0-9a-f]{64}", drop, 1)
+    send(lfs_hub)
+    (line,) = [each for each in caplog.messages if "thrown while requesting" in each]
+    assert line.endswith(f"PUT {lfs_hub.storage_url}")
 
 
 def test_a_tag_that_fails_does_not_hide_that_the_files_are_there(lfs_hub):

@@ -104,11 +104,9 @@ FAULTS = {
     "another hash": named("1" * 64),
     "a hash that is none": named("x"),
     "busy": storage_answers(status(503)),
-    "too many": storage_answers(status(429, Retry_After="1")),
     "forbidden": storage_answers(status(403)),
     "not there": storage_answers(status(404)),
     "a page": storage_answers(PAGE),
-    "an empty object": storage_answers(Answer({})),
     "silent": storage_answers(hang),
     "a token that has expired": in_turn(
         lent(X_Xet_Token_Expiration=str(int(time.time()) - 3600)), fails(CAS, status(401))

@@ -154,7 +154,7 @@ def _kind(what: str) -> str:
     if not folder.is_dir():
         known = ", ".join((*PHONES, SPACE))
         raise InputError(f"there is no folder {what}; name one, or one of {known}.")
-    if (folder / "config.json").is_file():
+    if any((folder / name).is_file() for name in ("config.json", "model.safetensors")):
         return "model"
     from dslr_gan.prepare.publishing import is_prepared
 
