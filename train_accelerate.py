@@ -84,8 +84,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     open_closed_streams()
     end_with_the_launcher()
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
-    for noisy in ("accelerate", "datasets", "httpx", "httpx2", "matplotlib"):
+    for noisy in ("accelerate", "datasets", "httpx", "httpx2"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # it tells of homes it cannot write to
     settings = parse_arguments(arguments, __doc__)
     try:
         raise_at_interrupts()

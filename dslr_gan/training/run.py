@@ -204,7 +204,7 @@ def kept_elsewhere(run: Run, name: str) -> str:
     Returns:
         What was done about it, or is to be done: a sentence.
     """
-    go_on = f"Make room, and {HOW_TO_GO_ON}"
+    go_on = f"Put that right, and {HOW_TO_GO_ON}"
     written = run.checkpoints.all()
     if written and step_of(written[-1]) == run.state.step:
         return f"{go_on}: nothing is trained again."

@@ -166,6 +166,10 @@ def test_one_whose_state_is_of_another_version_is_refused_by_name(accelerator, t
         file.write_text(json.dumps({name: each for name, each in values.items() if name != lacks}))
         with pytest.raises(DslrGanError, match="checkpoint-1 cannot be loaded by these versions"):
             checkpoints.resume("latest", state_at(0), print)
+    for step in (-5, "x", None):
+        file.write_text(json.dumps({**values, "step": step}))
+        with pytest.raises(DslrGanError, match="no complete checkpoint"):
+            read_state(tmp_path / "checkpoint-1")
     file.write_text("[" * 100_000)
     with pytest.raises(DslrGanError, match="no complete checkpoint"):
         read_state(tmp_path / "checkpoint-1")

@@ -26,6 +26,8 @@ def read_state(checkpoint: Path) -> dict[str, Any]:
     try:
         state = json.loads((checkpoint / STATE).read_text(encoding="utf-8"))
         files = dict(state.pop("files"))
+        if not (isinstance(state["step"], int) and state["step"] >= 0):
+            raise ValueError("the number of its step is none")
     except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise DslrGanError(f"{checkpoint} holds no complete checkpoint.") from error
     for name, seal in files.items():
