@@ -95,18 +95,25 @@ def compare_on_page(event: gr.EventData, request: gr.Request) -> Iterator[Answer
     yield from _answers(answer, work(), advice="reference")
 
 
-def enhance_many_on_page(
-    files: Any, phone: Any, strength: Any, request: gr.Request
-) -> Iterator[Answer]:
+def enhance_many_on_page(event: gr.EventData, request: gr.Request) -> Iterator[Answer]:
     """Enhance photos and zips; the gallery shows what is done, what failed and why."""
-    answer: Answer = {"state": "waiting", "says": "Looking …", "share": None, "items": []}
+    wanted, session = _asked(event), str(request.session_hash)
+    answer: Answer = {
+        "job": wanted.get("job"),
+        "state": "waiting",
+        "says": "Looking …",
+        "share": None,
+        "items": [],
+        "zip": None,
+    }
 
     def work() -> Iterator[Answer]:
-        given = [uploaded(file, "photo") for file in files or []]
+        files = wanted.get("files")
+        given = [uploaded(file, "photo") for file in (files if isinstance(files, list) else [])]
         if not given:
             raise DslrGanError("There are no photos yet; choose some, or a zip of them.")
-        session, share = str(request.session_hash), _share({"strength": strength}, "strength", 100)
-        for step in enhance_many(given, str(phone), session, share / 100):
+        phone, share = str(wanted.get("phone")), _share(wanted, "strength")
+        for step in enhance_many(given, phone, session, share):
             _take_many(answer, step)
             yield answer
 
@@ -135,7 +142,7 @@ def _take_many(answer: Answer, step: Answer) -> None:
         ending = "Stopped: " if step["stopped"] else ""
         failed = f", {step['failed']} could not be" if step["failed"] else ""
         answer.update(says=f"{ending}{step['enhanced']} enhanced{failed}.", zip=step["zip"])
-        answer["items"] = step["items"]
+        answer.update(items=step["items"], bytes=step["bytes"])
 
 
 def _duration(seconds: float) -> str:

@@ -16,6 +16,7 @@ from dslr_gan.page.uploads import EXAMPLE_FOLDER, EXAMPLES, KEEP_SECONDS
 from dslr_gan.page.viewer import gallery, source, thumbnail, viewer
 from dslr_gan.page.work.look import MAX_FILE_MB
 from dslr_gan.page.work.scores import DEFINITION
+from dslr_gan.page.work.unpacking import MAX_PHOTOS
 
 THEME = gr.themes.Base(
     primary_hue="teal",
@@ -33,12 +34,6 @@ THEME = gr.themes.Base(
     button_primary_background_fill_dark="#53c9bd",
     button_primary_background_fill_hover_dark="*primary_300",
     button_primary_text_color_dark="#06211e",
-    slider_color="#0b6e66",
-    slider_color_dark="#53c9bd",
-    checkbox_background_color_selected="#0b6e66",
-    checkbox_background_color_selected_dark="#0b6e66",
-    checkbox_border_color_selected="#0b6e66",
-    checkbox_border_color_selected_dark="#53c9bd",
 )
 
 HEAD = (
@@ -49,7 +44,13 @@ TABS = {"photo": "Photo", "many": "Many photos", "about": "About", "programs": "
 
 PROGRAMS = (Path(__file__).with_name("programs.html")).read_text(encoding="utf-8")
 
-FAILED = "() => { document.dispatchEvent(new Event('dg-failed')); }"
+FAILED = "() => {{ document.dispatchEvent(new Event('{}')); }}"
+
+_COMMON = {
+    "phones": [{"name": phone.name, "title": phone.title} for phone in PHONES.values()],
+    "max_bytes": MAX_FILE_MB * 1_000_000,
+}
+"""What both tabs with photos know."""
 
 EVENT: dict[str, Any] = {
     "show_progress": "hidden",
@@ -91,10 +92,9 @@ def build(first: dict[str, Any] | None = None) -> gr.Blocks:
 
 def _photo_tab(first: dict[str, Any] | None) -> None:
     settings = {
-        "phones": [{"name": phone.name, "title": phone.title} for phone in PHONES.values()],
+        **_COMMON,
         "examples": [_example(name) for name in EXAMPLES],
         "first": first,
-        "max_bytes": MAX_FILE_MB * 1_000_000,
         "definition": DEFINITION,
     }
     picture = viewer(settings, handlers.RPC)
@@ -103,7 +103,7 @@ def _photo_tab(first: dict[str, Any] | None) -> None:
         (picture.compare, handlers.compare_on_page),
     ):
         # What the handlers cannot answer: the server is gone, or refuses the request.
-        event(handler, None, picture, **QUEUED).failure(None, js=FAILED)
+        event(handler, None, picture, **QUEUED).failure(None, js=FAILED.format("dg-failed"))
     picture.stop(handlers.stop_on_page, None, None, queue=False, **EVENT)
 
 
@@ -115,36 +115,9 @@ def _example(name: str) -> dict[str, Any]:
 
 
 def _many_tab() -> None:
-    with gr.Row(elem_id="many"):
-        with gr.Column(scale=3, min_width=280):
-            files = gr.File(
-                label="Photos, or a zip of them",
-                file_count="multiple",
-                type="filepath",
-                height=220,
-                elem_id="many-files",
-            )
-        with gr.Column(scale=2, min_width=280):
-            phone = gr.Radio(
-                [
-                    ("By each photo's EXIF", "auto"),
-                    *((one.title, one.name) for one in PHONES.values()),
-                ],
-                value="auto",
-                label="Phone",
-                elem_id="many-phone",
-            )
-            strength = gr.Slider(
-                0, 100, value=100, step=5, label="Strength (%)", elem_id="many-strength"
-            )
-            button = gr.Button("Enhance them all", variant="primary", elem_id="many-start")
-    results = gallery()
-    button.click(
-        handlers.enhance_many_on_page,
-        [files, phone, strength],
-        results,
-        preprocess=False,
-        **QUEUED,
+    results = gallery({**_COMMON, "max_photos": MAX_PHOTOS})
+    results.enhance(handlers.enhance_many_on_page, None, results, **QUEUED).failure(
+        None, js=FAILED.format("dg-many-failed")
     )
     results.stop(handlers.stop_on_page, None, None, queue=False, **EVENT)
 

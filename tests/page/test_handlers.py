@@ -1,6 +1,7 @@
 """What the page's events answer, without a server."""
 
 import types
+from pathlib import Path
 
 import pytest
 from PIL import Image
@@ -108,12 +109,16 @@ def test_many_photos_list_what_failed(person, tmp_path):
     (tmp_path / "words.jpg").write_text("These are words.")
     good = save_phone_photo(tmp_path / "walk.jpg", 40, 30)
     files = [{"path": str(good)}, {"path": str(tmp_path / "words.jpg")}]
-    *_, done = handlers.enhance_many_on_page(files, "auto", 100, person)
+    *_, done = handlers.enhance_many_on_page(
+        event(job=3, files=files, phone="auto", strength=1), person
+    )
     assert done["state"] == "done" and "1 enhanced, 1 could not be" in done["says"]
     assert {item["name"]: item["status"] for item in done["items"]} == {
         "walk.jpg": "enhanced",
         "words.jpg": "failed",
     }
-    assert done["zip"]
-    (empty,) = handlers.enhance_many_on_page(None, "auto", 100, person)
-    assert "no photos yet" in empty["message"]
+    assert done["job"] == 3 and done["bytes"] == Path(done["zip"]).stat().st_size
+    for files in (None, [], "walk.jpg"):
+        wrong = event(files=files, phone="auto", strength=1)
+        (empty,) = handlers.enhance_many_on_page(wrong, person)
+        assert "no photos yet" in empty["message"]

@@ -32,7 +32,7 @@ def viewer(settings: dict[str, Any], answers: list[Callable[..., Any]]) -> gr.HT
     return gr.HTML(
         None,
         html_template=source("viewer.html"),
-        js_on_load=source("compare.js", "viewer.js", "asking.js", "controls.js"),
+        js_on_load=source("shared.js", "compare.js", "viewer.js", "asking.js", "controls.js"),
         apply_default_css=False,
         elem_id="viewer",
         server_functions=answers,
@@ -40,14 +40,23 @@ def viewer(settings: dict[str, Any], answers: list[Callable[..., Any]]) -> gr.HT
     )
 
 
-def gallery() -> gr.HTML:
-    """Make the gallery of many photos; its value is the last answer, its event is ``stop``."""
+def gallery(settings: dict[str, Any]) -> gr.HTML:
+    """Make the tab for many photos.
+
+    Args:
+        settings: What ``gallery.js`` reads once: ``phones``, ``max_bytes``, ``max_photos``.
+
+    Returns:
+        The component. Its event ``enhance`` carries a JSON object, ``stop`` nothing; its value is
+        the last answer.
+    """
     return gr.HTML(
         None,
         html_template=source("gallery.html"),
-        js_on_load=source("compare.js", "gallery.js"),
+        js_on_load=source("shared.js", "compare.js", "gallery.js"),
         apply_default_css=False,
         elem_id="gallery",
+        settings=settings,
     )
 
 

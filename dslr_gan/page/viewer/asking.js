@@ -57,16 +57,12 @@ async function open(file, others = 0) {
     if (job !== now.job) return;
     const isLarge = file.size > settings.max_bytes;
     fail(
-      isLarge ? tooLarge(file) : `${now.photo.name} did not arrive: the connection broke off.`,
+      isLarge ? tooLarge(file, settings.max_bytes) : `${now.photo.name} did not arrive: the connection broke off.`,
       isLarge ? "open" : "retry",
     );
     failed = file;
   }
 }
-
-const NO_ANSWER = "The server does not answer; look at your connection, then try again.";
-const tooLarge = (file) =>
-  `${file.name} has ${(file.size / 1e6).toFixed(0)} MB; the page takes up to ${settings.max_bytes / 1e6} MB.`;
 
 function forgetResults() {
   now.dslr = null;
@@ -177,7 +173,7 @@ async function save(what, words) {
       link.href = fileUrl(answer.file);
       link.download = answer.name;
       link.click();
-      if (job === now.job) caption(`${answer.name} (${(answer.bytes / 1e6).toFixed(1)} MB) is in your downloads.`);
+      if (job === now.job) caption(`${answer.name} (${megabytes(answer.bytes)}) is in your downloads.`);
     }
   } catch (error) {
     caption(error.message, { kind: "error", advice: "retry" });
@@ -186,7 +182,7 @@ async function save(what, words) {
 
 const mapKey = (name) => `${name} ${evenStrength()} ${now.dslr ? "reference" : "input"}`;
 
-async function drawMaps() {
+const drawMaps = oneAtATime(async () => {
   const { job } = now;
   for (const name of finished()) {
     const key = mapKey(name);
@@ -207,6 +203,25 @@ async function drawMaps() {
     }
   }
   render();
+});
+
+/** Work that is asked for again while it goes on is done once more after it, and not ten times. */
+function oneAtATime(work) {
+  let isRunning = false;
+  let isWanted = false;
+  return async () => {
+    isWanted = true;
+    if (isRunning) return;
+    isRunning = true;
+    try {
+      while (isWanted) {
+        isWanted = false;
+        await work();
+      }
+    } finally {
+      isRunning = false;
+    }
+  };
 }
 
 /** Whether what is asked for now is still wanted when the answer comes. */
@@ -221,7 +236,7 @@ function followAmounts() {
   if (now.colour < 1 || now.detail < 1) measureAgain();
 }
 
-async function measureAgain() {
+const measureAgain = oneAtATime(async () => {
   if (now.view === "map") drawMaps();
   const isWanted = stillWanted();
   if (now.colour === now.detail) {
@@ -243,14 +258,14 @@ async function measureAgain() {
     }
   }
   render();
-}
+});
 
 function scaled(table, by) {
   const at = (values) => values && table.strengths.map((s) => valueAt(values, table.strengths, s * by));
   return { strengths: table.strengths, ssim: at(table.ssim), ms_ssim: at(table.ms_ssim) };
 }
 
-async function fetchLayers() {
+const fetchLayers = oneAtATime(async () => {
   const { job } = now;
   for (const name of finished()) {
     if (now.layers[name]) continue;
@@ -263,7 +278,7 @@ async function fetchLayers() {
     }
   }
   render();
-}
+});
 
 async function openReference(file) {
   if (!file) return;
@@ -272,10 +287,10 @@ async function openReference(file) {
   try {
     const sent = await upload(file);
     if (job !== now.job) return;
-    measureReference({ path: sent.path, meta: { _type: "gradio.FileData" } });
+    measureReference({ path: sent.path, name: file.name, meta: { _type: "gradio.FileData" } });
   } catch {
     const isLarge = file.size > settings.max_bytes;
-    fail(isLarge ? tooLarge(file) : `${file.name} did not arrive: the connection broke off.`, "reference");
+    fail(isLarge ? tooLarge(file, settings.max_bytes) : `${file.name} did not arrive: the connection broke off.`, "reference");
   }
 }
 

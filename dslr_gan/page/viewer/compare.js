@@ -1,10 +1,17 @@
 // Panes that lay pictures of one scene over each other: a divider, one zoom and one place for all.
 // A picture keeps its own pixels: zoom 1 is one pixel of the photo on one pixel of the screen.
 
-/** Where files of the server are got, also where the page lies below another address. */
-function filesAt() {
-  const { root = "", api_prefix = "/gradio_api" } = window.gradio_config ?? {};
-  return `${root}${api_prefix}/file=`;
+/** A convex polygon whose edges are moved towards its middle by so much at least. */
+function shrunk(polygon, by) {
+  const middle = [0, 1].map((axis) => polygon.reduce((sum, point) => sum + point[axis], 0) / polygon.length);
+  const distances = polygon.map(([x, y], index) => {
+    const [nextX, nextY] = polygon[(index + 1) % polygon.length];
+    const [alongX, alongY] = [nextX - x, nextY - y];
+    const length = Math.hypot(alongX, alongY);
+    return length ? Math.abs(alongX * (middle[1] - y) - alongY * (middle[0] - x)) / length : Infinity;
+  });
+  const factor = Math.max(0, 1 - by / Math.min(...distances));
+  return polygon.map((point) => point.map((value, axis) => middle[axis] + factor * (value - middle[axis])));
 }
 
 function makeCompare(stage, moved) {
@@ -58,14 +65,15 @@ function makeCompare(stage, moved) {
     }
   }
 
-  /** Show panes: each has original, enhanced, over (sources or null), left, right, cut. */
+  /** Show panes: each has original, enhanced, over (sources or null), left, right, cut, margin. */
   function show(wanted, newSize, newOverlap) {
     size = newSize;
     overlap = newOverlap;
     while (panes.length < wanted.length) panes.push(newPane());
     while (panes.length > wanted.length) panes.pop().remove();
     holder.dataset.panes = wanted.length;
-    stage.style.setProperty("--ratio", (wanted.length * size.width) / size.height);
+    stage.style.setProperty("--ratio", (wanted.length * size.width) / size.height); // side by side
+    stage.style.setProperty("--upright", size.width / (wanted.length * size.height)); // one below the other
     wanted.forEach((one, index) => {
       const pane = panes[index];
       pane.dataset.cut = one.cut || "";
@@ -85,7 +93,7 @@ function makeCompare(stage, moved) {
       divider.setAttribute("aria-label", `Divider between ${one.left} and ${one.right}`);
       // Where the other photo shows nothing, the picture below stays.
       part(".dg-within").style.clipPath = overlap
-        ? `polygon(${overlap.map(([x, y]) => `${(100 * x) / size.width}% ${(100 * y) / size.height}%`)})`
+        ? `polygon(${shrunk(overlap, one.margin || 0).map(([x, y]) => `${(100 * x) / size.width}% ${(100 * y) / size.height}%`)})`
         : "";
       const outline = part(".dg-overlap");
       outline.hidden = !overlap;
@@ -132,20 +140,27 @@ function makeCompare(stage, moved) {
       const left = corner(width, wide, at.x);
       const top = corner(height, high, at.y);
       const picture = pane.querySelector(".dg-picture");
-      pane.style.setProperty("--left", `${Math.max(0, left)}px`); // the labels stay on the picture
-      pane.style.setProperty("--below", `${Math.max(0, top)}px`);
+      // The labels, the line and its range stay on the picture.
+      const [from, to] = [Math.max(0, left), Math.min(width, left + wide)];
+      pane.style.setProperty("--left", `${from}px`);
+      pane.style.setProperty("--right", `${width - to}px`);
+      pane.style.setProperty("--above", `${Math.max(0, top)}px`);
+      pane.style.setProperty("--below", `${Math.max(0, height - top - high)}px`);
+      const isNarrow = to - from < 260; // too narrow for the labels, which then stand beside it
+      pane.style.setProperty("--labels", isNarrow ? 0 : 1);
+      const line = from + at.split * (to - from);
       picture.style.width = `${wide}px`;
       picture.style.height = `${high}px`;
       picture.style.transform = `translate(${left}px, ${top}px)`;
       picture.dataset.sharp = by * devicePixelRatio >= 2;
-      const cut = (at.split * width - left) / wide;
+      const cut = (line - left) / wide;
       const inset = `inset(0 0 0 ${100 * Math.min(1, Math.max(0, cut))}%)`;
       const over = pane.querySelector(".dg-over");
       for (const kind of ["enhanced", "layer"])
         pane.querySelector(`.dg-${kind}`).style.clipPath = pane.dataset.cut === "enhanced" ? inset : "";
       over.style.clipPath = pane.dataset.cut ? inset : "";
       pane.dataset.holding = at.holding;
-      pane.querySelector(".dg-line").style.left = `${100 * at.split}%`;
+      pane.querySelector(".dg-line").style.left = `${line}px`;
       const divider = pane.querySelector(".dg-divider");
       divider.value = Math.round(1000 * at.split);
       divider.setAttribute("aria-valuetext", `${Math.round(100 * at.split)} %`);

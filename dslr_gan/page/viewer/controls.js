@@ -111,43 +111,31 @@ find(".dg-forget").addEventListener("click", () => {
   caption("The DSLR photo is removed.");
 });
 
-for (const [selector, opened] of [[".dg-file", open], [".dg-reference-file", openReference]])
+for (const [selector, opened] of [[".dg-file", open], [".dg-capture", open], [".dg-reference-file", openReference]])
   find(selector).addEventListener("change", (event) => {
     opened(event.target.files[0]);
     event.target.value = ""; // so that the same file can be chosen again
   });
 
 const isVisible = () => root.offsetParent !== null;
-document.addEventListener("paste", (event) => {
-  const files = event.clipboardData?.files || [];
-  if (files.length && isVisible()) open(files[0], files.length - 1);
+takeDropped(root, (files, place) => {
+  const isReference = place.closest?.(".dg-reference") && !find(".dg-reference-file").disabled;
+  (isReference ? openReference : open)(files[0], files.length - 1);
 });
-let dragging = 0;
-for (const kind of ["dragenter", "dragover", "dragleave", "drop"])
-  document.addEventListener(kind, (event) => {
-    if (!isVisible() || !event.dataTransfer?.types.includes("Files")) return;
-    event.preventDefault();
-    dragging = { dragenter: dragging + 1, dragover: dragging || 1, dragleave: dragging - 1, drop: 0 }[kind];
-    root.classList.toggle("dg-dropping", dragging > 0);
-    if (kind !== "drop") return;
-    const isReference = event.target.closest?.(".dg-reference") && !find(".dg-reference-file").disabled;
-    const { files } = event.dataTransfer;
-    (isReference ? openReference : open)(files[0], files.length - 1);
-  });
 
 document.addEventListener("keydown", (event) => {
   const isElsewhere = !root.contains(document.activeElement) && document.activeElement !== document.body;
-  if (!isVisible() || isElsewhere || event.ctrlKey || event.metaKey || event.altKey) return;
+  if (!isVisible() || isElsewhere || dialog.open || event.ctrlKey || event.metaKey || event.altKey) return;
   if (document.activeElement.matches("input:not([type=range]):not([type=radio]):not([type=file])")) return;
   const views = all(".dg-views input");
   const chosenView = views[Number(event.key) - 1];
   const pane = find(".dg-pane")?.getBoundingClientRect();
   if (chosenView && !chosenView.disabled) setView(chosenView.value);
   else if (event.key.toLowerCase() === "o" && !event.repeat) compare.hold(true);
-  else if (pane && ["+", "=", "-", "0"].includes(event.key)) {
+  else if (pane && ["+", "=", "-", "0", "Escape"].includes(event.key)) {
     const steps = [0, 1, 2];
     const index = Math.max(0, steps.indexOf(compare.at.zoom));
-    const next = event.key === "0" ? 0 : steps[Math.min(2, Math.max(0, index + (event.key === "-" ? -1 : 1)))];
+    const next = ["0", "Escape"].includes(event.key) ? 0 : steps[Math.min(2, Math.max(0, index + (event.key === "-" ? -1 : 1)))];
     compare.zoom(next, pane.left + pane.width / 2, pane.top + pane.height / 2);
   } else if (document.activeElement === stage && compare.at.zoom) {
     const by = { ArrowLeft: [60, 0], ArrowRight: [-60, 0], ArrowUp: [0, 60], ArrowDown: [0, -60] }[event.key];
@@ -223,6 +211,8 @@ const endCamera = () => {
 dialog.addEventListener("close", endCamera);
 dialog.querySelector(".dg-close").addEventListener("click", () => dialog.close());
 find(".dg-camera").addEventListener("click", async () => {
+  // A phone's own camera takes the better photo: all its pixels, and EXIF.
+  if (matchMedia("(pointer: coarse)").matches) return find(".dg-capture").click();
   dialog.showModal();
   const words = dialog.querySelector(".dg-camera-words");
   words.textContent = "Waiting for the camera …";

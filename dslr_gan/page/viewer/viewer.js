@@ -1,17 +1,17 @@
-// The photo tab: what it knows and what it shows. compare.js comes before, asking.js and controls.js
-// after it; Gradio runs them once as one function of element, trigger, props, server, upload, watch.
+// The photo tab: what it knows and what it shows. shared.js and compare.js come before, asking.js and
+// controls.js after it; Gradio runs them once as one function of element, trigger, props, server, upload, watch.
 
 const root = element.querySelector(".dg");
 const find = (selector) => root.querySelector(selector);
 const all = (selector) => [...root.querySelectorAll(selector)];
 const settings = props.settings;
 const stage = find(".dg-stage");
-const percent = (share) => `${Math.round(100 * share)} %`;
-const files = filesAt();
-const fileUrl = (path) =>
-  !path || /^(blob|data|https?):/.test(path)
-    ? path
-    : `${files}${path.split("/").map(encodeURIComponent).join("/")}`;
+const caption = makeCaption(root, {
+  open: "Open another photo",
+  retry: "Try again",
+  resume: "Go on",
+  reference: "Another DSLR photo",
+});
 
 const now = {
   job: 0,
@@ -50,6 +50,10 @@ function render() {
   find(".dg-views [value=map]").disabled = !isDone;
   find(".dg-views [value=dslr]").disabled = !now.dslr;
   find(".dg-forget").hidden = !now.dslr;
+  find(".dg-reference .dg-open span").textContent = `Compare with ${now.dslr ? "another" : "a"} DSLR photo`;
+  find(".dg-reference-words").textContent = now.dslr
+    ? `Compared with ${now.dslr.reference.name}.`
+    : "Any better photo of the same scene, in any size and framing: it is aligned, and both are measured against it.";
   if (now.view === "dslr" && !now.dslr) setView("divider");
   for (const radio of all(".dg-phones input")) radio.checked = radio.value === now.choice;
   for (const radio of all(".dg-views input")) radio.checked = radio.value === now.view;
@@ -74,7 +78,7 @@ function showPanes() {
     };
     if (now.view === "dslr" && now.dslr)
       return { ...pane, left: pane.right, right: "DSLR", over: now.dslr.picture, cut: "over" };
-    if (now.view === "map") return { ...pane, over: now.maps[mapKey(name)]?.url, right: mapWords() };
+    if (now.view === "map") return { ...pane, over: now.maps[mapKey(name)]?.url, right: mapWords(), margin: MAP_MARGIN };
     if (now.view === "side") return { ...pane, left: pane.right, right: "", cut: "" };
     return pane;
   });
@@ -82,6 +86,8 @@ function showPanes() {
   compare.show(panes, now.size, now.dslr?.polygon);
 }
 
+// A window of SSIM that reaches beyond the DSLR photo sees nothing there: pixels of the photo.
+const MAP_MARGIN = 8;
 const mapWords = () => `Pink: differs from the ${now.dslr ? "DSLR" : "original"}${atFull()}`;
 
 // The map and the scores against a DSLR photo know the strength alone. Equal amounts of colour and
@@ -114,26 +120,6 @@ function blend() {
     below: top < 1 ? rest / (1 - top) : 0,
     layer: colour > detail ? "colour" : detail > colour ? "detail" : null,
   };
-}
-
-function caption(words, { kind = "info", progress = null, canStop = false, advice = null } = {}) {
-  const place = find(".dg-caption");
-  place.dataset.kind = kind;
-  if (find(".dg-words").textContent !== words) find(".dg-words").textContent = words;
-  // A screen reader is told of each step, and not of each tile.
-  find(".dg-words").setAttribute("aria-live", progress === null ? "polite" : "off");
-  const bar = find(".dg-progress");
-  bar.hidden = kind !== "working";
-  if (progress === null) bar.removeAttribute("value"); // how far it is, nobody knows yet
-  else bar.value = progress;
-  find(".dg-stop").hidden = !canStop;
-  const button = find(".dg-advice");
-  button.hidden = !advice;
-  if (advice) {
-    const words = { open: "Open another photo", retry: "Try again", resume: "Go on", reference: "Another DSLR photo" };
-    button.textContent = words[advice];
-    button.dataset.action = advice;
-  }
 }
 
 const valueAt = (table, strengths, strength) => {

@@ -137,12 +137,14 @@ class _Many:
             if entry.file is not None:
                 self._remove(entry.file)
         enhanced = self._count("enhanced")
+        size = archive.stat().st_size
         if not enhanced:
             archive.unlink()
         self.job.tell(
             "done",
             items=self.items,
             zip=str(archive) if enhanced else None,
+            bytes=size,  # of the zip
             enhanced=enhanced,
             failed=self._count("failed"),
             stopped=stopped,
