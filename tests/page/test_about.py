@@ -11,10 +11,17 @@ from dslr_gan.page.about import about
 from tests.support.paths import ROOT
 
 
-def test_a_repository_on_the_hub_is_linked(monkeypatch):
-    assert "repository on the Hub" not in about()
+def test_each_model_s_card_is_named_and_linked_where_it_is_on_the_hub(monkeypatch):
+    monkeypatch.delenv("SPACE_ID", raising=False)
+    text = about()
+    for phone in PHONES.values():
+        place = f"dslr_gan/weights/{phone.name}/README.md"
+        assert f"<code>{place}</code>" in text and (ROOT / place).is_file()
+    monkeypatch.setenv("SPACE_ID", "me/page")
     monkeypatch.setenv("DSLR_GAN_SONY_REPO", "me/dslr-gan-sony")
-    assert '/me/dslr-gan-sony"' in about()
+    text = about()
+    assert '/me/dslr-gan-sony"' in text
+    assert '/spaces/me/page/blob/main/dslr_gan/weights/iphone/README.md"' in text
 
 
 def test_the_facts_of_both_cards_are_there(monkeypatch):
