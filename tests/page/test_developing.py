@@ -19,6 +19,13 @@ def test_finished_tiles_are_seen_and_the_rest_is_the_quick_picture(dtype):
     assert (seen[:, 202:] == (0, 0, 90)).all()
 
 
+def test_there_is_no_dark_line_at_a_tile_s_end():
+    levels = np.zeros((600, 800, 3), np.uint8)
+    levels[:301, :401] = 200  # ends inside of a pixel of the quick picture
+    seen = np.asarray(finished_over(Image.new("RGB", (200, 150), (90, 90, 90)), levels))
+    assert seen.min() == 90
+
+
 def test_a_picture_is_made_only_now_and_then_and_never_of_what_is_gone(tmp_path, monkeypatch):
     quick = tmp_path / "small.jpg"
     Image.new("RGB", (64, 48)).save(quick)
