@@ -13,7 +13,7 @@ from pillow_heif import register_heif_opener
 from playwright.sync_api import Page, expect
 
 from tests.support.app_server import MAKER, coffee, difference, save_phone_photo
-from tests.support.browser import DESK, PATIENCE, PHONE, axe, enhanced, finished, said
+from tests.support.browser import DESK, PATIENCE, PHONE, drop, enhanced, finished, said
 
 
 def picture(page: Page, which: str, pane: int = 0) -> Image.Image:
@@ -41,10 +41,6 @@ def set_strength(page: Page, percent: int) -> None:
     page.keyboard.press("End" if percent > 50 else "Home")
     for _ in range(min(percent, 100 - percent)):
         page.keyboard.press("ArrowLeft" if percent > 50 else "ArrowRight")
-
-
-def fits_its_width(page: Page) -> bool:
-    return page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
 
 
 def save(page: Page, button: str = ".dg-download") -> Path:
@@ -85,22 +81,9 @@ def test_a_photo_is_enhanced_at_once_and_downloaded_with_what_it_carries(page, p
     assert file.name == "walk_iphone_100.jpg"
     with Image.open(file) as result:
         assert (result.format, result.size) == ("JPEG", (320, 240))
-        assert result.getexif()[ExifTags.Base.Make] == MAKER
+        with Image.open(photo) as uploaded:
+            assert dict(result.getexif()) == dict(uploaded.getexif())
         assert difference(result, after) < 2
-
-
-def test_on_a_phone_nothing_is_wider_than_the_screen(open_page, photo):
-    page = open_page(PHONE)
-    assert fits_its_width(page)
-    enhanced(page, photo)
-    page.check(".dg-phones input[value=both]", force=True)
-    finished(page)
-    assert fits_its_width(page)
-    panes = [box.bounding_box() for box in page.locator(".dg-pane").all()]
-    assert panes[0]["x"] == panes[1]["x"] and panes[0]["y"] < panes[1]["y"]
-    for tab in ("Many photos", "About", "For programs"):
-        page.click(f"#tabs [role=tab]:has-text('{tab}')")
-        assert fits_its_width(page)
 
 
 @pytest.mark.slow
@@ -158,7 +141,8 @@ def test_divider_follows_mouse_finger_and_keys(open_page, photo):
     assert "inset" in page.locator(".dg-enhanced").evaluate("image => image.style.clipPath")
     page.focus(".dg-divider")
     page.keyboard.press("Home")
-    assert page.locator(".dg-line").bounding_box()["x"] == pytest.approx(box["x"], abs=2)
+    shown = page.locator(".dg-picture").bounding_box()  # it does not leave the picture
+    assert page.locator(".dg-line").bounding_box()["x"] == pytest.approx(shown["x"], abs=2)
     page.keyboard.press("ArrowRight")
     assert page.input_value(".dg-divider") == "10"
     page = open_page(PHONE)
@@ -171,36 +155,6 @@ def test_divider_follows_mouse_finger_and_keys(open_page, photo):
         finger.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
     line = page.locator(".dg-line").bounding_box()
     assert line["x"] + line["width"] / 2 == pytest.approx(x - 80, abs=6)
-
-
-@pytest.mark.slow
-def test_a_finger_on_the_picture_scrolls_the_page_and_two_zoom(open_page):
-    page = open_page(PHONE)
-    box = page.locator(".dg-pane").bounding_box()
-    x, y = box["x"] + 40, box["y"] + box["height"] / 2
-    finger = page.context.new_cdp_session(page)
-
-    def touch(kind: str, *points: tuple[float, float]) -> None:
-        places = [{"x": x, "y": y, "id": index} for index, (x, y) in enumerate(points)]
-        finger.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": places})
-
-    touch("touchStart", (x, y))  # a finger that rests shows the original
-    expect(page.locator(".dg-pane")).to_have_attribute("data-holding", "true")
-    touch("touchEnd")
-    expect(page.locator(".dg-pane")).to_have_attribute("data-holding", "false")
-    touch("touchStart", (x, y))
-    for way in range(20, 200, 20):
-        touch("touchMove", (x, y - way))
-    touch("touchEnd")
-    page.wait_for_function("window.scrollY > 50")
-    expect(page.locator(".dg-pane")).to_have_attribute("data-holding", "false")
-    page.evaluate("window.scrollTo(0, 0)")
-    wide = page.locator(".dg-picture").bounding_box()["width"]
-    touch("touchStart", (x + 60, y), (x + 100, y))
-    for way in range(10, 80, 10):
-        touch("touchMove", (x + 60 - way / 3, y), (x + 100 + way, y))
-    touch("touchEnd")
-    assert page.locator(".dg-picture").bounding_box()["width"] > 1.5 * wide
 
 
 @pytest.mark.slow
@@ -258,30 +212,6 @@ def test_the_phone_is_chosen_by_the_photos_exif_and_the_page_says_so(page, tmp_p
     finished(page)
     enhanced(page, tmp_path / "xperia.jpg")  # what a person chose stays
     assert page.is_checked(".dg-phones input[value=iphone]")
-
-
-@pytest.mark.slow
-def test_all_of_it_by_the_keyboard(page, photo):
-    enhanced(page, photo)
-    page.focus("#viewer .dg-stage")
-    page.keyboard.press("2")
-    expect(page.locator(".dg-pane")).to_have_count(2)
-    page.keyboard.press("1")
-    expect(page.locator(".dg-pane")).to_have_count(1)
-    page.keyboard.down("o")
-    expect(page.locator(".dg-enhanced")).to_have_css("visibility", "hidden")
-    page.keyboard.up("o")
-    expect(page.locator(".dg-enhanced")).to_have_css("visibility", "visible")
-    reached = []
-    page.focus(".dg-file")
-    for _ in range(20):
-        page.keyboard.press("Tab")
-        reached.append(
-            page.evaluate("document.activeElement.className || document.activeElement.name")
-        )
-    words = " ".join(map(str, reached))
-    for part in ("camera", "dg-view", "dg-stage", "divider", "dg-phone", "strength", "download"):
-        assert part in words
 
 
 @pytest.mark.slow
@@ -365,7 +295,7 @@ def test_stop_ends_the_work_and_another_photo_follows(page, photo, tmp_path):
 
 
 @pytest.mark.slow
-def test_paste_camera_and_example_are_ways_in(page, photo):
+def test_paste_camera_example_and_drop_are_ways_in(page, photo):
     page.evaluate(
         """bytes => {
           const data = new DataTransfer();
@@ -386,6 +316,13 @@ def test_paste_camera_and_example_are_ways_in(page, photo):
     assert "320×240" not in said(page)
     page.click(".dg-thumbnails button >> nth=0")
     expect(page.locator("#viewer .dg-words").first).to_contain_text("600×400", timeout=PATIENCE)
+    drop(page, photo.read_bytes(), "dropped.jpg", "#viewer .dg-stage")
+    expect(page.locator("#viewer .dg-words").first).to_contain_text("320×240", timeout=PATIENCE)
+    finished(page)
+    drop(page, photo.read_bytes(), "dslr.jpg", ".dg-reference")  # there it is a DSLR photo
+    expect(page.locator(".dg-reference")).to_contain_text(
+        "Compared with dslr.jpg", timeout=PATIENCE
+    )
 
 
 @pytest.mark.slow
@@ -424,6 +361,13 @@ def test_colour_and_detail_apart(page, photo):
     page.focus(".dg-amount[data-amount=colour]")
     page.keyboard.press("End")
     expect(page.locator(".dg-change")).to_contain_text(f"{whole:.4f}")
+    asked = []
+    page.on("request", lambda request: asked.append(request.url))
+    for _ in range(10):
+        page.keyboard.press("ArrowLeft")
+    expect(page.locator(".dg-change")).not_to_contain_text(f"{whole:.4f}", timeout=PATIENCE)
+    assert sum("component_server" in url for url in asked) < 6, "not each key asks the server"
+    page.keyboard.press("End")
     page.keyboard.press("Home")  # whose numbers come after those of the next key
     page.keyboard.press("End")
     page.wait_for_timeout(2000)
@@ -467,29 +411,3 @@ def test_what_no_browser_shows_is_shown_by_the_server(page, tmp_path):
     assert picture(page, "original").size == (160, 120)
     assert difference(picture(page, "original"), coffee(160, 120)) < 4
     assert save(page).name == "walk_iphone_100.heic"
-
-
-@pytest.fixture(scope="module")
-def axe_script(tmp_path_factory):
-    return axe(tmp_path_factory.mktemp("axe")).read_text(encoding="utf-8")
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_no_serious_violation(open_page, photo, axe_script, scheme):
-    page = open_page(color_scheme=scheme)
-    enhanced(page, photo)
-    page.click(".dg-more")
-    found = []
-    for tab in ("Photo", "Many photos", "About", "For programs"):
-        page.click(f"#tabs [role=tab]:has-text('{tab}') >> nth=0")
-        page.wait_for_timeout(300)
-        page.evaluate(axe_script)
-        violations = page.evaluate("async () => (await axe.run()).violations")
-        found += [
-            f"{tab}: {one['id']}: {node['html'][:200]}"
-            for one in violations
-            if one["impact"] in ("serious", "critical")
-            for node in one["nodes"]
-        ]
-    assert [one for one in found if "dg-" in one] == []
