@@ -146,7 +146,7 @@ class _Many:
             "done",
             items=self.items,
             zip=str(archive) if enhanced else None,
-            bytes=size,
+            bytes=size,  # of the zip
             enhanced=enhanced,
             failed=self._count("failed"),
             stopped=stopped,
