@@ -188,6 +188,9 @@ def _check_names(settings: Settings) -> None:
         raise DslrGanError("--fold_by says how --fold divides; give --fold K/N, too.")
     if output.output_dir.exists() and not output.output_dir.is_dir():
         raise DslrGanError(f"--output_dir {output.output_dir} is a file; name a folder.")
+    project = output.tracker_project_name
+    if project in ("", ".", "..") or Path(project).name != project:  # TensorBoard's folder
+        raise DslrGanError(f"--tracker_project_name must be a name without slashes, got {project!r}.")
     for name, folder in (("output_dir", output.output_dir), ("logging_dir", output.logging_dir)):
         if folder is None:
             continue

@@ -60,6 +60,7 @@ def test_every_preset_passes_the_checks(preset):
         (["--patch_contexts", 30], "--patch_contexts is a share, at most 1, got 30"),
         (["--texture_weight", 0, "--color_weight", 0, "--content_weight", 0], "every loss"),
         (["--push_to_hub"], "needs --hub_model_id"),
+        (["--tracker_project_name", "../x"], "--tracker_project_name must be a name without"),
         (["--hub_model_id", "bad id"], "--hub_model_id"),
         (["--fold", "1/5", "--validation_pairs", "x"], "leave out --validation_pairs"),
         (["--fold_by", "scene"], "give --fold K/N, too"),
