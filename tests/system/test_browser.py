@@ -110,19 +110,29 @@ def test_strength_follows_without_the_network(page, photo):
 
 
 @pytest.mark.slow
-def test_strength_moves_the_picture_within_a_frame_or_two(page, photo):
-    enhanced(page, photo)
+def test_strength_moves_the_picture_within_a_frame_or_two(page, tmp_path):
+    enhanced(page, save_phone_photo(tmp_path / "walk.jpg", 2000, 1500))
     milliseconds = page.evaluate(
         """async () => {
-          const range = document.querySelector(".dg-strength-range");
-          const began = performance.now();
-          range.value = 30;
-          range.dispatchEvent(new Event("input", {bubbles: true}));
-          const opacity = document.querySelector(".dg-enhanced").style.opacity;
-          return opacity === "0.3" ? performance.now() - began : Infinity;
+          const range = document.querySelector(".dg-strength-range"), took = [];
+          for (let value = 99; value > 78; value--) {
+            await new Promise(requestAnimationFrame);
+            const began = performance.now();
+            range.value = value;
+            range.dispatchEvent(new Event("input", {bubbles: true}));
+            // What is posted from within a frame comes after it is painted.
+            await new Promise((done) => requestAnimationFrame(() => {
+              const channel = new MessageChannel();
+              channel.port1.onmessage = done;
+              channel.port2.postMessage(null);
+            }));
+            took.push(performance.now() - began);
+          }
+          return took.sort((one, other) => one - other);
         }"""
     )
-    assert milliseconds < 50
+    assert milliseconds[10] < 50, milliseconds
+    assert page.locator(".dg-enhanced").evaluate("one => one.style.opacity") == "0.79"
 
 
 @pytest.mark.slow
