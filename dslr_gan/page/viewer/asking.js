@@ -34,10 +34,10 @@ async function open(file, others = 0) {
   locals.add(local);
   const probe = new Image();
   probe.src = local;
-  // What the browser can show stands at once; the server shows the others.
-  const shown = probe.decode().then(
+  // What the browser can show stands as soon as it has decoded it; the server shows the others.
+  probe.decode().then(
     () => {
-      if (job !== now.job) return;
+      if (job !== now.job || now.photo?.file !== file) return; // another one, or it was refused
       forgetResults();
       now.original = local;
       now.size = { width: probe.naturalWidth, height: probe.naturalHeight };
@@ -49,7 +49,6 @@ async function open(file, others = 0) {
   );
   try {
     const upload_ = await upload(file);
-    await shown;
     if (job !== now.job) return;
     now.photo.upload = { path: upload_.path, meta: { _type: "gradio.FileData" } };
     run();
