@@ -218,6 +218,7 @@ function stillWanted() {
 function followAmounts() {
   if (now.colour !== now.detail) fetchLayers();
   if (now.colour < 1 || now.detail < 1) measureAgain();
+  if (compare.at.zoom >= 1) fetchExact();
 }
 
 async function measureAgain() {
@@ -262,6 +263,27 @@ async function fetchLayers() {
     }
   }
   render();
+}
+
+/** From 100 % on the pixels are those of the result itself; until they are here, those of a JPEG. */
+async function fetchExact() {
+  const { job } = now;
+  for (const name of finished()) {
+    const one = now.phones[name];
+    // Of what is shown scaled down no pixel is the result's; the caption says that it is.
+    const isScaled = one.shown && one.shown[0] !== one.width;
+    if (!one.result || one.isExact || isScaled || now.busy) continue;
+    one.isExact = true;
+    try {
+      const photo_too = !now.local && !now.original.includes("/exact_");
+      const found = await ask("exact", { token: one.result, photo_too });
+      await swap(found.after, (url) => (one.after = url), job);
+      if (found.before) await swap(found.before, (url) => (now.original = url), job);
+    } catch {
+      one.isExact = false; // the JPEG stays
+    }
+    if (job === now.job) render();
+  }
 }
 
 async function openReference(file) {
