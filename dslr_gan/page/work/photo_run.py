@@ -60,6 +60,8 @@ def enhance_photo(
     """
     if not phones:
         raise DslrGanError("No phone was chosen; choose one.")
+    for phone in phones:
+        enhancer_for(phone)
     facts = look(photo)
     uses(session, photo)
 
