@@ -32,6 +32,8 @@ from PIL import Image
 from benchmarks.common import write_photo
 from benchmarks.served import SIZES, page, peak_of, table
 
+TITLE = "# What people wait for at the page"
+
 
 def browser(options: argparse.Namespace) -> Iterator[str]:
     """One photo of each size in Chromium."""
@@ -267,12 +269,13 @@ def call(client: Client, photo: Path) -> tuple[float, str]:
 
 
 def replaced(report: Path, section: str) -> str:
-    """The report with one section made anew, or put at its end."""
-    title = section.splitlines()[0]
-    head = "# What people wait for at the page\n"
-    parts = report.read_text().split("\n## ") if report.exists() else [head]
-    kept = [part for part in parts if f"## {part.splitlines()[0]}" != title]
-    return "\n## ".join([*(part.rstrip() + "\n" for part in kept), section.removeprefix("## ")])
+    """The report with one section made anew in its place, or put at its end."""
+    head, *parts = (report.read_text() if report.exists() else f"{TITLE}\n").split("\n## ")
+    new = section.removeprefix("## ").rstrip() + "\n"
+    titles = [part.splitlines()[0] for part in parts]
+    place = titles.index(new.splitlines()[0]) if new.splitlines()[0] in titles else len(parts)
+    parts[place : place + 1] = [new]
+    return "\n## ".join(part.rstrip() + "\n" for part in (head, *parts))
 
 
 def main() -> None:
