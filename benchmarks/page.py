@@ -1,37 +1,45 @@
 """How long people wait at the page, alone and all at once, and what it costs its server.
 
+    python -m benchmarks.page browser --out docs/benchmark_page.md
     python -m benchmarks.page photos --out docs/benchmark_page.md
-    python -m benchmarks.page clients --out docs/benchmark_page.md
+    python -m benchmarks.page clients --number 30 --out docs/benchmark_page.md
     python -m benchmarks.page bombs --out docs/benchmark_page.md
+    python -m benchmarks.page large --out docs/benchmark_page.md
+    python -m benchmarks.page scores --out docs/benchmark_page.md
 
-Each part takes up to five minutes on two cores and replaces its own section of the report.
+Each part takes up to five minutes on two quiet cores and replaces its own section of the report,
+with all that stands in it. ``browser`` needs Playwright and Chromium.
 """
 
 import argparse
 import os
 import platform
-import socket
 import statistics
-import subprocess
-import sys
 import tempfile
 import threading
 import time
-import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import psutil
+import skimage.data
 import torch
 from gradio_client import Client, handle_file
 from PIL import Image
 
 from benchmarks.common import write_photo
+from benchmarks.served import SIZES, page, peak_of, table
 
-SIZES = {3: (2000, 1500), 12: (4000, 3000), 48: (8000, 6000)}
-"""Width and height by megapixels."""
+TITLE = "# What people wait for at the page"
+
+
+def browser(options: argparse.Namespace) -> Iterator[str]:
+    """One photo of each size in Chromium."""
+    from benchmarks.page_in_browser import browser as part  # needs what the others do not
+
+    yield from part(options)
 
 
 def photos(options: argparse.Namespace) -> Iterator[str]:
@@ -45,7 +53,8 @@ def photos(options: argparse.Namespace) -> Iterator[str]:
     yield (
         "The page's work on a JPEG, in its process: seconds until the photo itself, the first "
         "enhanced picture, and every pixel are there, with the scores over the strength; then a "
-        f"download at another strength, which runs no network. Medians of {options.rounds} rounds."
+        "download at another strength, which runs no network; and seconds from Stop, pressed after "
+        f"the first tile, until the next person is served. Medians of {options.rounds} rounds."
     )
     yield from table(
         "megapixels",
@@ -53,6 +62,7 @@ def photos(options: argparse.Namespace) -> Iterator[str]:
         "first picture (s)",
         "every pixel (s)",
         "download (s)",
+        "stop (s)",
         "peak (MB)",
     )
     for megapixels, size in SIZES.items():
@@ -68,9 +78,31 @@ def photos(options: argparse.Namespace) -> Iterator[str]:
                 began = time.perf_counter()
                 downloads.download(step["result"], "one", 0.7)
                 taken.setdefault("download", []).append(time.perf_counter() - began)
+                taken.setdefault("stop", []).append(
+                    _stopped(enhance_photo(photo, ["iphone"], "one"))
+                )
         kept.forget_session("one")
         times = (f"{statistics.median(seconds):.2f}" for seconds in taken.values())
         yield f"| {megapixels} | {' | '.join(times)} | {peak():.0f} |"
+
+
+def _stopped(steps: Iterator[Any]) -> float:
+    """Stop a photo after its first tile: seconds until its place is free."""
+    from dslr_gan.errors import DslrGanError
+    from dslr_gan.page.work.admission import LINE
+    from dslr_gan.page.work.jobs import stop
+
+    while next(steps)["state"] != "enhancing":
+        pass
+    began = time.perf_counter()
+    stop("one")
+    try:
+        for _ in steps:
+            pass
+    except DslrGanError:
+        while LINE.state()[1]:
+            time.sleep(0.001)
+    return time.perf_counter() - began
 
 
 def clients(options: argparse.Namespace) -> Iterator[str]:
@@ -126,6 +158,12 @@ def clients(options: argparse.Namespace) -> Iterator[str]:
         "Fairness: nobody was served more than "
         f"{max(moved)} places before or after the turn in which they came."
     )
+    yield (
+        "The bound for photos of 12 megapixels is 1 GB, however many people there are: each of the "
+        "two lines works on one photo at a time. More than 40 in line are told when to come back. "
+        "Before what is freed went back to the system after each photo, the peak of 10 people was "
+        "2301 MB: glibc gives the threads heaps of their own, and each kept 130 MB."
+    )
     if failed:
         yield f"Errors: {'; '.join(sorted(set(failed)))}"
 
@@ -153,12 +191,70 @@ def bombs(options: argparse.Namespace) -> Iterator[str]:
         yield f"| {size} | {seconds:.1f} | {refused} | {peak():.0f} |"
 
 
+def large(options: argparse.Namespace) -> Iterator[str]:
+    """One photo at the page's limit through /enhance, with its score."""
+    yield "## The largest photo"
+    yield "One JPEG of 120 megapixels through `/enhance`, with the SSIM of all its pixels."
+    yield from table("strength", "seconds", "peak (MB)")
+    for strength in (0.0, 1.0):
+        with tempfile.TemporaryDirectory() as folder:
+            photo = Path(folder) / "large.jpg"
+            write_photo(photo, 12_640, 9_480)
+            with page(Path(folder)) as (address, process):
+                client = Client(address, verbose=False, download_files=folder)
+                began = time.perf_counter()
+                with peak_of(process) as peak:
+                    client.predict(
+                        handle_file(photo), "iphone", strength, None, api_name="/enhance"
+                    )
+                seconds = time.perf_counter() - began
+        yield f"| {strength:g} | {seconds:.0f} | {peak():.0f} |"
+
+
+def scores(options: argparse.Namespace) -> Iterator[str]:
+    """The table of scores over the strength against real blends of 12 megapixels."""
+    from dslr_gan.metrics.over_strength import STRENGTHS
+    from dslr_gan.metrics.similarity import ssim_and_ms_ssim, ssim_in_strips
+    from dslr_gan.page.work import kept
+    from dslr_gan.page.work.photo_run import enhance_photo
+
+    yield "## Scores over the strength"
+    yield (
+        "The page's SSIM and MS-SSIM over the strength are computed from local means of some "
+        "80 000 windows a scale. Largest difference from the scores of real blends, all of whose "
+        "windows count, at strengths 0.25, 0.5, 0.75 and 1 (MS-SSIM: 0.5)."
+    )
+    yield from table("photo of 12 megapixels", "SSIM at 1", "SSIM off by", "MS-SSIM off by")
+    for name in ("coffee", "grainy astronaut"):
+        photo = Path(os.environ["GRADIO_TEMP_DIR"]) / "scores.png"
+        if name == "coffee":
+            write_photo(photo, *SIZES[12])
+        else:
+            large_one = Image.fromarray(skimage.data.astronaut()).resize(SIZES[12])
+            grain = np.random.default_rng(0).normal(0, 5, (*SIZES[12][::-1], 3))
+            Image.fromarray(np.clip(large_one + grain, 0, 255).astype(np.uint8)).save(photo)
+        *_, done = enhance_photo(photo, ["iphone"], "one")
+        before, after = kept.find(done["result"], "one").pictures()
+        table_of, off = done["scores"], []
+        for strength in (0.25, 0.5, 0.75, 1.0):
+            mixed = np.rint(before + np.float32(strength) * (after.astype(np.float32) - before))
+            blend = mixed.astype(np.uint8)
+            real = ssim_in_strips(
+                *(lambda top, bottom, one=one: one[top:bottom].copy() for one in (before, blend)),
+                *SIZES[12],
+            )
+            off.append(abs(real - table_of["ssim"][STRENGTHS.index(strength)]))
+            if strength == 0.5:
+                pair = (torch.from_numpy(one.copy()).permute(2, 0, 1)[None] / 255
+                        for one in (blend, before))  # fmt: skip
+                with torch.inference_mode():
+                    many_scales = float(ssim_and_ms_ssim(*pair)[1])
+                off_scales = abs(many_scales - table_of["ms_ssim"][STRENGTHS.index(strength)])
+        yield f"| {name} | {real:.4f} | {max(off):.4f} | {off_scales:.4f} |"
+        kept.forget_session("one")
+
+
 # What they share -------------------------------------------------------------------------------
-
-
-def table(*header: str) -> list[str]:
-    """The first two lines of a table."""
-    return [f"| {' | '.join(header)} |", "|---" * len(header) + "|"]
 
 
 def call(client: Client, photo: Path) -> tuple[float, str]:
@@ -172,77 +268,30 @@ def call(client: Client, photo: Path) -> tuple[float, str]:
     return time.perf_counter() - began, error
 
 
-@contextmanager
-def page(folder: Path) -> Iterator[tuple[str, psutil.Process]]:
-    """Serve the page: its address and its process."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    (folder / "gradio").mkdir()
-    settings = {"GRADIO_SERVER_PORT": str(port), "GRADIO_TEMP_DIR": str(folder / "gradio")}
-    root = Path(__file__).parents[1]
-    with (folder / "app.log").open("w") as log:
-        process = subprocess.Popen(
-            [sys.executable, "app.py"],
-            cwd=root,
-            env=os.environ | settings,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-        )
-    address = f"http://127.0.0.1:{port}"
-    try:
-        while process.poll() is None:
-            try:
-                urllib.request.urlopen(address, timeout=5).close()
-                break
-            except OSError:
-                time.sleep(0.2)
-        yield address, psutil.Process(process.pid)
-    finally:
-        process.terminate()
-        process.wait()
-
-
-@contextmanager
-def peak_of(process: psutil.Process) -> Iterator[Callable[[], float]]:
-    """Watch a process's memory; gives what it had at most, in MB, without pages of open files."""
-    most, over = 0.0, threading.Event()
-
-    def watch() -> None:
-        nonlocal most
-        while not over.is_set():
-            memory = process.memory_info()
-            most = max(most, memory.rss - memory.shared)
-            over.wait(0.05)
-
-    thread = threading.Thread(target=watch)
-    thread.start()
-    try:
-        yield lambda: most / 1e6
-    finally:
-        over.set()
-        thread.join()
-
-
 def replaced(report: Path, section: str) -> str:
-    """The report with one section made anew, or put at its end."""
-    title = section.splitlines()[0]
-    head = "# What people wait for at the page\n"
-    parts = report.read_text().split("\n## ") if report.exists() else [head]
-    kept = [part for part in parts if f"## {part.splitlines()[0]}" != title]
-    return "\n## ".join([*(part.rstrip() + "\n" for part in kept), section.removeprefix("## ")])
+    """The report with one section made anew in its place, or put at its end."""
+    head, *parts = (report.read_text() if report.exists() else f"{TITLE}\n").split("\n## ")
+    new = section.removeprefix("## ").rstrip() + "\n"
+    titles = [part.splitlines()[0] for part in parts]
+    place = titles.index(new.splitlines()[0]) if new.splitlines()[0] in titles else len(parts)
+    parts[place : place + 1] = [new]
+    return "\n## ".join(part.rstrip() + "\n" for part in (head, *parts))
 
 
 def main() -> None:
     """Run one part."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parts: dict[str, Callable[[Any], Iterator[str]]] = {
+        "browser": browser,
         "photos": photos,
         "clients": clients,
         "bombs": bombs,
+        "large": large,
+        "scores": scores,
     }
     parser.add_argument("part", choices=parts)
-    parser.add_argument("--rounds", type=int, default=3, help="of part photos (default: 3)")
+    parser.add_argument("--rounds", type=int, default=3, help="of photos and browser (default: 3)")
+    parser.add_argument("--beside", default="", help="what else the machine had to do, in words")
     parser.add_argument("--number", type=int, default=30, help="of clients (default: 30)")
     parser.add_argument("--limit", type=float, default=150, help="seconds for a bomb's answer")
     parser.add_argument("--out", type=Path, metavar="FILE.md", help="report to bring up to date")
@@ -254,7 +303,8 @@ def main() -> None:
     command = f"python -m benchmarks.page {options.part}"
     if options.part == "clients":
         command += f" --number {options.number}"
-    lines.insert(1, f"Written by `{command}` on {where}.")
+    beside = f", {options.beside}" if options.beside else ""
+    lines.insert(1, f"Written by `{command}` on {where}{beside}.")
     text = lines[0] + "\n"
     for before, line in zip(lines, lines[1:], strict=False):
         in_table = before.startswith("|") and line.startswith("|")

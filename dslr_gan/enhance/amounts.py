@@ -53,7 +53,7 @@ class Amounts:
 
     def reach(self, height: int, width: int) -> int:
         """How far around a pixel of a photo its change must be known: 0 where nothing is parted."""
-        return 0 if self.colour == self.detail else blur_reach(_sigma(height, width))
+        return 0 if self.colour == self.detail else blur_reach(coarse_sigma(height, width))
 
     def apply(
         self, before: np.ndarray, enhanced: np.ndarray, height: int, width: int
@@ -75,7 +75,7 @@ class Amounts:
         change = np.clip(enhanced, 0, 1) - before
         if self.colour == self.detail:
             return before + np.float32(self.colour) * change
-        low = blurred(change, _sigma(height, width))
+        low = blurred(change, coarse_sigma(height, width))
         weighed = np.float32(self.colour - self.detail) * low + np.float32(self.detail) * change
         return before + weighed
 
@@ -101,7 +101,8 @@ def blurred(plane: np.ndarray, sigma: float) -> np.ndarray:
     return _blurred_down(_blurred_down(plane, sigma).swapaxes(0, 1), sigma).swapaxes(0, 1)
 
 
-def _sigma(height: int, width: int) -> float:
+def coarse_sigma(height: int, width: int) -> float:
+    """Sigma in pixels of the blur that parts colour from detail, for a photo of some size."""
     return min(max(COARSE * max(height, width), 1.0), COARSEST)
 
 

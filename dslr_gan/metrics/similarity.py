@@ -11,6 +11,8 @@ are built from the same terms, on plain convolutions: libraries refuse the small
 DPED is scored.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 from PIL import Image
@@ -26,7 +28,13 @@ SCALE_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 """Exponents of the five scales: Wang et al. 2003, section 3.2."""
 
 STRIP_ROWS = 128
-"""Rows per strip: at 4000 pixels wide a strip takes some 130 MB while it is computed."""
+"""Rows per strip, of a picture up to 4000 pixels wide."""
+
+STRIP_PIXELS = 4000 * STRIP_ROWS
+"""Pixels per strip of a wider one: it takes some 130 MB while it is computed."""
+
+Rows = Callable[[int, int], np.ndarray]
+"""From one row to another: ``(rows, width, 3)`` uint8."""
 
 
 def psnr(image: Tensor, target: Tensor) -> Tensor:
@@ -148,12 +156,28 @@ def photo_ssim(first: Image.Image, second: Image.Image) -> float:
         raise DslrGanError(
             f"SSIM needs photos of at least {WINDOW}x{WINDOW} pixels, got {_size(first)}."
         )
+    return ssim_in_strips(_rows(first), _rows(second), width, height)
+
+
+def ssim_in_strips(first: Rows, second: Rows, width: int, height: int) -> float:
+    """SSIM of two pictures that are read a few rows at a time.
+
+    Args:
+        first: Gives the rows from one number to another: ``(rows, width, 3)`` uint8.
+        second: Likewise of the other picture.
+        width: Of both, at least 11 pixels.
+        height: Likewise.
+
+    Returns:
+        The value of :func:`ssim` for the whole pictures.
+    """
     positions = height - WINDOW + 1
+    strip_rows = max(1, min(STRIP_ROWS, STRIP_PIXELS // width))
     total = 0.0
-    for top in range(0, positions, STRIP_ROWS):
-        rows = min(STRIP_ROWS, positions - top)
-        box = (0, top, width, top + rows + WINDOW - 1)
-        total += rows * float(ssim(_strip(first, box), _strip(second, box)))
+    for top in range(0, positions, strip_rows):
+        rows = min(strip_rows, positions - top)
+        bottom = top + rows + WINDOW - 1
+        total += rows * float(ssim(_strip(first(top, bottom)), _strip(second(top, bottom))))
     return total / positions
 
 
@@ -172,8 +196,11 @@ def check_pair(image: Tensor, target: Tensor) -> None:
         raise ValueError(f"a batch must have shape (N, 3, H, W), got {tuple(image.shape)}.")
 
 
-def _strip(photo: Image.Image, box: tuple[int, int, int, int]) -> Tensor:
-    pixels = np.array(photo.crop(box).convert("RGB"))
+def _rows(photo: Image.Image) -> Rows:
+    return lambda top, bottom: np.array(photo.crop((0, top, photo.width, bottom)).convert("RGB"))
+
+
+def _strip(pixels: np.ndarray) -> Tensor:
     return torch.from_numpy(pixels).permute(2, 0, 1)[None].float() / 255
 
 

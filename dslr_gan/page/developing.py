@@ -13,6 +13,12 @@ from dslr_gan.photo import eight_bits
 EVERY_S = 0.7
 """How often a new picture is made: each is sent to the browser."""
 
+SHARE = 0.1
+"""Of the time at most goes into making them: those of larger photos come less often."""
+
+SIDE = 1280
+"""Their longest side in pixels, that of a window: what is finished is sharper than the rest."""
+
 QUALITY = 85
 
 
@@ -21,7 +27,7 @@ class Developing:
 
     def __init__(self) -> None:
         self._quick: dict[str, Path] = {}
-        self._made = time.monotonic()
+        self._next = time.monotonic() + EVERY_S
 
     def picture(self, step: dict[str, Any]) -> str | None:
         """Give the file of a new picture of what is finished, where it is time for one.
@@ -34,17 +40,23 @@ class Developing:
         if state == "preview":
             self._quick[str(phone)] = Path(step["after"])
         quick = self._quick.get(str(phone))
-        is_due = time.monotonic() - self._made >= EVERY_S
+        is_due = time.monotonic() >= self._next
         if state != "enhancing" or quick is None or not is_due or step["done"] == step["tiles"]:
             return None
-        self._made = time.monotonic()
+        began = time.monotonic()
         file = quick.with_name(f"tiles_{step['done']}.jpg")
         try:
             levels = np.load(quick.with_name("levels.npy"), mmap_mode="r")
+            height, width = levels.shape[:2]
+            part = min(1.0, SIDE / max(height, width))
+            size = max(1, round(part * width)), max(1, round(part * height))
             with Image.open(quick) as opened:
-                save_picture(finished_over(opened.convert("RGB"), levels), file, QUALITY)
+                whole = opened.convert("RGB").resize(size, Image.Resampling.BICUBIC)
+            save_picture(finished_over(whole, levels), file, QUALITY)
         except (OSError, ValueError):  # it was stopped, or the network runs elsewhere
             return None
+        now = time.monotonic()
+        self._next = now + max(EVERY_S, (now - began) / SHARE)
         return str(file)
 
 

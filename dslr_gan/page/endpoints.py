@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import gradio as gr
-from PIL import Image
 
 from dslr_gan.enhance.amounts import Amounts
 from dslr_gan.enhance.photo_file import enhance_file
 from dslr_gan.errors import DslrGanError
-from dslr_gan.metrics.similarity import WINDOW, photo_ssim
+from dslr_gan.metrics.similarity import WINDOW
 from dslr_gan.models.phones import PHONES, camera_hint
 from dslr_gan.page.guard import guard
 from dslr_gan.page.phone_models import enhancer_for
@@ -24,7 +23,7 @@ from dslr_gan.page.work.admission import LINE, MAX_WAITING
 from dslr_gan.page.work.jobs import Job, Step, steps_of
 from dslr_gan.page.work.kept import folder_for, uses
 from dslr_gan.page.work.look import MAX_FILE_MB, MAX_MEGAPIXELS, look
-from dslr_gan.photo import eight_bits, open_photo, photo_pixels
+from dslr_gan.page.work.scores import file_ssim
 
 WAITING_CALLS = MAX_WAITING + 8
 """Calls that Gradio lets in at once: those that wait in our line, which is bounded, and a few that
@@ -153,7 +152,8 @@ def enhance_many(  # noqa: D417 - Gradio hands in the last two
     """
 
     def work() -> tuple[str | None, list[dict[str, Any]]]:
-        given = [uploaded(file, "photo") for file in photos or []]
+        files = photos if isinstance(photos, list) else [photos] if photos else []
+        given = [uploaded(file, "photo") for file in files]
         run = many.enhance_many(given, str(phone), _session(request), strength, alone=False)
         done = _last(progress, run)
         told = ("name", "status", "reason", "notes", "width", "height")
@@ -280,11 +280,15 @@ def _enhanced(
     )
     job.check()
     # The scores are of the file that is downloaded.
-    before, after = displayed(photo), displayed(result.file)
-    quality, note = _quality(after, reference)
+    if result.copied:
+        change = 1.0 if min(result.width, result.height) >= WINDOW else None
+    else:
+        change, _ = file_ssim(photo, result.file)
+    job.check()
+    quality, note = _quality(result.file, reference)
     return {
         "file": result.file,
-        "change_ssim": _ssim(before, after),
+        "change_ssim": change,
         "quality_ssim": quality,
         "source": result.model,
         "phone": phone,
@@ -298,40 +302,26 @@ def _enhanced(
     }
 
 
-def displayed(photo: Path) -> Image.Image:
-    """Give a photo as a browser shows it: upright, sRGB, 8 bits per channel, mode RGB."""
-    opened = open_photo(photo, max_megapixels=MAX_MEGAPIXELS)
-    return Image.fromarray(eight_bits(photo_pixels(opened).pixels))
-
-
-def _ssim(first: Image.Image, second: Image.Image) -> float | None:
-    """SSIM, or None where the photos are too small for its window."""
-    try:
-        return round(photo_ssim(first, second), 6)
-    except DslrGanError:
-        return None
-
-
-def _quality(enhanced: Image.Image, reference: Path | None) -> tuple[float | None, str | None]:
+def _quality(enhanced: Path, reference: Path | None) -> tuple[float | None, str | None]:
     """SSIM against the DSLR photo, or a note that says why there is none."""
     if reference is None:
         return None, None
     try:
-        dslr = displayed(reference)
+        score, (dslr, phone) = file_ssim(reference, enhanced)
     except DslrGanError as error:
         return None, f"Quality was not measured: {message_of(error)}"
-    if dslr.size != enhanced.size:
+    if dslr != phone:
         return None, (
             f"Quality was not measured: the DSLR photo is {_size(dslr)} and the phone photo "
-            f"{_size(enhanced)}; give one of the same scene in the same size, or call /compare."
+            f"{_size(phone)}; give one of the same scene in the same size, or call /compare."
         )
-    if min(dslr.size) < WINDOW:
+    if score is None:
         return None, (
             f"Quality was not measured: the photos are {_size(dslr)}; SSIM needs at least "
             f"{WINDOW}×{WINDOW}."
         )
-    return _ssim(enhanced, dslr), None
+    return score, None
 
 
-def _size(photo: Image.Image) -> str:
-    return f"{photo.width}×{photo.height}"
+def _size(size: tuple[int, int]) -> str:
+    return f"{size[0]}×{size[1]}"

@@ -75,7 +75,8 @@ def compare_on_page(event: gr.EventData, request: gr.Request) -> Iterator[Answer
     def work() -> Iterator[Answer]:
         dslr = uploaded(wanted.get("reference"), "DSLR photo")
         found: Answer = {}
-        for phone, token in dict(wanted.get("tokens") or {}).items():
+        tokens = wanted.get("tokens")
+        for phone, token in (tokens if isinstance(tokens, dict) else {}).items():
             for step in reference.compare(str(token), session, dslr):
                 if step["state"] == "waiting":
                     answer.update(state="waiting", says=_waiting(step))
@@ -130,6 +131,8 @@ def _take_many(answer: Answer, step: Answer) -> None:
         answer.update(says="Unpacking …", share=None)
     elif state == "item":
         answer["items"] = [*answer["items"], step["item"]]
+    elif state == "listed":
+        answer["items"] = step["items"]
     elif state == "working":
         left = step["seconds_left"]
         rest = f", about {_duration(left)} left" if left else ""
@@ -174,6 +177,11 @@ def layers(wanted: Any) -> Answer:
     return _said(lambda: downloads.layers(*_result(wanted)))
 
 
+def exact(wanted: Any) -> Answer:
+    """Give the very pixels of the result, for who looks at them one by one."""
+    return _said(lambda: downloads.exact(*_result(wanted), wanted.get("photo_too") is True))
+
+
 def similarity_map(wanted: Any) -> Answer:
     """Give the local SSIM as a picture to lay over the photo."""
     return _said(
@@ -207,6 +215,7 @@ RPC: list[Callable[[Any], Answer]] = [
     download,
     share_picture,
     layers,
+    exact,
     similarity_map,
     change_scores,
     line,
@@ -254,8 +263,12 @@ def _finished(answer: Answer) -> str:
     first = next(iter(answer["phones"].values()))
     seconds = sum(found["seconds"] for found in answer["phones"].values())
     parts = [f"{first['width']}×{first['height']} pixels in {seconds:.1f} s."]
-    if first.get("shown") and list(first["shown"]) != [first["width"], first["height"]]:
-        parts.append("Shown scaled down; the download has every pixel.")
+    is_scaled = first.get("shown") and list(first["shown"]) != [first["width"], first["height"]]
+    parts.append(
+        "Shown scaled down; the download has every pixel."
+        if is_scaled
+        else "At 100 % you see the very pixels."
+    )
     return " ".join([answer.get("says_phone") or "", *parts]).strip()
 
 

@@ -16,6 +16,7 @@ from typing import Any
 from dslr_gan.enhance.enhancer import PhotoEnhancer
 from dslr_gan.errors import DslrGanError, reason
 from dslr_gan.models.phones import PHONES, Phone
+from dslr_gan.page.work.admission import LENT
 
 TIMEOUT_S = 10.0
 """Seconds that the Hub has, and that the first visitor waits at most."""
@@ -23,6 +24,9 @@ TIMEOUT_S = 10.0
 AGAIN_S = 40.0
 """Seconds after which the Hub is asked again where something stood in for what was asked of it.
 With the time that it has to answer, a bad minute is over in a minute."""
+
+DEVICE = "cpu" if LENT else None
+"""Where the page's own process computes: what is lent is lent to others of its processes."""
 
 logger = logging.getLogger(__name__)
 
@@ -115,7 +119,9 @@ class PhoneModel:
         loaded: futures.Future[PhotoEnhancer] = futures.Future()
         try:
             loaded.set_result(
-                PhotoEnhancer.from_pretrained(self.phone.name, timeout=self._timeout_s)
+                PhotoEnhancer.from_pretrained(
+                    self.phone.name, timeout=self._timeout_s, device=DEVICE
+                )
             )
         except DslrGanError as error:
             loaded.set_exception(error)
@@ -130,7 +136,7 @@ class PhoneModel:
         """The bundled weights in place of the repository."""
         loaded: futures.Future[PhotoEnhancer] = futures.Future()
         try:
-            enhancer = PhotoEnhancer.from_pretrained(self.phone.folder)
+            enhancer = PhotoEnhancer.from_pretrained(self.phone.folder, device=DEVICE)
         except Exception as error:
             logger.exception("the bundled %s weights could not be loaded", self.phone.title)
             message = f"The {self.phone.title} model could not be loaded ({reason(error)})."

@@ -22,6 +22,9 @@ KEEP_SECONDS = 6 * 3600
 OWN_FOLDER = "dslr_gan_page"
 """Name of the folder for uploads where none is named: Gradio's is shared by all its programs."""
 
+LONGEST_MESSAGE = 600
+"""Letters of an error message; of a longer one the middle is left out."""
+
 EXAMPLES = ("coffee.png", "astronaut.png", "rocket.jpg", "motorcycle_left.png", "chelsea.png")
 """Photos inside the scikit-image wheel: showing them needs no network."""
 
@@ -37,8 +40,11 @@ def uploaded(value: Any, what: str) -> Path:
     Raises:
         DslrGanError: If there is no upload, or its file is not one of the page's.
     """
-    path = Path(str(value.get("path") or "") if isinstance(value, dict) else "").resolve()
     folders = (Path(get_upload_folder()), EXAMPLE_FOLDER)
+    try:
+        path = Path(str(value.get("path") or "") if isinstance(value, dict) else "").resolve()
+    except (OSError, ValueError, RuntimeError):  # too long, a null byte, links in a circle
+        path = Path()
     if not any(path.is_relative_to(folder.resolve()) for folder in folders):
         raise DslrGanError(f"There is no {what} yet; upload one first.")
     return path
@@ -97,5 +103,13 @@ def remove_upload(file: Path) -> None:
 
 
 def message_of(error: DslrGanError) -> str:
-    """Give an error's message, with an upload's name instead of its path on the server."""
-    return re.sub(re.escape(get_upload_folder()) + r"\S*/", "", str(error))
+    """Give an error's message, with an upload's name instead of its path on the server.
+
+    It is one line of a length that can be read, whatever a request had in a value's place.
+    """
+    message = re.sub(re.escape(get_upload_folder()) + r"\S*/", "", str(error))
+    message = "".join(letter if letter.isprintable() else " " for letter in message)
+    if len(message) > LONGEST_MESSAGE:
+        half = LONGEST_MESSAGE // 2
+        message = f"{message[:half]} … {message[-half:]}"
+    return message

@@ -190,7 +190,9 @@ def _check_names(settings: Settings) -> None:
         raise DslrGanError(f"--output_dir {output.output_dir} is a file; name a folder.")
     project = output.tracker_project_name
     if project in ("", ".", "..") or Path(project).name != project:  # TensorBoard's folder
-        raise DslrGanError(f"--tracker_project_name must be a name without slashes, got {project!r}.")
+        raise DslrGanError(
+            f"--tracker_project_name must be a name without slashes, got {project!r}."
+        )
     for name, folder in (("output_dir", output.output_dir), ("logging_dir", output.logging_dir)):
         if folder is None:
             continue

@@ -3,12 +3,15 @@
 import numpy as np
 import pytest
 import torch
+from scipy.signal import convolve2d
 from skimage import data
 
 from dslr_gan.metrics.over_strength import (
     STRENGTHS,
     local_ssim,
+    parts_of_change,
     psnr_over_strength,
+    similarity_of_parts,
     similarity_over_strength,
 )
 from dslr_gan.metrics.similarity import psnr, ssim, ssim_and_ms_ssim
@@ -92,3 +95,22 @@ def test_the_map_is_made_of_the_same_windows():
     assert places.shape == (51, 73)
     assert places.mean() == pytest.approx(float(ssim(tensor(after), tensor(before))), abs=1e-5)
     assert np.array_equal(local_ssim(before, after, 7), places[::7, ::7])
+
+
+def test_the_scores_of_parts_are_those_of_real_mixtures():
+    before = CASES["coffee"][:200, :300]
+    after = brighter(before)
+    kernel = np.ones((9, 9)) / 81
+    change = after.astype(float) - before
+    low = np.stack([convolve2d(change[..., c], kernel, "same", "symm") for c in range(3)], 2)
+    for part in (low, change - low):  # what there is more of is the part
+        partly = np.rint(np.clip(before + part, 0, 255)).astype(np.uint8)
+        scales = parts_of_change(before, after, partly)
+        for more, less in ((1, 1), (1, 0), (0.8, 0.3), (0, 0)):
+            weighed = np.clip(before + (more - less) * part + less * change, 0, 255)
+            for strength in (0.5, 1.0):
+                found = similarity_of_parts(scales, more - less, less, [strength])
+                mixed = tensor(blend(before, weighed, strength))
+                known = ssim_and_ms_ssim(mixed, tensor(before))
+                for values, score in zip(found, known, strict=True):
+                    assert values == [pytest.approx(float(score), abs=0.003)], (more, less)

@@ -30,13 +30,23 @@ def test_a_picture_is_made_only_now_and_then_and_never_of_what_is_gone(tmp_path,
     quick = tmp_path / "small.jpg"
     Image.new("RGB", (64, 48)).save(quick)
     np.save(tmp_path / "levels.npy", np.full((96, 128, 3), 180, np.uint8))
-    follows = Developing()
+    preview = {"state": "preview", "phone": "iphone", "after": str(quick)}
     step = {"state": "enhancing", "phone": "iphone", "done": 1, "tiles": 4}
-    assert follows.picture({"state": "preview", "phone": "iphone", "after": str(quick)}) is None
-    assert follows.picture(step) is None  # too soon
+
+    def follows():
+        new = Developing()
+        assert new.picture(preview) is None
+        return new
+
+    assert Developing().picture(step) is None  # there is no quick picture
+    assert follows().picture(step) is None  # too soon
     monkeypatch.setattr(developing, "EVERY_S", 0)
-    with Image.open(str(follows.picture(step))) as made:
+    monkeypatch.setattr(developing, "SHARE", 1e-6)
+    developed = follows()
+    with Image.open(str(developed.picture(step))) as made:
+        assert made.size == (128, 96)  # the result's own, up to that of a window
         assert np.abs(np.asarray(made, int) - 180).max() <= 2
-    assert follows.picture(step | {"done": 4}) is None  # all of it follows at once
+    assert developed.picture(step | {"done": 2}) is None  # too soon for what it costs
+    assert follows().picture(step | {"done": 4}) is None  # all of it follows at once
     (tmp_path / "levels.npy").unlink()
-    assert follows.picture(step | {"done": 2}) is None
+    assert follows().picture(step | {"done": 2}) is None

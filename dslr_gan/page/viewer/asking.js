@@ -34,10 +34,10 @@ async function open(file, others = 0) {
   locals.add(local);
   const probe = new Image();
   probe.src = local;
-  // What the browser can show stands at once; the server shows the others.
-  const shown = probe.decode().then(
+  // What the browser can show stands as soon as it has decoded it; the server shows the others.
+  probe.decode().then(
     () => {
-      if (job !== now.job) return;
+      if (job !== now.job || now.photo?.file !== file) return; // another one, or it was refused
       forgetResults();
       now.original = local;
       now.size = { width: probe.naturalWidth, height: probe.naturalHeight };
@@ -49,7 +49,6 @@ async function open(file, others = 0) {
   );
   try {
     const upload_ = await upload(file);
-    await shown;
     if (job !== now.job) return;
     now.photo.upload = { path: upload_.path, meta: { _type: "gradio.FileData" } };
     run();
@@ -234,6 +233,7 @@ function stillWanted() {
 function followAmounts() {
   if (now.colour !== now.detail) fetchLayers();
   if (now.colour < 1 || now.detail < 1) measureAgain();
+  if (compare.at.zoom >= 1) fetchExact();
 }
 
 const measureAgain = oneAtATime(async () => {
@@ -279,6 +279,27 @@ const fetchLayers = oneAtATime(async () => {
   }
   render();
 });
+
+/** From 100 % on the pixels are those of the result itself; until they are here, those of a JPEG. */
+async function fetchExact() {
+  const { job } = now;
+  for (const name of finished()) {
+    const one = now.phones[name];
+    // Of what is shown scaled down no pixel is the result's; the caption says that it is.
+    const isScaled = one.shown && one.shown[0] !== one.width;
+    if (!one.result || one.isExact || isScaled || now.busy) continue;
+    one.isExact = true;
+    try {
+      const photo_too = !now.local && !now.original.includes("/exact_");
+      const found = await ask("exact", { token: one.result, photo_too });
+      await swap(found.after, (url) => (one.after = url), job);
+      if (found.before) await swap(found.before, (url) => (now.original = url), job);
+    } catch {
+      one.isExact = false; // the JPEG stays
+    }
+    if (job === now.job) render();
+  }
+}
 
 async function openReference(file) {
   if (!file) return;

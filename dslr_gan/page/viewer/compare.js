@@ -125,9 +125,9 @@ function makeCompare(stage, moved) {
 
   /** Where the picture's corner lies in a pane: inside it where it is larger, else centred. */
   function corner(length, pictureLength, centre) {
-    if (pictureLength <= length) return (length - pictureLength) / 2;
     const wanted = length / 2 - centre * pictureLength;
-    const kept = Math.min(0, Math.max(length - pictureLength, wanted));
+    const isSmaller = pictureLength <= length;
+    const kept = isSmaller ? (length - pictureLength) / 2 : Math.min(0, Math.max(length - pictureLength, wanted));
     return Math.round(kept * devicePixelRatio) / devicePixelRatio;
   }
 

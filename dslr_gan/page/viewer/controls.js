@@ -63,6 +63,7 @@ for (const range of all(".dg-amount")) {
 find(".dg-more").addEventListener("click", () => {
   const isOpen = !find(".dg-amounts").toggleAttribute("hidden");
   find(".dg-more").setAttribute("aria-expanded", isOpen);
+  if (isOpen && finished().every((name) => now.phones[name].result)) fetchLayers(); // soon wanted
 });
 
 const hold = find(".dg-hold");

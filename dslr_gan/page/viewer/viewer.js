@@ -161,7 +161,7 @@ function curve(table) {
   const low = Math.min(...table.ssim);
   const high = Math.max(...table.ssim);
   const y = (value) => 22 - (20 * (value - low)) / (high - low || 1);
-  const points = table.ssim.map((value, index) => `${2 + 4 * index},${y(value).toFixed(1)}`);
+  const points = table.ssim.map((value, index) => `${2 + 80 * table.strengths[index]},${y(value).toFixed(1)}`);
   const here = valueAt(table.ssim, table.strengths, now.strength);
   return (
     '<svg class="dg-curve" viewBox="0 0 84 24" aria-hidden="true">' +
@@ -200,6 +200,7 @@ function gainTable() {
 }
 
 function showZoom() {
+  if (compare.at.zoom >= 1) fetchExact();
   for (const button of all(".dg-zoom button"))
     button.setAttribute("aria-pressed", Number(button.dataset.zoom) === compare.at.zoom);
   find(".dg-hold").setAttribute("aria-pressed", compare.at.holding);

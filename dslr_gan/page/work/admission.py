@@ -11,6 +11,7 @@ import ctypes
 import heapq
 import importlib
 import itertools
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -178,18 +179,17 @@ def quickly(session: str) -> Iterator[None]:
         yield
 
 
-try:
-    spaces: Any = importlib.import_module("spaces")  # only on Spaces with ZeroGPU
-except ImportError:
-    spaces = None
+LENT = os.environ.get("SPACES_ZERO_GPU", "").lower() in ("1", "t", "true")
+"""Whether GPUs are lent here, call by call, as on Spaces with ZeroGPU, whose package ``spaces``
+reads the same variable. The main process has no GPU then, although PyTorch says there that it has.
+"""
 
-LENT = spaces is not None
-"""Whether GPUs are lent here, call by call: the main process has none of its own."""
+spaces: Any = importlib.import_module("spaces") if LENT else None
 
 
 def on_gpu(function: Function) -> Function:
     """Let a function borrow a GPU, where they are lent."""
-    if spaces is None:
+    if not LENT:
         return function
     decorated: Function = spaces.GPU(function)
     return decorated

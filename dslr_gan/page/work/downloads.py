@@ -14,7 +14,8 @@ from dslr_gan.models.phones import PHONES
 from dslr_gan.page.work.admission import quickly
 from dslr_gan.page.work.kept import Kept, find
 from dslr_gan.page.work.look import MAX_MEGAPIXELS
-from dslr_gan.page.work.pictures import blended, save_picture
+from dslr_gan.page.work.pictures import WEBP_SIDE, blended, parted, save_exactly, save_picture
+from dslr_gan.page.work.scores import keep_parts
 
 SHARED_SIDE = 1600
 """Longest side of each half of a picture to share, in pixels."""
@@ -118,14 +119,42 @@ def layers(token: Any, session: str) -> dict[str, str]:
         DslrGanError: If the result is no longer kept.
     """
     kept = find(token, session)
+    files = {name: kept.folder / f"layer_{name}.jpg" for name in ("colour", "detail")}
     with quickly(session):
-        files = {}
-        for name, amounts in (("colour", Amounts(detail=0)), ("detail", Amounts(colour=0))):
-            file = kept.folder / f"layer_{name}.jpg"
-            if not file.exists():
-                save_picture(blended(*kept.pictures(), amounts), file)
-            files[name] = str(file)
-        return files
+        if not all(file.exists() for file in files.values()):
+            before, after = kept.pictures()
+            parts = parted(before, after)
+            keep_parts(kept, before, after, *parts)
+            for file, part in zip(files.values(), parts, strict=True):
+                save_picture(part, file)
+    return {name: str(file) for name, file in files.items()}
+
+
+def exact(token: Any, session: str, photo_too: bool = False) -> dict[str, str]:
+    """Write the result's very pixels for the browser, which so far has a JPEG of them.
+
+    Args:
+        token: Which result.
+        session: Whose it is.
+        photo_too: Whether the photo's are wanted, too, because the browser cannot read its file.
+
+    Returns:
+        Files of lossless pictures, as large as those that the browser has: ``after``, ``before``.
+
+    Raises:
+        DslrGanError: If the result is no longer kept.
+    """
+    kept = find(token, session)
+    names = ("before", "after") if photo_too else ("after",)
+    # WebP is smaller, and ends at this side.
+    suffix = "webp" if max(kept.width, kept.height) <= WEBP_SIDE else "png"
+    files = {name: kept.folder / f"exact_{name}.{suffix}" for name in names}
+    with quickly(session):
+        if not all(file.exists() for file in files.values()):
+            pictures = dict(zip(("before", "after"), kept.pictures(), strict=True))
+            for name, file in files.items():
+                save_exactly(pictures[name], file)
+    return {name: str(file) for name, file in files.items()}
 
 
 @functools.cache

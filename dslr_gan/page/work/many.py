@@ -23,9 +23,9 @@ from dslr_gan.page.work.admission import LINE
 from dslr_gan.page.work.jobs import Job, Step, steps_of
 from dslr_gan.page.work.kept import folder_for, uses
 from dslr_gan.page.work.look import MAX_MEGAPIXELS, look
-from dslr_gan.page.work.pictures import save_picture, small_picture
+from dslr_gan.page.work.pictures import drafted_picture, save_picture, small_picture
 from dslr_gan.page.work.unpacking import MAX_PHOTOS, Entry, Room, is_zip, unpack
-from dslr_gan.photo import open_photo, photo_pixels
+from dslr_gan.photo import open_photo_in_parts, photo_pixels
 
 AUTO = "auto"
 """Each photo's model is chosen by the maker of its camera."""
@@ -60,13 +60,14 @@ def enhance_many(
         alone: Whether what the session has in work already is stopped.
 
     Yields:
-        Dictionaries that JSON can hold, each with its ``state``: ``unpacking``; ``waiting``
-        (``position``, ``seconds``); ``working`` (``photo``, ``tile``), ``item`` (``item``), both
-        with ``done``, ``total``, ``failed``, ``seconds_left``; and at last ``done``, with all
-        ``items``, the ``zip`` (None where nothing was enhanced), its ``bytes``, ``enhanced``,
-        ``failed`` and ``stopped``. Each item has ``name`` (with its folders), ``status``
-        (``enhanced``, ``failed``, ``left out``), ``reason``, ``notes``, ``before`` and ``after``
-        (files of small pictures), ``width`` and ``height``.
+        Dictionaries that JSON can hold, each with its ``state``: ``unpacking``; ``listed``, with
+        the ``items`` of what is no photo; ``waiting`` (``position``, ``seconds``); ``working``
+        (``photo``, ``tile``), ``item`` (``item``), both with ``done``, ``total``, ``failed``,
+        ``seconds_left``; and at last ``done``, with all ``items``, the ``zip`` (None where nothing
+        was enhanced), its ``bytes``, ``enhanced``, ``failed`` and ``stopped``. Each item has
+        ``name`` (with its folders), ``status`` (``enhanced``, ``failed``, ``left out``),
+        ``reason``, ``notes``, ``before`` and ``after`` (files of small pictures), ``width`` and
+        ``height``.
 
     Raises:
         DslrGanError: If there is no photo at all, a value is out of range, or too many people
@@ -75,6 +76,11 @@ def enhance_many(
     amounts = Amounts(strength, colour, detail)
     if not files:
         raise DslrGanError("There are no photos yet; upload some first.")
+    if len(files) > MAX_PHOTOS:
+        raise DslrGanError(
+            f"These are {len(files)} files, and the page takes {MAX_PHOTOS} photos at once; upload "
+            "the others later."
+        )
     if phone != AUTO:
         enhancer_for(phone)
     for file in files:
@@ -111,7 +117,8 @@ class _Many:
         for entry in entries:
             if entry.file is None:
                 status = "left out" if entry.left_out else "failed"
-                self._list(_item(entry.place, status, entry.reason))
+                self.items.append(_item(entry.place, status, entry.reason))
+        self._tell("listed", items=list(self.items))
         out = self.folder / "results"
         photos = [Photo(entry.file, Path(entry.place)) for entry in good if entry.file]
         places = [job.destination.relative_to(out) for job in plan(photos, out)]
@@ -166,8 +173,11 @@ class _Many:
                 continue
             inside = self.folder / "unpacked" / str(number)
             inside.mkdir(parents=True)
+            found = len(entries)
             try:
                 entries += unpack(file, inside, room)
+                if len(entries) == found:
+                    raise DslrGanError(f"{shown(file.name)} holds no photos; put some into it.")
             except DslrGanError as error:
                 entries.append(Entry(PurePosixPath(file.name), None, message_of(error)))
         return entries
@@ -224,7 +234,10 @@ class _Many:
         return enhancer_for(chosen)
 
     def _small(self, photo: Path, file: Path) -> Path:
-        picture = small_picture(photo_pixels(open_photo(photo)), SMALL_SIDE)
+        picture = drafted_picture(photo, SMALL_SIDE)
+        if picture is None:
+            with open_photo_in_parts(photo, max_megapixels=MAX_MEGAPIXELS) as opened:
+                picture = small_picture(photo_pixels(opened), SMALL_SIDE)
         return save_picture(picture, file, 85)
 
     def _list(self, item: dict[str, Any]) -> None:

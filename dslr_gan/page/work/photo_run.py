@@ -21,7 +21,7 @@ from dslr_gan.page.work.admission import LENT, LINE, on_gpu
 from dslr_gan.page.work.jobs import Job, Step, steps_of, stop
 from dslr_gan.page.work.kept import Kept, ResultWriter, keep, uses
 from dslr_gan.page.work.look import MAX_MEGAPIXELS, look
-from dslr_gan.page.work.pictures import Pictures, save_picture, small_picture
+from dslr_gan.page.work.pictures import Pictures, drafted_picture, save_picture, small_picture
 from dslr_gan.page.work.scores import change_table
 from dslr_gan.photo import (
     PhotoPixels,
@@ -61,6 +61,8 @@ def enhance_photo(
     """
     if not phones:
         raise DslrGanError("No phone was chosen; choose one.")
+    for phone in phones:
+        enhancer_for(phone)
     facts = look(photo)
     uses(session, photo)
 
@@ -68,30 +70,24 @@ def enhance_photo(
         with LINE.place(session, facts["megapixels"] * len(phones)) as ticket:
             job.wait(LINE, ticket)
             job.tell("reading")
-            _enhance(job, photo, list(dict.fromkeys(phones)))
+            _enhance(job, photo, facts, list(dict.fromkeys(phones)))
 
     return steps_of(session, "photo", work, alone=alone)
 
 
-def _enhance(job: Job, photo: Path, phones: Sequence[str]) -> None:
+def _enhance(job: Job, photo: Path, seen: dict[str, Any], phones: Sequence[str]) -> None:
     """Do all of it, in a folder for each phone, which is removed if anything goes wrong."""
     enhancers = {phone: enhancer_for(phone) for phone in phones}
-    with (
-        ExitStack() as unfinished,
-        open_photo_in_parts(photo, max_megapixels=MAX_MEGAPIXELS) as opened,
-    ):
-        folders = {phone: unfinished.enter_context(removed_at_errors()) for phone in phones}
+    with ExitStack() as work:
+        folders = {phone: work.enter_context(removed_at_errors()) for phone in phones}
+        whole = open_photo_in_parts(photo, max_megapixels=MAX_MEGAPIXELS)
+        small, opened = drafted_picture(photo), None
+        if small is None:
+            opened = work.enter_context(whole)
+            small = small_picture(photo_pixels(opened))
+        _first_pictures(job, photo, seen, small, enhancers, folders)
+        opened = opened or work.enter_context(whole)
         pixels = photo_pixels(opened)
-        small = small_picture(pixels)
-        shown = save_picture(small, folders[phones[0]] / "small_before.jpg", SMALL_QUALITY)
-        size = {"width": pixels.width, "height": pixels.height}
-        job.tell("original", **size, before=str(shown), name=photo.name)
-        for phone, enhancer in enhancers.items():
-            job.check()
-            first = save_picture(
-                enhancer.enhance(small), folders[phone] / "small.jpg", SMALL_QUALITY
-            )
-            job.tell("preview", phone=phone, before=str(shown), after=str(first))
         facts = _facts(opened, photo, pixels)
         pictures: Pictures | None = None
         for phone, enhancer in enhancers.items():
@@ -116,7 +112,8 @@ def _enhance(job: Job, photo: Path, phones: Sequence[str]) -> None:
                 result=kept.token,
                 before=str(before),
                 after=str(after),
-                **size,
+                width=pixels.width,
+                height=pixels.height,
                 shown=[enhanced.shape[1], enhanced.shape[0]],
                 source=enhancer.source,
                 hint=camera_hint(PHONES[phone], camera_of(opened)),
@@ -124,6 +121,25 @@ def _enhance(job: Job, photo: Path, phones: Sequence[str]) -> None:
                 scores=scores,
                 **facts,
             )
+
+
+def _first_pictures(
+    job: Job,
+    photo: Path,
+    seen: dict[str, Any],
+    small: Image.Image,
+    enhancers: dict[str, PhotoEnhancer],
+    folders: dict[str, Path],
+) -> None:
+    """Tell of the photo, and of a small result of each phone, before anything large is done."""
+    first = next(iter(folders.values()))
+    shown = save_picture(small, first / "small_before.jpg", SMALL_QUALITY)
+    size = {"width": seen["width"], "height": seen["height"]}
+    job.tell("original", **size, before=str(shown), name=photo.name)
+    for phone, enhancer in enhancers.items():
+        job.check()
+        after = save_picture(enhancer.enhance(small), folders[phone] / "small.jpg", SMALL_QUALITY)
+        job.tell("preview", phone=phone, before=str(shown), after=str(after))
 
 
 def _facts(opened: Image.Image, photo: Path, pixels: PhotoPixels) -> dict[str, Any]:

@@ -8,11 +8,20 @@ from PIL import Image
 
 from dslr_gan.enhance.amounts import Amounts
 from dslr_gan.errors import DslrGanError
-from dslr_gan.metrics.over_strength import STRENGTHS, local_ssim, similarity_over_strength
-from dslr_gan.metrics.similarity import WINDOW
+from dslr_gan.files import written_whole
+from dslr_gan.metrics.over_strength import (
+    STRENGTHS,
+    local_ssim,
+    parts_of_change,
+    similarity_of_parts,
+    similarity_over_strength,
+)
+from dslr_gan.metrics.similarity import SCALE_WEIGHTS, WINDOW, Rows, ssim_in_strips
 from dslr_gan.page.work.admission import quickly
-from dslr_gan.page.work.kept import find
-from dslr_gan.page.work.pictures import blended
+from dslr_gan.page.work.kept import Kept, find
+from dslr_gan.page.work.look import MAX_MEGAPIXELS
+from dslr_gan.page.work.pictures import blended, parted
+from dslr_gan.photo import PhotoPixels, eight_bits, open_photo_in_parts, photo_pixels
 
 DEFINITION = (
     "SSIM of Wang et al. 2004: Gaussian window of 11 pixels, sigma 1.5, mean over red, green and "
@@ -53,15 +62,93 @@ def change_scores(token: Any, session: str, colour: Any = 1.0, detail: Any = 1.0
         detail: Likewise.
 
     Returns:
-        As :func:`change_table`.
+        As :func:`change_table`, of every second strength.
 
     Raises:
         DslrGanError: If the result is no longer kept or an amount is out of range.
     """
     amounts, kept = Amounts(1.0, colour, detail), find(token, session)
-    with quickly(session):
-        before, after = kept.pictures()
-        return change_table(before, blended(before, after, amounts))
+    strengths = STRENGTHS[::2]
+    # As a browser mixes them: what there is more of comes from its layer.
+    name = "colour" if amounts.colour >= amounts.detail else "detail"
+    if not (files := _parts_of(kept, name)):
+        with quickly(session):
+            before, after = kept.pictures()
+            if min(before.shape[:2]) < WINDOW:
+                return {"strengths": list(strengths), "ssim": None, "ms_ssim": None}
+            keep_parts(kept, before, after, *parted(before, after))
+            files = _parts_of(kept, name)
+    # What is in the files has one size whatever the photo's, so nobody waits for anybody here.
+    scales = [np.load(file, mmap_mode="r") for file in files]
+    less, more = sorted((amounts.colour, amounts.detail))
+    ssim, ms_ssim = map(rounded, similarity_of_parts(scales, more - less, less, strengths))
+    return {"strengths": list(strengths), "ssim": ssim, "ms_ssim": ms_ssim}
+
+
+def keep_parts(
+    kept: Kept, before: np.ndarray, after: np.ndarray, colour: np.ndarray, detail: np.ndarray
+) -> None:
+    """Keep what the scores of any amounts of colour and detail are made of.
+
+    Args:
+        kept: The result.
+        before: Its pictures, ``(H, W, 3)`` uint8.
+        after: Likewise.
+        colour: The photo with the low frequencies of the change alone, likewise.
+        detail: The photo with the others alone, likewise.
+    """
+    for name, part in (("colour", colour), ("detail", detail)):
+        if min(before.shape[:2]) < WINDOW or _parts_of(kept, name):
+            continue
+        for scale, terms in enumerate(parts_of_change(before, after, part)):
+            with (
+                written_whole(kept.folder / f"parts_{name}_{scale}.npy") as unfinished,
+                unfinished.open("wb") as stream,
+            ):
+                np.save(stream, terms)
+
+
+def _parts_of(kept: Kept, name: str) -> list[Path]:
+    """Files of the scales, the finest first; none where they are not all there."""
+    scales = range(len(SCALE_WEIGHTS))
+    files = [kept.folder / f"parts_{name}_{scale}.npy" for scale in scales]
+    return files if all(file.exists() for file in files) else []
+
+
+def file_ssim(
+    first: Path, second: Path
+) -> tuple[float | None, tuple[tuple[int, int], tuple[int, int]]]:
+    """SSIM of two photos as browsers show them: upright, sRGB, 8 bits per channel.
+
+    They are read some rows at a time: memory has what Pillow holds of the two and no copies.
+
+    Args:
+        first: A photo's file.
+        second: Likewise.
+
+    Returns:
+        The score, None where the sizes differ or a side is shorter than the window of 11 pixels;
+        and width and height of both.
+
+    Raises:
+        DslrGanError: If one of them is no good.
+    """
+    with (
+        open_photo_in_parts(first, max_megapixels=MAX_MEGAPIXELS) as one,
+        open_photo_in_parts(second, max_megapixels=MAX_MEGAPIXELS) as other,
+    ):
+        pixels = photo_pixels(one), photo_pixels(other)
+        sizes = tuple((each.width, each.height) for each in pixels)
+        if sizes[0] != sizes[1] or min(sizes[0]) < WINDOW:
+            return None, (sizes[0], sizes[1])
+        score = ssim_in_strips(_rows(pixels[0]), _rows(pixels[1]), *sizes[0])
+        return round(score, 6), (sizes[0], sizes[1])
+
+
+def _rows(pixels: PhotoPixels) -> Rows:
+    whole = slice(0, pixels.width)
+    # A copy, because Pillow's pixels are not writable.
+    return lambda top, bottom: np.array(eight_bits(pixels.read(slice(top, bottom), whole)))
 
 
 def similarity_map(token: Any, session: str, strength: Any = 1.0, against: str = "input") -> Path:

@@ -21,10 +21,15 @@ MAX_PHOTOS = 500
 MAX_UNPACKED_MB = 2000
 """So much a person's zip files may hold unpacked."""
 
+MAX_ENTRIES = 2000
+"""So many entries all zips together may have: photos, folders, and what lies beside photos."""
+
 MAX_LIST_BYTES = 4_000_000
 """Of a zip's list of its entries, which is read as a whole."""
 
 _END = b"PK\x05\x06"
+_FAR_END = b"PK\x06\x07"
+"""Begins the pointer of zip64, which stands before the end."""
 _PIECE = 1 << 20
 
 
@@ -44,14 +49,18 @@ class Entry:
 
 def is_zip(file: Path) -> bool:
     """Whether a file begins as a zip does, whatever it is called."""
-    with file.open("rb") as stream:
-        return stream.read(4) in (b"PK\x03\x04", _END)
+    try:
+        with file.open("rb") as stream:
+            return stream.read(4) in (b"PK\x03\x04", _END)
+    except OSError:  # who opens it as a photo says what is wrong
+        return False
 
 
 class Room:
-    """What may still be unpacked: photos and bytes, of all zips together."""
+    """What may still be unpacked: photos, entries and bytes, of all zips together."""
 
     def __init__(self) -> None:
+        self.entries = MAX_ENTRIES
         self.photos = MAX_PHOTOS
         self.bytes = MAX_UNPACKED_MB * 1_000_000
 
@@ -73,6 +82,9 @@ def unpack(archive: Path, folder: Path, room: Room) -> Iterator[Entry]:
     _check_list(archive)
     try:
         with zipfile.ZipFile(archive) as opened:
+            room.entries -= len(opened.infolist())
+            if room.entries < 0:
+                raise _too_many(archive)
             for number, info in enumerate(opened.infolist()):
                 place = _place(_name(info))
                 if info.is_dir() or _is_beside(place):
@@ -108,11 +120,28 @@ def _check_list(archive: Path) -> None:
     if place < 0 or len(tail) < place + 22:
         raise DslrGanError(f"{shown(archive.name)} is cut off; upload it again.")
     entries, listed = struct.unpack("<HI", tail[place + 10 : place + 16])
-    is_zip64 = tail[place - 20 : place - 16] == b"PK\x06\x07" if place >= 20 else False
-    if is_zip64 or entries == 0xFFFF or listed > MAX_LIST_BYTES:
-        raise DslrGanError(
-            f"{shown(archive.name)} holds too many files; the page takes {MAX_PHOTOS} photos."
-        )
+    if place >= 20 and tail[place - 20 : place - 16] == _FAR_END:
+        entries, listed = _far_end(archive, *struct.unpack("<Q", tail[place - 12 : place - 4]))
+    if entries > MAX_ENTRIES or listed > MAX_LIST_BYTES:
+        raise _too_many(archive)
+
+
+def _far_end(archive: Path, place: int) -> tuple[int, int]:
+    """How many entries a zip of the format's larger variant has, and the bytes of their list."""
+    if place < archive.stat().st_size:
+        with archive.open("rb") as stream:
+            stream.seek(place)
+            record = stream.read(56)
+        if len(record) == 56 and record.startswith(b"PK\x06\x06"):
+            entries, listed = struct.unpack("<QQ", record[32:48])
+            return entries, listed
+    raise DslrGanError(f"{shown(archive.name)} is damaged or no zip; make it anew.")
+
+
+def _too_many(archive: Path) -> DslrGanError:
+    return DslrGanError(
+        f"{shown(archive.name)} holds too many files; the page takes {MAX_PHOTOS} photos at once."
+    )
 
 
 def _name(info: zipfile.ZipInfo) -> str:

@@ -4,13 +4,15 @@ import numpy as np
 import pytest
 from PIL import ExifTags, Image
 
-from dslr_gan.enhance.enhancer import PhotoEnhancer
+from dslr_gan.enhance.enhancer import Amounts, PhotoEnhancer
 from dslr_gan.enhance.photo_file import enhance_file
 from dslr_gan.enhance.running.precision import NetworkRunner
 from dslr_gan.errors import DslrGanError
 from dslr_gan.page.phone_models import enhancer_for
 from dslr_gan.page.work import downloads
+from dslr_gan.page.work.kept import find
 from dslr_gan.page.work.photo_run import enhance_photo
+from dslr_gan.page.work.pictures import blended, parted
 from dslr_gan.photo import open_photo, photo_pixels
 from tests.support.app_server import MAKER, coffee
 from tests.support.photo_helpers import DISPLAY_P3, rgb_profile
@@ -119,6 +121,28 @@ def test_the_layers_mix_to_any_colour_and_detail(enhanced):
         assert np.abs(mixed - levels(open_photo(file))).mean() < 2.5  # JPEGs, all of them
 
 
+@pytest.mark.parametrize("size", [(2100, 150), (120, 90)])
+def test_the_parts_of_a_change_are_those_of_downloads(size):
+    before = np.asarray(coffee(*size))
+    after = np.clip(before * np.linspace(0.7, 1.3, size[0])[:, None] + 9, 0, 255).astype(np.uint8)
+    for part, amounts in zip(parted(before, after), ({"detail": 0}, {"colour": 0}), strict=True):
+        off = np.abs(part.astype(int) - blended(before, after, Amounts(**amounts)))
+        assert off.max() <= 2 and off.mean() < 0.1
+
+
+def test_what_a_browser_blends_is_within_a_level_of_the_download(uploads):
+    photo = uploads / "blended.png"
+    coffee(90, 70).save(photo)
+    token = list(enhance_photo(photo, ["iphone"], "me"))[-1]["result"]
+    before, after = (part.astype(float) for part in find(token, "me").pictures())
+    for percent in (1, 30, 50, 77, 100):
+        strength = percent / 100
+        opacity = np.rint(255 * strength) / 255  # browsers have 8 bits for it, too
+        shown = np.rint(before + opacity * (after - before))
+        made = levels(open_photo(downloads.download(token, "me", strength)))
+        assert np.abs(shown - made).max() <= 1
+
+
 def test_a_picture_to_share_has_both_and_tells_nothing_else(enhanced):
     file = downloads.share_picture(enhanced.token, "me", 0.5)
     assert file.name == "walk_iphone_50_before_after.jpg"
@@ -134,8 +158,6 @@ def test_a_picture_to_share_has_both_and_tells_nothing_else(enhanced):
 
 
 def test_the_kept_enhancer_is_an_enhancer_with_its_name(enhanced):
-    from dslr_gan.page.work.kept import find
-
     found = find(enhanced.token, "me").enhancer
     assert isinstance(found, PhotoEnhancer) and found.source == enhancer_for("iphone").source
     with pytest.raises(DslrGanError, match="another one"):

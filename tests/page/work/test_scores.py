@@ -9,7 +9,7 @@ from dslr_gan.metrics.similarity import photo_ssim
 from dslr_gan.page.work import downloads, scores
 from dslr_gan.page.work.photo_run import enhance_photo
 from dslr_gan.photo import open_photo, photo_pixels
-from tests.support.app_server import coffee
+from tests.support.app_server import coffee, save_phone_photo
 
 
 def test_the_table_is_that_of_the_pictures(enhanced):
@@ -21,7 +21,10 @@ def test_the_table_is_that_of_the_pictures(enhanced):
     assert table["strengths"][10] == 0.5
     assert table["ssim"][-1] == pytest.approx(photo_ssim(before, after), abs=0.01)  # a JPEG, too
     assert table["ssim"] == sorted(table["ssim"], reverse=True)
-    assert scores.change_scores(enhanced.token, "me") == table
+    again = scores.change_scores(enhanced.token, "me")
+    assert again["strengths"] == table["strengths"][::2]
+    for name in ("ssim", "ms_ssim"):
+        assert again[name] == pytest.approx(table[name][::2], abs=2e-5)
 
 
 def test_less_colour_and_detail_is_less_change(enhanced):
@@ -30,6 +33,30 @@ def test_less_colour_and_detail_is_less_change(enhanced):
         for amounts in ((1, 1), (1, 0), (0, 1), (0, 0))
     )
     assert whole < min(colour, detail) < 1 == none
+
+
+def test_scores_of_colour_and_detail_are_those_of_the_download(uploads):
+    photo = uploads / "amounts.png"
+    coffee(320, 240).save(photo)
+    token = list(enhance_photo(photo, ["iphone"], "me"))[-1]["result"]
+    for amounts in ((0.8, 0, 1), (1, 1, 0.2), (0.4, 0.5, 0.9)):
+        table = scores.change_scores(token, "me", *amounts[1:])
+        real, _ = scores.file_ssim(photo, downloads.download(token, "me", *amounts))
+        found = np.interp(amounts[0], table["strengths"], table["ssim"])
+        assert found == pytest.approx(real, abs=0.002)
+
+
+def test_files_are_compared_as_browsers_show_them(uploads, tmp_path):
+    turned = save_phone_photo(uploads / "turned.jpg", 700, 300, orientation=6)
+    upright = photo_pixels(open_photo(turned)).pixels
+    Image.fromarray(upright).save(tmp_path / "upright.png")
+    assert scores.file_ssim(turned, tmp_path / "upright.png") == (1, ((300, 700), (300, 700)))
+    darker = Image.fromarray(upright // 2)
+    darker.save(tmp_path / "darker.png")
+    score, _ = scores.file_ssim(turned, tmp_path / "darker.png")
+    assert score == pytest.approx(photo_ssim(Image.fromarray(upright), darker), abs=1e-6)
+    coffee(300, 10).save(tmp_path / "flat.png")
+    assert scores.file_ssim(turned, tmp_path / "flat.png") == (None, ((300, 700), (300, 10)))
 
 
 def test_a_photo_below_the_window_has_no_scores(uploads):

@@ -1,0 +1,84 @@
+"""What a person sees at 100 % in a real Chromium, against the very pixels of the download."""
+
+import io
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from playwright.sync_api import Page, expect
+
+from tests.support.app_server import coffee, save_phone_photo
+from tests.support.browser import PATIENCE, enhanced, said
+
+pytestmark = pytest.mark.slow
+
+
+def at_full_size(page: Page) -> None:
+    """Look at 100 % of the result, without the original beside it."""
+    page.focus(".dg-divider")
+    page.keyboard.press("Home")
+    page.click("[data-zoom='1']")
+    exact = re.compile("exact_after")
+    expect(page.locator(".dg-enhanced")).to_have_attribute("src", exact, timeout=PATIENCE)
+
+
+def on_screen(page: Page) -> np.ndarray:
+    """The picture as it is on the screen, but for its edges, where labels lie."""
+    box = page.locator(".dg-picture").bounding_box()
+    assert box["x"] == int(box["x"]) and box["y"] == int(box["y"])
+    page.mouse.move(1, 1)
+    screen = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
+    left, top = int(box["x"]), int(box["y"])
+    whole = screen.crop((left, top, left + int(box["width"]), top + int(box["height"])))
+    return np.asarray(whole, int)[60:-60, 60:-60]
+
+
+def downloaded(page: Page) -> np.ndarray:
+    with page.expect_download() as download:
+        page.click(".dg-download")
+    return np.asarray(Image.open(Path(download.value.path())), int)[60:-60, 60:-60]
+
+
+def test_at_full_size_the_screen_has_the_pixels_of_the_download(page, tmp_path):
+    photo = tmp_path / "walk.png"
+    coffee(333, 251).save(photo)
+    enhanced(page, photo)
+    assert "At 100 % you see the very pixels" in said(page)
+    at_full_size(page)
+    assert np.array_equal(on_screen(page), downloaded(page))
+    for percent in (0, 35, 70):
+        page.evaluate(
+            """percent => {
+              const range = document.querySelector(".dg-strength-range");
+              range.value = percent;
+              for (const kind of ["input", "change"])
+                range.dispatchEvent(new Event(kind, {bubbles: true}));
+            }""",
+            percent,
+        )
+        shown = on_screen(page)
+        off = np.abs(shown - downloaded(page))
+        assert off.max() <= 1, f"{percent} %: {off.max()} levels, {off.mean():.3f} in the mean"
+
+
+def test_what_the_browser_does_not_read_is_sent_with_its_pixels(page, tmp_path):
+    photo = tmp_path / "walk.tif"
+    coffee(300, 200).save(photo)
+    enhanced(page, photo)
+    at_full_size(page)
+    exact = re.compile("exact_before")
+    expect(page.locator(".dg-original")).to_have_attribute("src", exact, timeout=PATIENCE)
+    page.focus(".dg-divider")
+    page.keyboard.press("End")
+    assert np.array_equal(on_screen(page), np.asarray(coffee(300, 200), int)[60:-60, 60:-60])
+
+
+def test_a_large_jpeg_s_first_picture_comes_before_it_is_decoded_as_a_whole(page, tmp_path):
+    page.set_input_files(".dg-file", save_phone_photo(tmp_path / "large.jpg", 4000, 3000))
+    words = page.locator("#viewer .dg-words").first
+    expect(words).to_contain_text("A quick picture", timeout=PATIENCE)
+    expect(page.locator(".dg-enhanced")).to_have_attribute("src", re.compile(r"/small\.jpg"))
+    page.click("#viewer .dg-stop")
+    expect(words).to_contain_text("Stopped")
