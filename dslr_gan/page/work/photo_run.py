@@ -81,7 +81,8 @@ def _enhance(job: Job, photo: Path, seen: dict[str, Any], phones: Sequence[str])
     with ExitStack() as work:
         folders = {phone: work.enter_context(removed_at_errors()) for phone in phones}
         whole = open_photo_in_parts(photo, max_megapixels=MAX_MEGAPIXELS)
-        small, opened = drafted_picture(photo), None
+        opened: Image.Image | None = None
+        small = drafted_picture(photo)
         if small is None:
             opened = work.enter_context(whole)
             small = small_picture(photo_pixels(opened))

@@ -137,12 +137,11 @@ def file_ssim(
         open_photo_in_parts(first, max_megapixels=MAX_MEGAPIXELS) as one,
         open_photo_in_parts(second, max_megapixels=MAX_MEGAPIXELS) as other,
     ):
-        pixels = photo_pixels(one), photo_pixels(other)
-        sizes = tuple((each.width, each.height) for each in pixels)
+        before, after = photo_pixels(one), photo_pixels(other)
+        sizes = (before.width, before.height), (after.width, after.height)
         if sizes[0] != sizes[1] or min(sizes[0]) < WINDOW:
-            return None, (sizes[0], sizes[1])
-        score = ssim_in_strips(_rows(pixels[0]), _rows(pixels[1]), *sizes[0])
-        return round(score, 6), (sizes[0], sizes[1])
+            return None, sizes
+        return round(ssim_in_strips(_rows(before), _rows(after), *sizes[0]), 6), sizes
 
 
 def _rows(pixels: PhotoPixels) -> Rows:
