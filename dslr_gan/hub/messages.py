@@ -311,7 +311,8 @@ def _not_the_hub() -> _Cause:
 
 def _is_about_the_file_of_certificates(error: BaseException) -> bool:
     """Whether the client could not be made, for the certificates that it was to trust."""
-    is_unnamed = isinstance(error, FileNotFoundError) and error.filename is None
+    # The client's own errors are kinds of FileNotFoundError, too.
+    is_unnamed = type(error) is FileNotFoundError and error.filename is None
     return bool(os.environ.get("SSL_CERT_FILE")) and (is_unnamed or isinstance(error, ssl.SSLError))
 
 
