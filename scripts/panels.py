@@ -20,7 +20,7 @@ from dslr_gan.evaluation.figure import Panel, draw
 from dslr_gan.files import written_whole
 from dslr_gan.models.phones import PHONES
 from dslr_gan.photo import eight_bits, photo_pixels
-from scripts.results import OURS_FOR, TRAINED, YARDSTICK, methods_of
+from scripts.results import BUNDLED, TRAINED, YARDSTICK, methods_of, short_name
 
 CROPS = {"chelsea": (140, 60), "coffee": (300, 100)}
 """Photos of scikit-image, and left and top of what is shown of them."""
@@ -36,14 +36,14 @@ def panels(phones: Sequence[str], published: Path | None, trained: Path | None) 
     """Enhance the photos by every method of every phone, and lay their crops out."""
     methods = {
         phone: {
-            _title(name, phone): enhancer
+            short_name(name): enhancer
             for name, enhancer in methods_of(phone, published, trained).items()
             if name == "DPED 12-64" or name not in (YARDSTICK, "ResNet 8-32")
         }
         for phone in phones
     }
     there = {name for chosen in methods.values() for name in chosen}
-    titles = [name for name in (*TRAINED.values(), "DPED 12-64", "bundled") if name in there]
+    titles = [name for name in (*TRAINED.values(), "DPED 12-64", BUNDLED) if name in there]
     rows = []
     for name, (left, top) in CROPS.items():
         window = slice(top, top + SIDE), slice(left, left + SIDE)
@@ -59,13 +59,6 @@ def panels(phones: Sequence[str], published: Path | None, trained: Path | None) 
                 row.append(Panel(result[window], PHONES[phone].title))
             rows.append([*row, Panel(np.asarray(photo)[window], name)])
     return draw(rows, [*titles, "phone photo"], NOTE)
-
-
-def _title(name: str, phone: str) -> str:
-    """A row's name in Table I as the head of a column, alike for both phones."""
-    if name == OURS_FOR.get(phone):
-        return "bundled"
-    return next((title for title in TRAINED.values() if name.startswith(title)), name)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

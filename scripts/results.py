@@ -11,8 +11,8 @@ which some take minutes for each photo.
 
 Time is that of the network alone on a photo of 1280x720, the methods in turn, and given as SRCNN's
 time over a method's own. Each table replaces what its page has between two comments, one that
-begins with ``<!-- results:`` or ``<!-- table 1:`` and ``<!-- end of ... -->``: the iPhone's in the
-README and in ``docs/results.md``, Table I of both phones in the latter. The plot is
+begins with ``<!-- results:`` or ``<!-- table 1:`` and ``<!-- end of ... -->``: the iPhone's and
+Table I of both phones in ``docs/results.md``, the means of the latter in the README. The plot is
 ``docs/quality_against_time.png``.
 """
 
@@ -43,11 +43,7 @@ COLUMNS = (
     *("method", "parameters", "PSNR (dB)", "SSIM", "MS-SSIM", "FLIP", "colour shift"),
     *(NOISE_COLUMN, TIME_COLUMN),
 )
-PAGES = {
-    ROOT / "README.md": (*COLUMNS[:5], TIME_COLUMN),
-    ROOT / "docs/results.md": COLUMNS,
-}
-"""The pages with a table of results, and its columns there."""
+README, PAGE = ROOT / "README.md", ROOT / "docs/results.md"
 
 PUBLISHED = {
     "SRCNN on DPED": "pirm_dped_srcnn.safetensors",
@@ -72,6 +68,7 @@ the number of steps, as the folder's facts say it."""
 YARDSTICK = next(iter(PUBLISHED))
 OURS = "bundled iPhone model"
 OURS_FOR = {"iphone": OURS, "sony": "bundled Sony model"}
+BUNDLED, USED = "bundled model", ", whole photo"
 
 
 def methods_of(
@@ -145,11 +142,9 @@ def time_networks(enhancers: dict[str, PhotoEnhancer], rounds: int) -> Rounds:
         )
 
 
-def table(
-    scores: Scores, enhancers: dict[str, PhotoEnhancer], times: Rounds, columns: Sequence[str]
-) -> list[str]:
-    """A table of the methods in Markdown, line by line, with some of the columns."""
-    lines = [f"| {' | '.join(columns)} |", "|" + "---|" * len(columns)]
+def table(scores: Scores, enhancers: dict[str, PhotoEnhancer], times: Rounds) -> list[str]:
+    """A table of the methods in Markdown, line by line."""
+    lines = _head(COLUMNS)
     for name, method in scores.methods.items():
         cells = {"method": TITLES.get(name, name), NOISE_COLUMN: _plain(method, NOISE)}
         if name != "dslr":
@@ -160,25 +155,58 @@ def table(
                 cells[METRICS[metric].title] = _plain(method, metric)
         if name in times:
             cells[TIME_COLUMN] = f"{ratio(times, YARDSTICK, name):.1f}"
-        lines.append(f"| {' | '.join(cells.get(column, '') for column in columns)} |")
+        lines.append(f"| {' | '.join(cells.get(column, '') for column in COLUMNS)} |")
     return lines
 
 
-def summary(results: Sequence[PhoneScores]) -> list[str]:
-    """The README's second table: what was measured besides the iPhone's patches, line by line."""
-    headings = ["", "pairs", *(METRICS[metric].heading for metric in MAIN)]
-    lines = [f"| {' | '.join(headings)} |", "|" + "---|" * len(headings)]
-    for each in results:
-        title = PHONES[each.phone].title if each.phone in PHONES else each.phone
-        for scores, what in ((each.as_used, "known photos"), (each.scores, "patches")):
-            if scores is None or (what == "patches" and each.phone == "iphone"):
+def summary(results: Sequence[PhoneScores], times: Rounds) -> list[str]:
+    """The README's table, line by line: the means of each method, phone beside phone.
+
+    Below are the bundled models as they are used, where that was measured.
+    """
+    what = " / ".join(METRICS[metric].title for metric in MAIN)
+    heads = [f"{_phone_title(each.phone)}, {each.scores.pairs} pairs: {what}" for each in results]
+    lines = _head(["method", *heads, TIME_COLUMN])
+    rows: dict[str, list[str]] = {}
+    for number, each in enumerate(results):
+        for name, method in each.scores.methods.items():
+            if name == "dslr":
                 continue
-            for name, method in scores.methods.items():
-                if name != "dslr":
-                    cells = [f"{title}, {what}: {TITLES.get(name, name)}", str(scores.pairs)]
-                    cells += [shown(method, metric) for metric in MAIN]
-                    lines.append(f"| {' | '.join(cells)} |")
-    return lines if len(lines) > 2 else []
+            row = rows.setdefault(short_name(name), [""] * (len(results) + 1))
+            row[number] = _means(method)
+            if name in times:
+                row[-1] = f"{ratio(times, YARDSTICK, name):.1f}"
+    for number, each in enumerate(results):
+        if each.as_used is None:
+            continue
+        photos = f"the {each.as_used.pairs} pairs whose photo is known"
+        for name, method in each.as_used.methods.items():
+            if name == "input" or name.endswith(USED):
+                title = short_name(name.removesuffix(USED)) + USED * name.endswith(USED)
+                row = rows.setdefault(f"{photos}: {title}", [""] * (len(results) + 1))
+                row[number] = _means(method)
+    lines += [f"| {' | '.join([name, *cells])} |" for name, cells in rows.items()]
+    return lines
+
+
+def short_name(name: str) -> str:
+    """A method's name that is the same for every phone: without steps, and without the phone."""
+    if name in OURS_FOR.values():
+        return BUNDLED
+    known = next((title for title in TRAINED.values() if name.startswith(title)), name)
+    return TITLES.get(known, known)
+
+
+def _phone_title(phone: str) -> str:
+    return PHONES[phone].title if phone in PHONES else phone
+
+
+def _means(method: MetricScores) -> str:
+    return " / ".join(_plain(method, metric) for metric in MAIN)
+
+
+def _head(columns: Sequence[str]) -> list[str]:
+    return [f"| {' | '.join(columns)} |", "|" + "---|" * len(columns)]
 
 
 def _plain(method: MetricScores, metric: str) -> str:
@@ -195,26 +223,22 @@ def _parameters(enhancer: PhotoEnhancer | None) -> str:
 
 def plot(scores: Scores, times: Rounds) -> Figure:
     """MS-SSIM, with its interval, against the network's seconds."""
-    figure = Figure(figsize=(7, 4.5), layout="constrained")
+    figure = Figure(figsize=(9, 4.5), layout="constrained")
     axes = figure.add_subplot()
     for name, seconds in times.items():
         estimate = scores.models[name].estimates["ms_ssim"]
         assert estimate.value is not None and estimate.ci95 is not None
         low, high = estimate.ci95
         reach = [[estimate.value - low], [high - estimate.value]]
-        axes.errorbar(statistics.median(seconds), estimate.value, yerr=reach, fmt="o", capsize=4)
-        axes.annotate(
-            name,
-            (statistics.median(seconds), estimate.value),
-            xytext=(8, 6),
-            textcoords="offset points",
-        )
+        at = statistics.median(seconds)
+        axes.errorbar(at, estimate.value, yerr=reach, fmt="o", capsize=4, label=name)
     axes.set_xscale("log")
-    axes.margins(x=0.25)
+    axes.margins(x=0.1)
     axes.set_xlabel(f"seconds of the network alone, {SMALL[0]}x{SMALL[1]} (farther left is better)")
     axes.set_ylabel("MS-SSIM, 95 % interval (higher is better)")
     axes.set_title(f"Quality over {scores.pairs} DPED iPhone pairs against time")
     axes.grid(alpha=0.3)
+    figure.legend(loc="outside right center", frameon=False)
     return figure
 
 
@@ -250,15 +274,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for pairs in open_phones(options.pairs, photos=options.photos):
         networks[pairs.phone] = methods_of(pairs.phone, options.published, options.trained)
         results.append(score(pairs, networks[pairs.phone], options.all_as_used))
-    write_between_marks(ROOT / "docs/results.md", list(table_one(results)), "table 1")
+    write_between_marks(PAGE, list(table_one(results)), "table 1")
     iphone = next((each.scores for each in results if each.phone == "iphone"), None)
     if iphone is None or not options.rounds:
         return
     times = time_networks(networks["iphone"], options.rounds)
-    for page, columns in PAGES.items():
-        lines = table(iphone, networks["iphone"], times, columns)
-        more = summary(results) if page.name == "README.md" else []
-        write_between_marks(page, [*lines, *([""] * bool(more)), *more])
+    write_between_marks(PAGE, table(iphone, networks["iphone"], times))
+    write_between_marks(README, summary(results, times))
     with written_whole(PLOT) as unfinished:
         plot(iphone, times).savefig(unfinished, dpi=110)
 

@@ -13,7 +13,7 @@ from hub_card import unknown_facts
 from scripts.results import (
     COLUMNS,
     OURS,
-    PAGES,
+    TRAINED,
     YARDSTICK,
     methods_of,
     summary,
@@ -23,32 +23,26 @@ from scripts.results import (
 )
 from tests.evaluation.test_scores import DSLR, MORE
 
-
-@pytest.fixture
-def lines():
-    """A function that gives the table with some columns, of two networks."""
-    metrics = ("psnr", "ssim", "ms_ssim", "flip", "colour_shift", "noise_amplification")
-    method = MetricScores({metric: average(np.array([0.5, 0.7])) for metric in metrics})
-    dslr = MetricScores({"noise_amplification": average(np.array([0.9, 0.9]))})
-    scores = Scores(2, method, {YARDSTICK: method, OURS: method}, dslr)
-    enhancers = {OURS: PhotoEnhancer(Generator(channels=4, blocks=1))}
-    times = {YARDSTICK: [4.0, 4.0], OURS: [1.0, 2.0]}
-    return lambda columns: table(scores, enhancers, times, columns)
+DIGITS = {"psnr": 2, "ssim": 4, "ms_ssim": 4}
 
 
 def cells(line):
     return [cell.strip() for cell in line.strip("|").split("|")]
 
 
-def test_every_method_has_a_row_and_each_page_its_columns(lines):
-    for columns in PAGES.values():
-        header, rule, phone, yardstick, ours, dslr = lines(columns)
-        assert cells(header) == list(columns) and len(cells(rule)) == len(columns)
-        assert cells(phone)[:2] == ["phone photo as it is", ""]
-        assert cells(yardstick)[-1] == "1.0" and cells(ours)[-1] == "3.0"
-        assert int(cells(ours)[1].replace(" ", "")) > 0
-        assert cells(ours)[2].startswith("0.60 [0.50, 0.70]")
-    assert len(PAGES[next(iter(PAGES))]) == 6 and set(columns) == set(COLUMNS)
+def test_every_method_has_a_row():
+    metrics = ("psnr", "ssim", "ms_ssim", "flip", "colour_shift", "noise_amplification")
+    method = MetricScores({metric: average(np.array([0.5, 0.7])) for metric in metrics})
+    dslr = MetricScores({"noise_amplification": average(np.array([0.9, 0.9]))})
+    scores = Scores(2, method, {YARDSTICK: method, OURS: method}, dslr)
+    enhancers = {OURS: PhotoEnhancer(Generator(channels=4, blocks=1))}
+    times = {YARDSTICK: [4.0, 4.0], OURS: [1.0, 2.0]}
+    header, rule, phone, yardstick, ours, dslr = table(scores, enhancers, times)
+    assert cells(header) == list(COLUMNS) and len(cells(rule)) == len(COLUMNS)
+    assert cells(phone)[:2] == ["phone photo as it is", ""]
+    assert cells(yardstick)[-1] == "1.0" and cells(ours)[-1] == "3.0"
+    assert int(cells(ours)[1].replace(" ", "")) > 0
+    assert cells(ours)[2].startswith("0.60 [0.50, 0.70]")
     assert cells(dslr)[1:7] == [""] * 6 and cells(dslr)[7] == "0.90"
 
 
@@ -75,16 +69,30 @@ def test_table_one_has_both_phones_as_used_and_the_paper_s_numbers_as_printed():
     measured, _, printed = text.partition("As printed")
     assert f"| iphone | {OURS}, whole photo | 12 |" in measured and "0.9451" not in measured
     assert "| iPhone | Prakash and Phumbhra 2020 | 0.9451 |" in printed
-    short = summary(results)
-    assert len({line.count("|") for line in short}) == 1
-    assert [line.split("|")[1].strip() for line in short[2:]] == [
-        "iPhone, known photos: phone photo as it is",
-        f"iPhone, known photos: {OURS}, patch alone",
-        f"iPhone, known photos: {OURS}, whole photo",
-        "Sony, patches: phone photo as it is",
-        "Sony, patches: DPED 12-64",
+
+
+def test_the_readme_s_table_has_the_phones_side_by_side_and_steps_left_out():
+    used = Scores(12, MORE, {f"{OURS}, patch alone": MORE, f"{OURS}, whole photo": MORE}, DSLR)
+    trained = {f"{TRAINED['vdsr']}, 1500 steps": MORE, OURS: MORE}
+    sony = {f"{TRAINED['vdsr']}, 800 steps": MORE, "bundled Sony model": MORE}
+    results = [
+        PhoneScores("iphone", "iphone", Scores(51, MORE, trained, DSLR), used),
+        PhoneScores("sony", "sony", Scores(16, MORE, sony, DSLR)),
     ]
-    assert summary([PhoneScores("iphone", "iphone", results[0].scores)]) == []
+    header, rule, *rows = [
+        cells(line) for line in summary(results, {YARDSTICK: [3.0], OURS: [1.0]})
+    ]
+    assert len({len(row) for row in (header, rule, *rows)}) == 1
+    assert header[1].startswith("iPhone, 51 pairs") and header[2].startswith("Sony, 16 pairs")
+    assert [row[0] for row in rows] == [
+        "phone photo as it is",
+        "VDSR, trained here",
+        "bundled model",
+        "the 12 pairs whose photo is known: phone photo as it is",
+        "the 12 pairs whose photo is known: bundled model, whole photo",
+    ]
+    means = " / ".join(f"{MORE.means[name]:.{digits}f}" for name, digits in DIGITS.items())
+    assert rows[2][1:] == [means, means, "3.0"] and rows[4][1:] == [means, "", ""]
 
 
 def test_what_is_trained_has_a_row_with_its_steps_and_what_is_not_has_none(tmp_path):
