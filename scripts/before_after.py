@@ -3,7 +3,7 @@
 python -m scripts.before_after docs/before_after.jpg
 """
 
-import sys
+import argparse
 from pathlib import Path
 
 import numpy as np
@@ -32,4 +32,6 @@ def main(file: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("file", type=Path, help="the picture to write")
+    main(parser.parse_args().file)

@@ -19,6 +19,7 @@ Table I of both phones in ``docs/results.md``, the means of the latter in the RE
 import argparse
 import re
 import statistics
+import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -27,7 +28,7 @@ from matplotlib.figure import Figure
 from tqdm import tqdm
 
 from benchmarks.common import SMALL, Rounds, in_turn, ratio, whole, write_photo
-from dslr_gan import PhotoEnhancer, evaluate
+from dslr_gan import DslrGanError, PhotoEnhancer, evaluate
 from dslr_gan.evaluation.as_used import evaluate_as_used
 from dslr_gan.evaluation.phones import PhonePairs, open_phones
 from dslr_gan.evaluation.scores import MAIN, METRICS, NOISE, MetricScores, Scores, shown
@@ -286,4 +287,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except DslrGanError as error:
+        sys.exit(f"scripts.results: {error}")

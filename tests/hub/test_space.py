@@ -65,4 +65,4 @@ def test_what_is_pushed_starts_from_its_folder_alone_and_can_be_installed(
     ended = subprocess.run(
         [sys.executable, "-m", "dslr_gan", *words], cwd=tmp_path, capture_output=True, text=True
     )
-    assert ended.stdout == "1 photo enhanced into out, with bundled iphone weights.\n"
+    assert ended.stdout == "1 photo enhanced into out, with bundled iPhone weights.\n"
