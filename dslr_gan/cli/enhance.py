@@ -182,9 +182,15 @@ def _run(options: argparse.Namespace) -> int:
     from dslr_gan.enhance.inputs import find_photos
     from dslr_gan.enhance.planning import plan
     from dslr_gan.enhance.processes import Share
+    from dslr_gan.photo import PHOTO_SUFFIXES
 
     share = Share.from_environment()
     out = Path(options.out)
+    if out.suffix.lower().removeprefix(".") in PHOTO_SUFFIXES and not out.exists():
+        raise DslrGanError(
+            f"--out {out} is called like a photo, but takes a folder for the results; name one. "
+            f"One photo to a file: {PROGRAM} enhance - < photo.jpg > {out}."
+        )
     found = find_photos(options.inputs, recursive=options.recursive, out=out)
     if share.is_first:
         for problem in found.problems:

@@ -154,6 +154,15 @@ def test_colour_and_detail_are_taken_and_reported(photos, model, tmp_path):
         assert f"strength 1; colour {int(name == 'detail')}".encode() in result.info["xmp"]
 
 
+def test_a_photo_s_name_for_the_results_makes_no_folder(photos, model, tmp_path, capsys):
+    out = tmp_path / "better.jpg"
+    message = refused(capsys, "enhance", photos / "cat.png", "--out", out, "--model", model)
+    assert "takes a folder" in message and f"enhance - < photo.jpg > {out}" in message
+    assert not out.exists()
+    out.mkdir()
+    assert run("enhance", photos / "cat.png", "--out", out, "--model", model) == 0
+
+
 def test_strength_nothing_returns_the_photo(photos, model, tmp_path):
     source = photos / "cat.png"
     arguments = ["enhance", source, "--out", tmp_path / "out", "--model", model, "--strength", "0"]
