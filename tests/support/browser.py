@@ -1,6 +1,7 @@
 """A real Chromium at a running page: what a person does there, in a few words."""
 
 import base64
+import gc
 import os
 import shutil
 import subprocess
@@ -39,6 +40,9 @@ def running_browser() -> Iterator[Browser]:
         path = _chromium(playwright)
         with playwright.chromium.launch(executable_path=path, args=CHROMIUM_FLAGS) as browser:
             yield browser
+        # A data loader's worker that an earlier test has left holds Playwright's pipe open, which
+        # would be waited for without end. Garbage collection ends it.
+        gc.collect()
 
 
 def _chromium(playwright: Playwright) -> str:
