@@ -19,6 +19,8 @@ SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
 ONE_INTERRUPT_S = 0.2
 """Signals within this time are one interrupt: launchers and service managers send several."""
 
+_PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))  # noqa: PTH100, PTH120
+
 _active: list[bool] = []
 """Not empty while :func:`interruptible` is in force."""
 
@@ -60,6 +62,9 @@ def interruptible() -> Iterator[None]:
             os._exit(128 + number)
         if not _came:
             _came.append(time.monotonic())
+            if _is_importing(frame):
+                _remove_unfinished()
+                os._exit(STATUS)
             raise KeyboardInterrupt
         if time.monotonic() - _came[0] > ONE_INTERRUPT_S:
             _end_at_once()
@@ -120,14 +125,30 @@ def _heeded() -> list[int]:
     return [each for each in numbers if signal.getsignal(each) not in (signal.SIG_IGN, None)]
 
 
-def _end_at_once() -> None:
-    """End this process without waiting for its threads, which may compute for long."""
-    from dslr_gan.files import discard_unfinished  # late: an interrupt may come before it is here
+def _is_importing(frame: FrameType | None) -> bool:
+    """Whether what runs is an import, of PyTorch for example, whose C++ parts an error aborts."""
+    while frame is not None:
+        code = frame.f_code
+        if code.co_filename.startswith("<frozen importlib"):
+            return True
+        if code.co_filename.startswith(_PACKAGE) and code.co_name != "<module>":
+            return False
+        frame = frame.f_back
+    return False
 
-    discard_unfinished()
+
+def _remove_unfinished() -> None:
+    files = sys.modules.get("dslr_gan.files")  # an interrupt may come before it is here
+    if discard := getattr(files, "discard_unfinished", None):
+        discard()
     for remove in reversed(_leftovers):
         with suppress(OSError):
             remove()
+
+
+def _end_at_once() -> None:
+    """End this process without waiting for its threads, which may compute for long."""
+    _remove_unfinished()
     with suppress(OSError, ValueError, AttributeError):
         # On a line of its own, below what may be a progress bar.
         sys.stderr.write("\ndslr_gan: interrupted twice; every file that was written is whole.\n")

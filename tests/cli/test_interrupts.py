@@ -170,6 +170,32 @@ def test_locks_for_other_processes_leave_no_warning():
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
 
 
+WHILE_IMPORTING = """
+from dslr_gan.cli.interrupts import interruptible, removed_at_the_latest
+with interruptible(), removed_at_the_latest(lambda: print("removed", flush=True)):
+    import half
+"""
+
+
+def test_an_import_ends_at_once_without_an_error_inside_of_it(tmp_path):
+    # An error inside of PyTorch's import aborts its C++ parts.
+    (tmp_path / "half.py").write_text(
+        "import os, signal\ntry:\n    os.kill(os.getpid(), signal.SIGINT)\n"
+        "except BaseException:\n    print('raised', flush=True)\nprint('went on', flush=True)\n"
+    )
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            f"import sys; sys.path.append({str(tmp_path)!r})\n{WHILE_IMPORTING}",
+        ],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (130, "removed\n", "")
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("command", ["models", "export"])
 def test_an_interrupt_during_the_imports_is_no_traceback(command, tmp_path):
