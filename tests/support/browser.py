@@ -69,6 +69,9 @@ def opened(browser: Browser, address: str, viewport: dict[str, int], **options: 
     )
     page = context.new_page()
     page.set_default_timeout(PATIENCE)
+    # Chromium gives choosers of files to a listener that was there in time: one that is added just
+    # before a key is pressed may come too late.
+    page.on("filechooser", lambda _: None)
     page.goto(address)
     expect(page.locator("#viewer .dg[data-state=done]")).to_be_attached(timeout=PATIENCE)
     return page
