@@ -33,6 +33,9 @@ AUTO = "auto"
 SMALL_SIDE = 960
 """Longest side of the pictures of the gallery, in pixels."""
 
+SMALLEST_WORK = 0.25
+"""Megapixels that take as long as what is done for a photo of any size."""
+
 logger = logging.getLogger(__name__)
 
 
@@ -102,7 +105,8 @@ class _Many:
     amounts: Amounts
     folder: Path
     items: list[dict[str, Any]] = field(default_factory=list)
-    total: int = 0
+    weights: list[float] = field(default_factory=list)
+    """How much work each photo is."""
     tried: int = 0
     """So many photos are done, well or badly."""
     seconds: float = 0.0
@@ -113,7 +117,7 @@ class _Many:
         self.job.tell("unpacking")
         entries = self._entries()
         good = [entry for entry in entries if entry.file is not None]
-        self.total = len(good)
+        self.weights = [self._weight(entry.file) for entry in good if entry.file]
         for entry in entries:
             if entry.file is None:
                 status = "left out" if entry.left_out else "failed"
@@ -244,15 +248,22 @@ class _Many:
         self.items.append(item)
         self._tell("item", item=item)
 
+    def _weight(self, photo: Path) -> float:
+        self.job.check()
+        try:
+            return SMALLEST_WORK + float(look(photo)["megapixels"])
+        except DslrGanError:  # its turn tells what is wrong with it
+            return SMALLEST_WORK
+
     def _tell(self, state: str, **facts: Any) -> None:
-        left = self.seconds / self.tried * (self.total - self.tried) if self.tried else None
+        done, left = sum(self.weights[: self.tried]), sum(self.weights[self.tried :])
         self.job.tell(
             state,
             **facts,
             done=self.tried,
-            total=self.total,
+            total=len(self.weights),
             failed=self._count("failed"),
-            seconds_left=None if left is None else round(left, 1),
+            seconds_left=round(self.seconds / done * left, 1) if done else None,
         )
 
     def _count(self, status: str) -> int:

@@ -1,7 +1,9 @@
 """Many photos and zips into one zip."""
 
 import io
+import itertools
 import json
+import types
 import zipfile
 
 import numpy as np
@@ -179,6 +181,18 @@ def test_stopping_gives_what_is_done(uploads):
     with zipfile.ZipFile(done["zip"]) as made:
         assert len(made.namelist()) == done["enhanced"]
     assert LINE.state()[:2] == (0, False)
+
+
+def test_the_time_left_goes_by_the_size_of_the_photos(uploads, monkeypatch):
+    photos = [save_phone_photo(uploads / f"{side}.jpg", side, side) for side in (500, 250)]
+    (uploads / "words.jpg").write_text("words")
+    clock = types.SimpleNamespace(perf_counter=itertools.count().__next__)  # 1 s for each photo
+    monkeypatch.setattr(many, "time", clock)
+    steps = enhance_many([*photos, uploads / "words.jpg"], "iphone", "me")
+    left = [step["seconds_left"] for step in steps if step["state"] == "item"]
+    work = [many.SMALLEST_WORK + megapixels for megapixels in (0.25, 0.06, 0)]
+    expected = [1 / work[0] * sum(work[1:]), 2 / sum(work[:2]) * work[2], 0]
+    assert left == pytest.approx(expected, abs=0.06)
 
 
 def test_others_are_served_between_two_photos(uploads):
