@@ -58,12 +58,13 @@ class ResultWriter(PhotoWriter):
     ) -> None:
         """See :meth:`PhotoWriter.put_srgb`."""
         assert strength == 1
-        top = np.iinfo(self.levels.dtype).max
-        self.levels[rows, columns] = np.rint(np.clip(srgb, 0, 1) * top).astype(self.levels.dtype)
+        dtype = self.levels.dtype
+        levels = np.rint(np.clip(srgb, 0, 1) * np.iinfo(dtype).max).astype(dtype)
+        self.put(rows, columns, levels)
 
     def put(self, rows: slice, columns: slice, levels: np.ndarray) -> None:
-        """Not called: sRGB is all that is kept."""
-        raise NotImplementedError
+        """Keep the levels of a part: ``(H, W, 3)``, sRGB."""
+        self.levels[rows, columns] = levels
 
 
 class KeptEnhancer(PhotoEnhancer):
