@@ -33,8 +33,8 @@ class Developing:
         """Give the file of a new picture of what is finished, where it is time for one.
 
         Args:
-            step: The latest one. At ``preview`` its ``after`` is the quick picture, in the folder
-                in which the network's result grows.
+            step: The latest one. At ``preview`` its ``after`` is a quick picture, in the
+                folder in which the network's result grows.
         """
         state, phone = step["state"], step.get("phone")
         if state == "preview":

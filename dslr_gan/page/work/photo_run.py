@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from PIL import Image
 
 from dslr_gan.enhance.amounts import Amounts
 from dslr_gan.enhance.enhancer import PhotoEnhancer
 from dslr_gan.enhance.naming import choose_format, fitting_name
 from dslr_gan.errors import DslrGanError
+from dslr_gan.models.context import SUMMARY_SIDE, summarize_in_parts
 from dslr_gan.models.phones import PHONES, camera_hint, camera_of
 from dslr_gan.page.phone_models import enhancer_for
 from dslr_gan.page.uploads import removed_at_errors
@@ -24,17 +26,25 @@ from dslr_gan.page.work.look import MAX_MEGAPIXELS, look
 from dslr_gan.page.work.pictures import Pictures, drafted_picture, save_picture, small_picture
 from dslr_gan.page.work.scores import change_table
 from dslr_gan.photo import (
+    InMemoryWriter,
     PhotoPixels,
     format_note,
     notes,
     open_photo_in_parts,
     photo_pixels,
+    to_tensor,
 )
 
 __all__ = ["enhance_photo", "stop"]
 
 SMALL_QUALITY = 85
 """Of the first pictures, which are soon replaced."""
+
+DEVELOPS_FROM = 4.0
+"""Megapixels from which a person sees finished tiles beside the small picture."""
+
+SUMMARY_ROWS = 16
+"""Rows of each cell of a photo's summary that an estimate of it reads."""
 
 
 def enhance_photo(
@@ -51,9 +61,10 @@ def enhance_photo(
     Yields:
         Dictionaries that JSON can hold, each with its ``state``: ``waiting`` (``position``,
         ``seconds``), ``reading``, ``original`` (``width``, ``height``, ``before``, ``name``); then
-        for each ``phone`` ``preview`` (``before``, ``after``: files of small pictures); then for
-        each ``enhancing`` (``done``, ``tiles``, ``seconds_left``) and ``done``, with the files of
-        pictures of every pixel, the ``result`` by which ``kept.find`` knows it, its facts and its
+        for each ``phone`` ``preview`` (``after``: the file of a small picture); then for each once
+        more, of a large photo, in the tones of the tiles that follow; ``enhancing`` (``done``,
+        ``tiles``, ``seconds_left``) and ``done``, with the files of pictures of every pixel,
+        ``before`` and ``after``, the ``result`` by which ``kept.find`` knows it, its facts and its
         ``scores``.
 
     Raises:
@@ -94,6 +105,9 @@ def _enhance(job: Job, photo: Path, seen: dict[str, Any], phones: Sequence[str])
         for phone, enhancer in enhancers.items():
             started = time.perf_counter()
             folder = folders[phone]
+            if toned := _in_the_tones_of(pixels, small, enhancer):
+                shown = save_picture(toned, folder / "small_toned.jpg", SMALL_QUALITY)
+                job.tell("preview", phone=phone, after=str(shown))
             _run_network(job, phone, photo, pixels, folder / "levels.npy")
             pictures = pictures or Pictures(pixels)
             before = save_picture(pictures.before, folder / "before.jpg")
@@ -140,7 +154,53 @@ def _first_pictures(
     for phone, enhancer in enhancers.items():
         job.check()
         after = save_picture(enhancer.enhance(small), folders[phone] / "small.jpg", SMALL_QUALITY)
-        job.tell("preview", phone=phone, before=str(shown), after=str(after))
+        job.tell("preview", phone=phone, after=str(after))
+
+
+def _in_the_tones_of(
+    pixels: PhotoPixels, small: Image.Image, enhancer: PhotoEnhancer
+) -> Image.Image | None:
+    """Enhance the small picture in the tones that the tiles of the whole photo will have.
+
+    A network that is told of the whole photo by its summary takes a shrunk one, which has other
+    detail, for another photo: pictures of real phones came out up to 14 levels brighter or darker
+    than their tiles, and with the photo's own summary within 1.
+
+    Args:
+        pixels: The whole photo.
+        small: It, shrunk.
+        enhancer: Enhances both.
+
+    Returns:
+        The result; None where nobody would see the two beside each other, or they do not differ.
+    """
+    network = enhancer.generator
+    is_seen = pixels.width * pixels.height >= DEVELOPS_FROM * 1e6 and not LENT
+    has_rows = pixels.height >= 2 * SUMMARY_SIDE * SUMMARY_ROWS
+    if not (network.uses_context and is_seen and has_rows):
+        return None
+    own = photo_pixels(small)
+    writer = InMemoryWriter(own)
+    everything = slice(0, own.height), slice(0, own.width)
+    with torch.inference_mode():
+        context = network.context(_summary_of(pixels).to(enhancer.device))
+        made = network(to_tensor(own.read(*everything)).to(enhancer.device), context)
+        writer.paint(*everything, made[0].permute(1, 2, 0).cpu().numpy())
+    return writer.photo()
+
+
+def _summary_of(pixels: PhotoPixels) -> torch.Tensor:
+    """What the network is told of a whole photo, nearly: of some rows of each of its cells.
+
+    They are summarised as if they were all of the photo, whose rows they have a part of each.
+    """
+
+    def read(rows: slice, columns: slice) -> torch.Tensor:
+        cell, row = divmod(rows.start, SUMMARY_ROWS)
+        top = cell * pixels.height // SUMMARY_SIDE + row
+        return to_tensor(pixels.read(slice(top, top + rows.stop - rows.start), columns))
+
+    return summarize_in_parts(read, SUMMARY_SIDE * SUMMARY_ROWS, pixels.width)
 
 
 def _facts(opened: Image.Image, photo: Path, pixels: PhotoPixels) -> dict[str, Any]:

@@ -40,6 +40,22 @@ def test_a_small_picture_first_then_every_pixel(enhanced):
     assert done["scores"]["ssim"][0] == 1 > done["scores"]["ssim"][-1]
 
 
+def test_a_large_photo_develops_in_the_tones_of_its_tiles(uploads, monkeypatch):
+    monkeypatch.setattr(photo_run, "DEVELOPS_FROM", 1)
+    photo = uploads / "grain.png"
+    grain = np.random.default_rng(0).normal(0, 14, (1024, 1200, 3))
+    Image.fromarray(np.uint8(np.clip(coffee(1200, 1024) + grain, 0, 255))).save(photo)
+    steps = list(enhance_photo(photo, ["sony"], "me"))
+    quick, toned = (Image.open(step["after"]) for step in steps if step["state"] == "preview")
+    whole = Image.open(steps[-1]["after"]).resize(toned.size, Image.Resampling.BOX)
+
+    def off(picture):
+        """How far the tones of places are from those of the result."""
+        return difference(*(one.resize((20, 15), Image.Resampling.BOX) for one in (picture, whole)))
+
+    assert 3 * off(toned) < off(quick)
+
+
 def test_both_phones_in_one_go(uploads):
     photo = uploads / "both.png"
     coffee(80, 60).save(photo)
