@@ -2,7 +2,6 @@
 
 import os
 import re
-from pathlib import Path
 
 from huggingface_hub.constants import ENDPOINT
 from jinja2 import Environment, StrictUndefined
@@ -12,11 +11,12 @@ from dslr_gan.errors import DslrGanError
 from dslr_gan.models.phones import PHONES, Phone
 from dslr_gan.page.phone_models import enhancer_for, source_of
 from dslr_gan.page.uploads import KEEP_SECONDS
+from dslr_gan.page.viewer import source
 from hub_card import about as about_model
 
 _TEMPLATE = Environment(
     autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-).from_string(Path(__file__).with_name("about.html").read_text(encoding="utf-8"))
+).from_string(source("about.html"))
 
 _INTERVAL = re.compile(r"\([\d.]+ to [\d.]+\)")
 

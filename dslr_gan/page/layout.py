@@ -1,6 +1,5 @@
 """The page's layout and the wiring of its events."""
 
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -42,8 +41,6 @@ HEAD = (
 )
 TABS = {"photo": "Photo", "many": "Many photos", "about": "About", "programs": "For programs"}
 
-PROGRAMS = (Path(__file__).with_name("programs.html")).read_text(encoding="utf-8")
-
 FAILED = "() => {{ document.dispatchEvent(new Event('{}')); }}"
 
 _COMMON = {
@@ -82,7 +79,7 @@ def build(first: dict[str, Any] | None = None) -> gr.Blocks:
             with gr.Tab(TABS["about"], id="about"):
                 text = gr.HTML(apply_default_css=False)
             with gr.Tab(TABS["programs"], id="programs"):
-                gr.HTML(PROGRAMS, apply_default_css=False)
+                gr.HTML(source("programs.html"), apply_default_css=False)
         page.load(about, None, text, api_visibility="private")
         page.load(None, None, None, js=source("tabs.js"))
         page.unload(handlers.leave)

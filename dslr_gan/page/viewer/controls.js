@@ -20,12 +20,9 @@ function choosePhone(name) {
   }
 }
 
-for (const phone of [...settings.phones, { name: "both", title: "Both" }]) {
-  const label = document.createElement("label");
-  label.innerHTML = `<input type="radio" name="dg-phone" value="${phone.name}"><span>${phone.title}</span>`;
-  label.firstChild.addEventListener("change", () => choosePhone(phone.name));
-  find(".dg-phones").append(label);
-}
+addChoices(find(".dg-phones"), "dg-phone", [...settings.phones.map((one) => [one.name, one.title]), ["both", "Both"]]);
+for (const radio of all(".dg-phones input"))
+  radio.addEventListener("change", () => choosePhone(radio.value));
 for (const radio of all(".dg-views input"))
   radio.addEventListener("change", () => setView(radio.value));
 for (const button of all(".dg-zoom button"))

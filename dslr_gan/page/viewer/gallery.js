@@ -181,13 +181,11 @@ async function look(index) {
 
 // ---- What a person does
 
-for (const [value, title] of [["auto", "By EXIF"], ...settings.phones.map((one) => [one.name, one.title])]) {
-  const label = document.createElement("label");
-  label.innerHTML = `<input type="radio" name="dg-many-phone" value="${value}"><span>${title}</span>`;
-  label.firstChild.checked = value === "auto";
-  if (value === "auto") label.title = "Each photo gets the model of its camera's maker";
-  find(".dg-makers").append(label);
-}
+addChoices(find(".dg-makers"), "dg-many-phone", [
+  ["auto", "By EXIF", "Each photo gets the model of its camera's maker"],
+  ...settings.phones.map((one) => [one.name, one.title]),
+]);
+find(".dg-makers input").checked = true;
 find(".dg-limits").textContent = `Up to ${settings.max_photos} photos, ${settings.max_bytes / 1e6} MB a file`;
 find(".dg-many-files").addEventListener("change", (event) => {
   add([...event.target.files]);
@@ -216,3 +214,6 @@ document.addEventListener("dg-many-failed", () => {
   if (isBusy) fail(NO_ANSWER);
 });
 showChosen();
+caption(
+  "The zip keeps names, folders, EXIF and colour profiles. A file that cannot be enhanced is listed with the reason, and the others go on.",
+);

@@ -15,6 +15,13 @@ const NO_ANSWER = "The server does not answer; look at your connection, then try
 
 /** A line that says what goes on, with its progress, Stop, and the button that an error advises. */
 function makeCaption(root, advices) {
+  root.querySelector(".dg-caption").insertAdjacentHTML(
+    "afterbegin",
+    `<span class="dg-words" role="status" aria-live="polite"></span>
+    <progress class="dg-progress" max="1" value="0" hidden aria-label="Progress"></progress>
+    <button type="button" class="dg-button dg-stop" hidden>Stop</button>
+    <button type="button" class="dg-button dg-advice" hidden></button>`,
+  );
   const part = (name) => root.querySelector(`.dg-caption ${name}`);
   return (words, { kind = "info", progress = null, canStop = false, advice = null } = {}) => {
     root.querySelector(".dg-caption").dataset.kind = kind;
@@ -32,6 +39,16 @@ function makeCaption(root, advices) {
     button.textContent = advices[advice];
     button.dataset.action = advice;
   };
+}
+
+/** Add buttons, one of which is chosen; choices: a value, words, and a longer explanation each. */
+function addChoices(place, name, choices) {
+  for (const [value, words, title] of choices) {
+    const label = document.createElement("label");
+    label.innerHTML = `<input type="radio" name="${name}" value="${value}"><span>${words}</span>`;
+    if (title) label.title = title;
+    place.append(label);
+  }
 }
 
 /** Hand on files that are dropped anywhere on the page, or pasted, while root is in sight. */

@@ -11,8 +11,9 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from gradio.context import LocalContext
+
 from dslr_gan.errors import DslrGanError
-from dslr_gan.page.cancelled import is_cancelled
 from dslr_gan.page.work.admission import LOOK_EVERY_S, Line, Ticket
 
 Step = dict[str, Any]
@@ -20,6 +21,20 @@ Step = dict[str, Any]
 CANCELLED = "This was cancelled; start it again if you want it."
 
 logger = logging.getLogger(__name__)
+
+
+def is_cancelled() -> bool:
+    """Whether the page's call that this thread works for was cancelled, or its page was left.
+
+    Gradio then forgets the call, but cannot end the thread, which has to ask. Outside of a call
+    nothing is ever cancelled.
+    """
+    blocks, event_id = LocalContext.blocks.get(None), LocalContext.event_id.get(None)
+    if blocks is None or event_id is None:
+        return False
+    # What gradio.Progress does to find out for whom a bar moves.
+    events = [event for job in blocks._queue.active_jobs if job is not None for event in job]
+    return not any(event.alive for event in events if event._id == event_id)
 
 
 class Job:

@@ -6,9 +6,9 @@ import pytest
 from gradio.context import LocalContext
 
 from dslr_gan.errors import DslrGanError
-from dslr_gan.page.cancelled import is_cancelled
 from dslr_gan.page.phone_models import enhancer_for
 from dslr_gan.page.work.admission import LINE
+from dslr_gan.page.work.jobs import is_cancelled
 from dslr_gan.page.work.photo_run import enhance_photo
 from tests.support.app_server import save_phone_photo
 
