@@ -14,6 +14,8 @@ function shrunk(polygon, by) {
   return polygon.map((point) => point.map((value, axis) => middle[axis] + factor * (value - middle[axis])));
 }
 
+const HOLD_MS = 300; // a mouse button that is pressed for longer shows the original
+
 function makeCompare(stage, moved) {
   const holder = stage.querySelector(".dg-panes");
   const panes = [];
@@ -258,8 +260,8 @@ function makeCompare(stage, moved) {
       }
       if (event.button) return;
       stage.focus({ preventScroll: true });
-      mouse = { x: event.clientX, y: event.clientY, dragged: false };
-      mouse.timer = setTimeout(() => hold(true), 300);
+      mouse = { x: event.clientX, y: event.clientY, dragged: false, pressed: event.timeStamp };
+      mouse.timer = setTimeout(() => hold(true), HOLD_MS);
       holder.setPointerCapture(event.pointerId);
     });
     holder.addEventListener("pointermove", (event) => {
@@ -290,7 +292,9 @@ function makeCompare(stage, moved) {
       if (!mouse) return;
       clearTimeout(mouse.timer);
       if (at.holding) hold(false);
-      else if (!mouse.dragged && event.type === "pointerup") {
+      // By the events' own times: on a busy machine the timer may come late, or both at once.
+      const isClick = event.timeStamp - mouse.pressed < HOLD_MS;
+      if (isClick && !mouse.dragged && event.type === "pointerup") {
         const next = { 0: 1, 1: 2 }[at.zoom] ?? 0;
         zoom(next, event.clientX, event.clientY);
       }
