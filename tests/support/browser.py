@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, Playwright, expect, sync_playwright
+from playwright.sync_api import Browser, Page, Playwright, Request, expect, sync_playwright
 
 CHROMIUM_FLAGS = [
     "--no-sandbox",
@@ -27,6 +27,7 @@ CHROMIUM_FLAGS = [
 DESK = {"width": 1280, "height": 800}
 PHONE = {"width": 390, "height": 844}
 PATIENCE = 60_000  # milliseconds to wait for what must come
+expect.set_options(timeout=PATIENCE)  # a busy machine needs more than Playwright's five seconds
 
 TABS = ("Photo", "Many photos", "About", "For programs")
 
@@ -73,37 +74,76 @@ def opened(browser: Browser, address: str, viewport: dict[str, int], **options: 
     # before a key is pressed may come too late.
     page.on("filechooser", lambda _: None)
     page.goto(address)
-    expect(page.locator("#viewer .dg[data-state=done]")).to_be_attached(timeout=PATIENCE)
+    expect(page.locator("#viewer .dg[data-state=done]")).to_be_attached()
     return page
 
 
-# A small photo may be done before anybody looks again.
-_NOTE_WORK = """() => {
-  window.hasWorked = false;
-  new MutationObserver((changes) => {
-    for (const {target} of changes)
-      if (target.closest("#viewer") && target.dataset.state === "working") window.hasWorked = true;
-  }).observe(document.body, {attributes: true, subtree: true, attributeFilter: ["data-state"]});
+# This listener comes after the page's own one, which says at once that the page works: whoever
+# looked for that later might find a small photo done already.
+_NOTE_BEGIN = """() => {
+  window.hasBegun = false;
+  const note = () => { window.hasBegun = true; };
+  document.querySelector("#viewer .dg-file").addEventListener("change", note, {once: true});
 }"""
 
 
 def enhanced(page: Page, file: Path) -> None:
     """Give the page a photo and wait for the result; nothing else is needed."""
-    page.evaluate(_NOTE_WORK)
+    page.evaluate(_NOTE_BEGIN)
     page.set_input_files(".dg-file", file)
-    page.wait_for_function("window.hasWorked")
+    page.wait_for_function("window.hasBegun")
     finished(page)
 
 
 def finished(page: Page) -> None:
     """Wait until the page has stopped working."""
-    expect(page.locator("#viewer .dg[data-state=done]")).to_be_visible(timeout=PATIENCE)
+    expect(page.locator("#viewer .dg[data-state=done]")).to_be_visible()
+
+
+def asked_of_the_server(page: Page) -> list[str]:
+    """From now on, the addresses that the page asks; but not how long the line is, now and then."""
+    asked: list[str] = []
+
+    def note(request: Request) -> None:
+        if '"line"' not in (request.post_data or ""):
+            asked.append(request.url)
+
+    page.on("request", note)
+    return asked
+
+
+def drawn(page: Page) -> None:
+    """Wait until the pictures in sight are decoded and a frame with them is drawn."""
+    page.evaluate(
+        """async () => {
+          const shown = [...document.images].filter((one) => one.src && one.checkVisibility());
+          await Promise.all(shown.map((one) => one.decode()));
+          for (let frame = 0; frame < 2; frame++) await new Promise(requestAnimationFrame);
+        }"""
+    )
+
+
+def set_range(page: Page, selector: str, *percents: int) -> None:
+    """Move a slider as a hand does, to one place after another, with nothing in between."""
+    page.evaluate(
+        """([selector, percents]) => {
+          const range = document.querySelector(selector);
+          for (const percent of percents) {
+            range.value = percent;
+            for (const kind of ["input", "change"])
+              range.dispatchEvent(new Event(kind, {bubbles: true}));
+          }
+        }""",
+        [selector, percents],
+    )
 
 
 def tab(page: Page, name: str) -> None:
     """Go to a tab; its contents are there."""
     page.click(f"#tabs [role=tab]:text-is('{name}')")
-    shown = {"Photo": "#viewer", "Many photos": "#gallery"}.get(name, ".dg-text:visible")
+    # A tab is made when it is first seen. That for many photos listens once it has its limits.
+    gallery = "#gallery .dg-limits:not(:empty)"
+    shown = {"Photo": "#viewer", "Many photos": gallery}.get(name, ".dg-text:visible")
     expect(page.locator(shown).first).to_be_visible()
 
 

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.support.browser import PATIENCE, PHONE, TABS, axe, enhanced, finished, tab
+from tests.support.browser import PHONE, TABS, axe, drawn, enhanced, finished, tab
 
 SIZES = [(390, 844), (768, 1024), (1280, 800), (1920, 1080)]
 
@@ -56,7 +56,10 @@ def test_a_finger_on_the_picture_scrolls_the_page_and_two_zoom(open_page):
     for way in range(10, 80, 10):
         touch("touchMove", (x + 60 - way / 3, y), (x + 100 + way, y))
     touch("touchEnd")
-    assert page.locator(".dg-picture").bounding_box()["width"] > 1.5 * wide
+    page.wait_for_function(
+        "wide => document.querySelector('.dg-picture').getBoundingClientRect().width > 1.5 * wide",
+        arg=wide,
+    )
 
 
 @pytest.mark.slow
@@ -101,7 +104,7 @@ def test_from_start_to_download_with_the_keyboard_alone(page, photo):
     with page.expect_file_chooser() as chooser:
         press("Enter")
     chooser.value.set_files(photo)
-    expect(page.locator("#viewer .dg-words").first).to_contain_text("320×240", timeout=PATIENCE)
+    expect(page.locator("#viewer .dg-words").first).to_contain_text("320×240")
     finished(page)
     tab_to(".dg-views input")
     press("ArrowRight")
@@ -191,15 +194,15 @@ def test_a_phone_s_own_camera_takes_the_photo(open_page, photo):
         page.tap(".dg-camera")
     assert chooser.value.element.get_attribute("capture") == "environment"
     chooser.value.set_files(photo)
-    expect(page.locator("#viewer .dg-words").first).to_contain_text("320×240", timeout=PATIENCE)
+    expect(page.locator("#viewer .dg-words").first).to_contain_text("320×240")
 
 
 @pytest.mark.slow
 def test_nothing_moves_by_itself_for_who_wants_no_motion(page):
     expect(page.locator(".dg-original")).to_have_attribute("src", re.compile("file="))
-    page.wait_for_timeout(500)
+    drawn(page)
     before = page.screenshot()
-    page.wait_for_timeout(1500)
+    page.wait_for_timeout(1500)  # in which something that moves would have moved
     assert page.screenshot() == before
     assert page.input_value(".dg-divider") == "500"
 
@@ -240,7 +243,7 @@ def test_axe_finds_no_serious_violation(open_page, photo, axe_script, scheme, tm
     bad = tmp_path / "words.jpg"
     bad.write_text("These are words.")
     page.set_input_files(".dg-file", bad)
-    expect(page.locator("#viewer [data-kind=error]")).to_be_visible(timeout=PATIENCE)
+    expect(page.locator("#viewer [data-kind=error]")).to_be_visible()
     found += violations(page, "error")
     page.click(".dg-camera")
     found += violations(page, "camera")
@@ -249,9 +252,10 @@ def test_axe_finds_no_serious_violation(open_page, photo, axe_script, scheme, tm
     found += violations(page, "many, empty")
     page.set_input_files(".dg-many-files", [photo, bad])
     page.click(".dg-start")
-    expect(page.locator(".dg-zip")).to_be_visible(timeout=PATIENCE)
+    expect(page.locator(".dg-zip")).to_be_visible()
     found += violations(page, "many, done")
     page.click(".dg-items button")
+    expect(page.locator(".dg-lightbox")).to_be_visible()
     found += violations(page, "many, before and after")
     page.keyboard.press("Escape")
     for name in ("About", "For programs"):

@@ -8,14 +8,15 @@ from PIL import ExifTags, Image
 from playwright.sync_api import Page, expect
 
 from tests.support.app_server import MAKER, difference, save_phone_photo
-from tests.support.browser import PATIENCE, drop
+from tests.support.browser import drop, tab
 
 pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
-def many(open_page) -> Page:
-    return open_page(query="/?tab=many")
+def many(page) -> Page:
+    tab(page, "Many photos")
+    return page
 
 
 def start(page: Page, *files: Path) -> None:
@@ -31,7 +32,7 @@ def test_a_zip_with_one_bad_file_comes_back_without_it_and_says_why(many, tmp_pa
         packed.write(photo, "day 2/walk.jpg")
         packed.writestr("day 2/words.jpg", "These are words.")
     start(many, tmp_path / "holiday.zip")
-    expect(many.locator(".dg-zip")).to_be_visible(timeout=PATIENCE)
+    expect(many.locator(".dg-zip")).to_be_visible()
     assert "2 enhanced, 1 could not be" in many.inner_text("#gallery .dg-words >> nth=0")
     expect(many.locator(".dg-failed li")).to_have_count(1)
     assert "words.jpg" in many.inner_text(".dg-failed")
@@ -49,7 +50,7 @@ def test_a_zip_with_one_bad_file_comes_back_without_it_and_says_why(many, tmp_pa
 def test_each_result_is_shown_before_and_after_on_a_click(many, tmp_path):
     files = [save_phone_photo(tmp_path / f"{name}.jpg", 200, 150) for name in ("one", "two")]
     start(many, *files)
-    expect(many.locator(".dg-items button")).to_have_count(2, timeout=PATIENCE)
+    expect(many.locator(".dg-items button")).to_have_count(2)
     many.click(".dg-items button >> nth=0")
     expect(many.locator(".dg-lightbox .dg-divider")).to_be_visible()
     first = many.get_attribute(".dg-lightbox .dg-enhanced", "src")
@@ -64,9 +65,9 @@ def test_stop_gives_what_is_done(many, tmp_path):
     small = save_phone_photo(tmp_path / "a small.jpg", 200, 150)
     large = [save_phone_photo(tmp_path / f"large {n}.jpg", 3000, 2200) for n in range(3)]
     start(many, small, *large)
-    expect(many.locator(".dg-items button")).to_have_count(1, timeout=PATIENCE)
+    expect(many.locator(".dg-items button").first).to_be_visible()
     many.click("#gallery .dg-stop")
-    expect(many.locator("#gallery .dg-words").first).to_contain_text("Stopped", timeout=PATIENCE)
+    expect(many.locator("#gallery .dg-words").first).to_contain_text("Stopped")
     expect(many.locator(".dg-zip")).to_be_visible()
 
 
@@ -80,7 +81,7 @@ def test_the_list_is_changed_before_it_is_sent(many, tmp_path):
     many.focus(".dg-many-strength")
     many.keyboard.press("Home")
     many.click(".dg-start")
-    expect(many.locator(".dg-items button")).to_have_count(2, timeout=PATIENCE)
+    expect(many.locator(".dg-items button")).to_have_count(2)
     expect(many.locator(".dg-zip")).to_have_attribute("download", "dslr_gan_auto_0.zip")
     many.click(".dg-clear")
     expect(many.locator(".dg-chosen li")).to_have_count(0)
@@ -108,7 +109,7 @@ def test_a_server_that_is_away_loses_nothing(many, tmp_path):
     expect(many.locator("#gallery [data-kind=error]")).to_contain_text("one.jpg did not arrive")
     many.context.set_offline(False)
     many.click("#gallery .dg-advice:has-text('Try again')")
-    expect(many.locator(".dg-zip")).to_be_visible(timeout=PATIENCE)
+    expect(many.locator(".dg-zip")).to_be_visible()
 
 
 def test_nothing_chosen_gets_a_sentence(many):
