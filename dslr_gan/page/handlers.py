@@ -267,7 +267,7 @@ def _finished(answer: Answer) -> str:
     parts.append(
         "Shown scaled down; the download has every pixel."
         if is_scaled
-        else "At 100 % you see the very pixels."
+        else "At 100\N{NO-BREAK SPACE}% you see the very pixels."
     )
     return " ".join([answer.get("says_phone") or "", *parts]).strip()
 

@@ -207,6 +207,11 @@ def test_zoom_shows_the_photos_own_pixels_at_the_clicked_point(page, tmp_path):
         assert shown["width"] == pytest.approx(2400 * factor, abs=1)
         assert (x - shown["x"]) / shown["width"] == pytest.approx(0.4, abs=0.01)
         assert (y - shown["y"]) / shown["height"] == pytest.approx(0.6, abs=0.01)
+    page.mouse.down()  # held, it shows the original, and zooms nothing
+    expect(page.locator(".dg-enhanced")).to_have_css("visibility", "hidden")
+    page.mouse.up()
+    expect(page.locator(".dg-enhanced")).to_have_css("visibility", "visible")
+    assert page.locator(".dg-picture").bounding_box() == shown
     page.clock.install()  # however long a busy machine takes, the mouse is not held to compare
     page.clock.pause_at(page.evaluate("Date.now() / 1000 + 1"))
     page.mouse.down()  # drag: the picture moves with the mouse
