@@ -217,6 +217,9 @@ def _by_status(
         source = token_source(token)
         if headers.get("X-Error-Code") == "RepoNotFound":
             return None
+        if "@" in hf.constants.ENDPOINT:  # which is sent in place of a token
+            words = "the Hub refuses the name and the password in the variable HF_ENDPOINT"
+            return _Cause(words, "leave them out; a token belongs into HF_TOKEN", away=True)
         if source is not None:
             return _bad_token(source)
         return None if isinstance(error, errors.RepositoryNotFoundError) else _no_token()
