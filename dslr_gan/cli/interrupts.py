@@ -1,4 +1,4 @@
-"""How a command ends early: by Ctrl-C, by SIGTERM, or with its terminal (SIGHUP)."""
+"""How a command ends early: by Ctrl-C, by SIGTERM or the like, or with its terminal (SIGHUP)."""
 
 import os
 import signal
@@ -13,8 +13,8 @@ from typing import Any, NoReturn
 STATUS = 130
 """The exit status after an interrupt, as shells expect it of Ctrl-C."""
 
-SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
-"""By name, since no system has all of them."""
+SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK", "SIGUSR1", "SIGUSR2", "SIGXCPU")
+"""By name, since no system has all of them. Batch systems announce an end by the last three."""
 
 ONE_INTERRUPT_S = 0.2
 """Signals within this time are one interrupt: launchers and service managers send several."""

@@ -22,11 +22,8 @@ from dslr_gan.enhance.planning import Job
 from dslr_gan.enhance.resume import Record, State, digest_of
 from dslr_gan.enhance.running.memory import lacks_memory
 from dslr_gan.errors import DslrGanError, shown
-from dslr_gan.models.phones import DEFAULT, PHONES, Camera, Phone, camera_hint
+from dslr_gan.models.phones import AUTO, DEFAULT, PHONES, Camera, Phone, camera_hint
 from dslr_gan.photo import MAX_MEGAPIXELS
-
-AUTO = "auto"
-"""Chooses the model for each photo by the maker of its camera."""
 
 STATES = ("enhanced", "copied", "finished", "by date", "failed")
 """What can become of a photo."""

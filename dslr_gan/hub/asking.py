@@ -28,6 +28,7 @@ from httpx2 import (
 from huggingface_hub import errors, utils
 
 from dslr_gan import __version__
+from dslr_gan.errors import InputError
 from dslr_gan.hub.messages import NotInTimeError, bad_token, is_about_certificates, seconds_to_wait
 
 T = TypeVar("T")
@@ -42,6 +43,9 @@ KEPT_TIMEOUT_S = 10.0
 
 WAITS_S = (0.5, 1.0, 2.0)
 """Seconds before a request that failed is tried again, for as many times."""
+
+MORE_TIME = "--hub-timeout of the commands, timeout in a script"
+"""What gives more time to a fetch or a push of a model."""
 
 _SLOWEST = 1000
 """Bytes in a second: time in which so many arrive counts as none."""
@@ -62,10 +66,12 @@ class Deadline:
 
     Args:
         seconds: How many.
+        more: What gives it more time, for an error message; empty where nothing does.
     """
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float, more: str = "") -> None:
         self.seconds = seconds = min(seconds, TIMEOUT_MAX / 2)
+        self._more = more
         self._until = time.monotonic() + seconds
         self._given_up = Event()
 
@@ -81,7 +87,11 @@ class Deadline:
     def check(self) -> None:
         """Raise a NotInTimeError where it is over."""
         if self.remaining <= 0:
-            raise NotInTimeError(self.seconds)
+            raise self.error()
+
+    def error(self) -> NotInTimeError:
+        """The error for what was not done until then."""
+        return NotInTimeError(self.seconds, self._more)
 
     def give_up(self) -> None:
         """End it now: nobody waits for the result any more."""
@@ -90,6 +100,12 @@ class Deadline:
     def wait(self, seconds: float) -> None:
         """Sleep, unless it is given up meanwhile."""
         self._given_up.wait(seconds)
+
+
+def check_timeout(seconds: float) -> None:
+    """Raise an InputError where the Hub is given no time at all."""
+    if not seconds > 0:
+        raise InputError(f"the Hub needs more than 0 seconds to answer, got {seconds!r}.")
 
 
 def within(deadline: Deadline, work: Callable[[], T]) -> T:
@@ -123,7 +139,7 @@ def within(deadline: Deadline, work: Callable[[], T]) -> T:
     if raised:
         raise raised.pop()
     if not given:
-        raise NotInTimeError(deadline.seconds)
+        raise deadline.error()
     return given.pop()
 
 
@@ -158,7 +174,7 @@ class Tries:
                 return
         if isinstance(error, TimeoutException):
             # Each try had half of the time that was left, so that hardly any is.
-            raise NotInTimeError(self._deadline.seconds) from error
+            raise self._deadline.error() from error
         raise error
 
 

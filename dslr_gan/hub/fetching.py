@@ -14,8 +14,16 @@ from urllib.parse import quote
 import huggingface_hub as hf
 from huggingface_hub import errors, utils
 
-from dslr_gan.errors import HubError, HubUnreachableError, InputError, reason
-from dslr_gan.hub.asking import KEPT_TIMEOUT_S, TIMEOUT_S, Asker, Deadline, within
+from dslr_gan.errors import HubError, HubUnreachableError, InputError, brief, reason
+from dslr_gan.hub.asking import (
+    KEPT_TIMEOUT_S,
+    MORE_TIME,
+    TIMEOUT_S,
+    Asker,
+    Deadline,
+    check_timeout,
+    within,
+)
 from dslr_gan.hub.cache import COMMIT, Cache, Listed, listed
 from dslr_gan.hub.messages import hub_errors, not_fetched
 from dslr_gan.hub.names import RepositoryName, parse_repository
@@ -101,12 +109,10 @@ def fetch(
         HubError: If there is no such repository, revision or file, one is damaged or too large,
             or the Hub does not answer and there is no local copy.
     """
-    folder = _folder(name, revision)
-    if folder is not None:
-        files = {file: folder / file for file in (CONFIG, WEIGHTS, FACTS)}
-        return Origin(folder, files=_those_there(files))
-    if timeout is not None and not timeout > 0:
-        raise InputError(f"the Hub needs more than 0 seconds to answer, got {timeout!r}.")
+    if (there := _in_folder(name, revision)) is not None:
+        return there
+    if timeout is not None:
+        check_timeout(timeout)
     wanted = parse_repository(str(name), revision)
     with hub_errors(wanted.repository):
         utils.validate_repo_id(wanted.repository)
@@ -120,7 +126,7 @@ def fetch(
             kept = next(cache.complete(wanted.revision, (CONFIG, WEIGHTS)), None)
             if timeout is None:
                 timeout = TIMEOUT_S if kept is None else KEPT_TIMEOUT_S
-            deadline = Deadline(timeout)
+            deadline = Deadline(timeout, MORE_TIME)
             asker = Asker(deadline, token, hurried=kept is not None)
             pull = _Pull(wanted, cache, asker, force_download)
             return within(deadline, lambda: pull.run(most))
@@ -128,22 +134,28 @@ def fetch(
         return _local_copy(wanted, cache, error)
 
 
-def _folder(name: str | Path, revision: str | None) -> Path | None:
-    """The folder of this name, if there is one."""
+def _in_folder(name: str | Path, revision: str | None) -> Origin | None:
+    """The files in the folder of this name, if there is one."""
+    folder = Path(name)
     try:
-        is_folder = Path(name).is_dir()
+        if not folder.is_dir():
+            return None
+        files = _those_there(folder)
     except (OSError, ValueError) as error:  # too long a name, a folder out of reach, a zero byte
         raise InputError(
-            f"{name} cannot be loaded ({reason(error)}); check the name and its permissions."
+            f"{brief(str(name))} cannot be loaded ({reason(error)}); check the name and its "
+            "permissions."
         ) from error
-    if is_folder and revision is not None:
+    if revision is not None:
         raise InputError(
             f"{name} is a folder and has no revision {revision!r}; leave the revision out."
         )
-    return Path(name) if is_folder else None
+    return Origin(folder, files=files)
 
 
-def _those_there(files: Mapping[str, Path]) -> Mapping[str, Path]:
+def _those_there(folder: Path) -> dict[str, Path]:
+    """Those of a network's files that are in a folder, by name."""
+    files = {name: folder / name for name in (CONFIG, WEIGHTS, FACTS)}
     return {name: file for name, file in files.items() if file.is_file()}
 
 
@@ -280,7 +292,7 @@ def _local_copy(wanted: RepositoryName, cache: Cache, away: HubUnreachableError 
     damaged = None
     for commit in cache.complete(wanted.revision, (CONFIG, WEIGHTS)):
         folder, known = cache.snapshot(commit), cache.listing(commit)
-        there = _those_there({file: folder / file for file in (CONFIG, WEIGHTS, FACTS)})
+        there = _those_there(folder)
         spoilt = [
             file
             for file, path in there.items()

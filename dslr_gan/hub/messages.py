@@ -68,10 +68,12 @@ class NotInTimeError(TimeoutError):
 
     Args:
         seconds: That time.
+        more: What gives it more time; empty where nothing does.
     """
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float, more: str = "") -> None:
         super().__init__(f"the Hub did not answer within {seconds:g} seconds")
+        self.more = more
 
 
 class _Cause(NamedTuple):
@@ -215,6 +217,9 @@ def _by_status(
         source = token_source(token)
         if headers.get("X-Error-Code") == "RepoNotFound":
             return None
+        if "@" in hf.constants.ENDPOINT:  # which is sent in place of a token
+            words = "the Hub refuses the name and the password in the variable HF_ENDPOINT"
+            return _Cause(words, "leave them out; a token belongs into HF_TOKEN", away=True)
         if source is not None:
             return _bad_token(source)
         return None if isinstance(error, errors.RepositoryNotFoundError) else _no_token()
@@ -282,8 +287,8 @@ def _by_kind(error: BaseException) -> _Cause | None:
         )
         return _Cause("what answered has no certificate of the Hub", advice, away=True)
     if isinstance(error, NotInTimeError):
-        advice = f"{TRY_AGAIN}, or give it more time (--hub-timeout, in a script timeout)"
-        return _Cause(str(error), advice, away=True)
+        more = f", or give it more time ({error.more})" if error.more else ""
+        return _Cause(str(error), f"{TRY_AGAIN}{more}", away=True)
     if isinstance(error, TimeoutException):
         return _Cause("the Hub did not answer in time", TRY_AGAIN, away=True)
     if isinstance(error, ProxyError) or (isinstance(error, ConnectError) and _uses_proxy()):

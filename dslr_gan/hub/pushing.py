@@ -10,7 +10,7 @@ import huggingface_hub as hf
 from huggingface_hub import errors, utils
 
 from dslr_gan.errors import HubError, InputError, reason, shown
-from dslr_gan.hub.asking import TIMEOUT_S
+from dslr_gan.hub.asking import MORE_TIME, TIMEOUT_S, check_timeout
 from dslr_gan.hub.messages import TOKENS_PAGE, token_source
 from dslr_gan.hub.names import check_revision
 from dslr_gan.hub.reading import read_small_file
@@ -62,6 +62,7 @@ class Target:
 
     def check(self) -> None:
         """Raise an InputError where the values do not go together, or a name can be none."""
+        check_timeout(self.timeout_s)
         for name in (self.branch, self.tag):
             if name is not None:
                 check_revision(name)
@@ -139,7 +140,12 @@ def push(
     one = _Push(target, files, message, description, owned)
     try:
         return send(
-            one.run, target.repo_id, token=target.token, size=size, timeout_s=target.timeout_s
+            one.run,
+            target.repo_id,
+            token=target.token,
+            size=size,
+            timeout_s=target.timeout_s,
+            more=MORE_TIME,
         )
     except HubError as error:
         if one.done is not None and target.tag is not None:
@@ -306,6 +312,7 @@ def check_push(target: Target, *, make: bool = True, advice: str = "") -> None:
         utils.hf_raise_for_status(answer)
 
     try:
+        # Without an advice to give it more time, of which it would take no more.
         send(ask, target.repo_id, token=target.token, timeout_s=min(CHECK_S, target.timeout_s))
     except HubError as error:
         raise not_taken(target.repo_id, error, advice) from error

@@ -21,7 +21,6 @@ from dslr_gan import __version__
 from dslr_gan.errors import HubError
 from dslr_gan.hub.asking import TIMEOUT_S, Deadline, within
 from dslr_gan.hub.messages import (
-    NotInTimeError,
     causes,
     hub_errors,
     is_about_certificates,
@@ -63,6 +62,7 @@ def send(
     token: str | None = None,
     size: int = 0,
     timeout_s: float = TIMEOUT_S,
+    more: str = "",
 ) -> Given:
     """Do something on the Hub, and again where it failed for a reason that may pass.
 
@@ -72,6 +72,7 @@ def send(
         token: Access token that the action uses.
         size: How many bytes it sends.
         timeout_s: It ends after so many seconds, and a second more for each 250 kB.
+        more: What gives it more time, for an error message; empty where nothing does.
 
     Returns:
         What the action gives.
@@ -79,7 +80,7 @@ def send(
     Raises:
         HubError: If the Hub cannot be reached in time, or refuses.
     """
-    deadline = Deadline(timeout_s + size // BYTES_PER_S)
+    deadline = Deadline(timeout_s + size // BYTES_PER_S, more)
     logging.getLogger("huggingface_hub.utils._http").addFilter(_HOSTS_ONLY)
 
     def once() -> Given:
@@ -94,7 +95,7 @@ def send(
             pause = _pause(error, wait)
             if deadline.remaining <= 0:
                 with hub_errors(wanted, token=token):
-                    raise NotInTimeError(deadline.seconds) from error
+                    raise deadline.error() from error
             if pause is None or pause >= deadline.remaining:
                 raise
             logger.warning("%s: %s; trying again in %.0f s", wanted, error.cause, pause)

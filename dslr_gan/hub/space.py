@@ -1,23 +1,24 @@
 """This repository as a Space: the files that one needs, and its variables."""
 
-import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import huggingface_hub as hf
 
 from dslr_gan.errors import HubError, InputError
+from dslr_gan.hub.asking import MORE_TIME
 from dslr_gan.hub.fetching import CONFIG, FACTS, WEIGHTS
 from dslr_gan.hub.names import parse_repository
 from dslr_gan.hub.pushing import Target, create, not_taken
 from dslr_gan.hub.sending import make_api, send
 
-OWNED = ("dslr_gan", "hub_card")
+OWNED = ("dslr_gan", "hub_card", "docs")
 """Folders of which a Space has all and nothing else."""
 
 _FILES = ("app.py", "requirements.txt", "pyproject.toml", "LICENSE")
+_LINKED = ("CONTRIBUTING.md", "CHANGELOG.md")
+"""What the README links to beside the docs."""
 _README = "README.md"
-_PICTURE = re.compile(r"!\[[^\]]*\]\(([^)#:]+)\)")
 
 
 def space_files(
@@ -42,8 +43,7 @@ def space_files(
             "command in one."
         )
     readme = (root / _README).read_text(encoding="utf-8")
-    names = [*_FILES, *_PICTURE.findall(readme)]
-    files: dict[str, Path | bytes] = {name: root / name for name in names}
+    files: dict[str, Path | bytes] = {name: root / name for name in (*_FILES, *_LINKED)}
     for folder in OWNED:
         files |= {path.relative_to(root).as_posix(): path for path in _regular(root / folder)}
     return files | {_README: _front_matter(readme, repositories, look).encode()}
@@ -99,6 +99,12 @@ def set_variables(target: Target, variables: Mapping[str, str]) -> None:
             api.add_space_variable(made.repo_id, name, value)
 
     try:
-        send(set_all, target.repo_id, token=target.token, timeout_s=target.timeout_s)
+        send(
+            set_all,
+            target.repo_id,
+            token=target.token,
+            timeout_s=target.timeout_s,
+            more=MORE_TIME,
+        )
     except HubError as error:
         raise not_taken(target.repo_id, error, "") from error

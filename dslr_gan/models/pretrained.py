@@ -27,6 +27,7 @@ from dslr_gan.hub import (
     CARD,
     CONFIG,
     FACTS,
+    TIMEOUT_S,
     WEIGHTS,
     Origin,
     Target,
@@ -252,6 +253,7 @@ class Pretrained(Network):
         tag: str | None = None,
         replace_card: bool = False,
         space: str | None = None,
+        timeout: float | None = None,
         advice: str = "",
     ) -> str:
         """Put the network with its card on the Hub, in one commit.
@@ -269,6 +271,7 @@ class Pretrained(Network):
             replace_card: Whether to replace a card that somebody has written or changed there; it
                 is kept otherwise, and a warning is logged.
             space: Hub id of the Space that the card links to.
+            timeout: Seconds for it all, besides a second for each 250 kB; None for 60.
             advice: What else an error message says.
 
         Returns:
@@ -287,6 +290,7 @@ class Pretrained(Network):
             tag=tag,
             replace_card=replace_card,
             token=token,
+            timeout_s=TIMEOUT_S if timeout is None else timeout,
         )
         target.check()
         pushed = push(

@@ -9,7 +9,7 @@ from typing import NamedTuple, Unpack
 from dslr_gan.errors import DslrGanError, HubError, InputError, brief, reason
 from dslr_gan.models.baselines import SRCNN, VDSR
 from dslr_gan.models.generator import Generator
-from dslr_gan.models.phones import PHONES, Phone
+from dslr_gan.models.phones import AUTO, PHONES, Phone
 from dslr_gan.models.pretrained import HubOptions, Pretrained, load_saved
 from dslr_gan.models.saved import SavedConfig, read_weights
 
@@ -219,9 +219,10 @@ def _load_named(name: str | Path, options: HubOptions) -> Loaded:
         known = ", ".join(PHONES)
         if Path(name).exists() or "/" in str(name):
             raise
+        chosen = ", which is chosen by each photo's camera, and by enhance alone"
         raise InputError(
-            f"there is no model {str(name)!r}; take one of {known}, a Hub id such as owner/name, "
-            "or a folder."
+            f"there is no model {str(name)!r}{chosen if str(name) == AUTO else ''}; take one of "
+            f"{known}, a Hub id such as owner/name, or a folder."
         ) from error
     return _described(str(name), network)
 

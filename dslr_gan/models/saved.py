@@ -76,13 +76,19 @@ def read_config(origin: Origin) -> SavedConfig:
         )
     try:
         config = json.loads(_read_small(file), object_pairs_hook=_each_once)
-    except (ValueError, OSError, RecursionError) as error:
+    except OSError as error:
+        raise _unreadable(place, error) from error
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{place} is not JSON ({reason(error)}); save it again.") from error
     settings = dict(config) if isinstance(config, dict) else {}
     architecture = settings.pop("architecture", None)
     if not isinstance(architecture, str):
         raise InputError(f"{place} does not say which network it describes; name another folder.")
     return SavedConfig(file, architecture, settings, place)
+
+
+def _unreadable(place: str, error: OSError) -> InputError:
+    return InputError(f"{place} cannot be read ({reason(error)}); check its permissions.")
 
 
 def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -124,6 +130,11 @@ def read_weights(
         raise InputError(
             f"there is no {place}; weights are read from safetensors files only, never a pickle."
         )
+    try:
+        with file.open("rb"):  # safetensors says of whatever it cannot open that it is not there
+            pass
+    except OSError as error:
+        raise _unreadable(place, error) from error
     try:
         with safe_open(file, "pt") as opened:
             parts = {key: opened.get_slice(key) for key in opened.keys()}  # noqa: SIM118

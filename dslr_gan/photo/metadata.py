@@ -71,7 +71,7 @@ def kept_info(
     if exif := exif_block(photo):
         if upright := _upright_exif(exif, size):
             info["exif"] = upright
-        else:
+        elif not _says_nothing(exif):
             lost.append(DAMAGED_EXIF)
     if isinstance(xmp := photo.info.get("xmp"), bytes) and xmp.strip(b"\0 \r\n\t"):
         true, said = without_parts(xmp)
@@ -192,13 +192,10 @@ def _upright_exif(exif: bytes, size: tuple[int, int]) -> bytes | None:
     The values are changed in place and everything else stays byte for byte, since makers'
     notes hold offsets of their own. None where the block is broken.
     """
-    start = 0
-    while exif.startswith(b"Exif\0\0", start):  # twice, where a writer of PNGs put it there, too
-        start += 6
-    order = {b"II": "<", b"MM": ">"}.get(exif[start : start + 2])
-    if order is None or len(exif) < start + 8:
+    data = bytearray(_tiff_of(exif))
+    order = {b"II": "<", b"MM": ">"}.get(bytes(data[:2]))
+    if order is None or len(data) < 8:
         return None
-    data = bytearray(exif[start:])
     (offset,) = struct.unpack_from(order + "I", data, 4)
     entries, end = _entries(data, order, offset)
     if not entries:
@@ -214,6 +211,23 @@ def _upright_exif(exif: bytes, size: tuple[int, int]) -> bytes | None:
         struct.pack_into(order + "I", data, end, 0)
         _remove_thumbnail(data, order, offset)
     return b"Exif\0\0" + bytes(data)
+
+
+def _tiff_of(exif: bytes) -> bytes:
+    """A block of EXIF without the name that it begins with."""
+    while exif.startswith(b"Exif\0\0"):  # twice, where a writer of PNGs put it there, too
+        exif = exif[6:]
+    return exif
+
+
+def _says_nothing(exif: bytes) -> bool:
+    """Whether a block of EXIF has no tags, as editors leave it behind that removed them all."""
+    data = _tiff_of(exif)
+    order = {b"II": "<", b"MM": ">"}.get(data[:2])
+    if order is None or len(data) < 8:
+        return not data.strip(b"\0")
+    (offset,) = struct.unpack_from(order + "I", data, 4)
+    return not data[8:].strip(b"\0") or data[offset : offset + 2] == b"\0\0"
 
 
 def without_orientation(exif: bytes) -> bytes:

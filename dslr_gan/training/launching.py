@@ -144,6 +144,7 @@ def push_generator(accelerator: Accelerator, folder: Path, hub: Hub) -> str:
         target = hub.target()
         network = load_network(folder)
         show_before_and_after(network)
+        again = target.command(folder, space=hub.hub_space)
         address = network.push_to_hub(
             target.repo_id,
             private=target.private,
@@ -152,7 +153,7 @@ def push_generator(accelerator: Accelerator, folder: Path, hub: Hub) -> str:
             tag=target.tag,
             replace_card=target.replace_card,
             space=hub.hub_space,
-            advice=f" The generator is whole in {folder}; `{target.command(folder)}` pushes it.",
+            advice=f" The generator is whole in {folder}; `{again}` pushes it.",
         )
         return f"pushed: {folder} as {address}"
 

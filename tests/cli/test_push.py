@@ -1,6 +1,7 @@
 """The command push, against a Hub."""
 
 import re
+import shlex
 import subprocess
 import sys
 
@@ -64,10 +65,11 @@ def test_a_dry_run_lists_files_and_sizes_and_asks_nobody(hub, model, capsys):
 def test_what_fails_names_the_command_and_loses_nothing(hub, model, capsys):
     before = {file.name: file.read_bytes() for file in model.iterdir()}
     hub.fail_at("POST .*/commit/.*", 503)
-    assert main(["push", str(model), "--repo", "me/x", "--tag", "v1"]) == 1
+    words = ["push", str(model), "--repo", "me/x", "--tag", "v1", "--message", "So far"]
+    assert main(words) == 1
     error = capsys.readouterr().err.strip().splitlines()[-1]
     assert error.startswith("dslr_gan: the Hub does not take me/x (")
-    assert f"`python -m dslr_gan push {model} --repo me/x --tag v1` pushes it again" in error
+    assert f"`python -m dslr_gan {shlex.join(words)}` pushes it again" in error
     assert {file.name: file.read_bytes() for file in model.iterdir()} == before
     hub.refusals.clear()
     assert main(["push", str(model), "--repo", "me/x", "--tag", "v1"]) == 0

@@ -550,6 +550,11 @@ def test_an_unknown_name_is_an_error_message(name):
         PhotoEnhancer.from_pretrained(name)
 
 
+def test_what_only_enhance_knows_is_called_that():
+    with pytest.raises(DslrGanError, match="no model 'auto', which is chosen by .* enhance alone"):
+        PhotoEnhancer.from_pretrained("auto")
+
+
 def test_other_files_and_folders_are_an_error_message(bundled, tmp_path):
     (tmp_path / "photo.jpg").write_bytes(b"no weights")
     with pytest.raises(DslrGanError, match="photo.jpg is no whole safetensors file"):

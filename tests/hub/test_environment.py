@@ -69,6 +69,7 @@ NO_PROXY_ADDRESS = "a variable for proxies holds no address.*check the variables
         ({"HF_ENDPOINT": " {hub}"}, NO_ADDRESS),
         ({"HF_ENDPOINT": "{hub}/not-here"}, "no such page .*HF_ENDPOINT"),
         ({"HF_ENDPOINT": "http://127.0.0.1:99999"}, f"{CANNOT_USE}HF_ENDPOINT"),
+        ({"HF_ENDPOINT": "http://me:5ecret@{host}"}, "the name and the password in .*HF_ENDPOINT"),
         ({"HF_HUB_DOWNLOAD_TIMEOUT": "soon"}, f"{CANNOT_USE}HF_HUB_DOWNLOAD_TIMEOUT"),
         ({"HF_TOKEN": "hf_5ec ret"}, "the token from the variable HF_TOKEN"),
         ({"HF_HUB_OFFLINE": "1"}, "the variable HF_HUB_OFFLINE is set"),

@@ -182,7 +182,7 @@ def xet_lacks_the_file(hub):
         hub.xet.lend, lend = (lambda contents=(): lend(())), hub.xet.lend
 
 
-NO_ANSWER = "within 0.6 seconds.*--hub-timeout"
+NO_ANSWER = "within 0.6 seconds.*--hub-timeout of the commands, timeout in a script"
 OUT_OF_ORDER = "out of order: 503 Service Unavailable.*check the network"
 NOT_THE_HUB = "what answered is not the Hub.*open a page in a browser"
 TOO_MANY = "too many requests.*wait 700 seconds"

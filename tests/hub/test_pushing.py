@@ -10,7 +10,7 @@ import huggingface_hub
 import pytest
 
 from dslr_gan.errors import HubError, InputError
-from dslr_gan.hub import Target, check_push, push, sending
+from dslr_gan.hub import Target, check_push, push, pushing, sending
 from hub_card import marked
 from tests.support import hub_server
 from tests.support.hub_faults import drop
@@ -292,6 +292,22 @@ def test_a_process_whose_push_hangs_ends_too(play, xet, files, tmp_path):
         several = {f"{each}.safetensors": bytes([each]) * 999 for each in range(files)}
         assert "within 3 s" in told_by_a_process(hub, tmp_path, several)
         assert time.monotonic() - began < 15
+
+
+def test_more_time_is_advised_where_it_can_be_given(lfs_hub, monkeypatch):
+    monkeypatch.setattr(pushing, "CHECK_S", 0.3)
+    lfs_hub.hang_at("POST /api/repos/create")
+    with pytest.raises(HubError, match=r"--hub-timeout of the commands, timeout in a script"):
+        send(lfs_hub, timeout_s=0.3)
+    with pytest.raises(HubError, match=r"within 0\.3 seconds\); check the network and try again\."):
+        check_push(Target(repo_id="me/new"))
+
+
+@pytest.mark.parametrize("seconds", [0, -1, float("nan")])
+def test_no_time_at_all_is_refused(seconds, lfs_hub):
+    with pytest.raises(InputError, match="the Hub needs more than 0 seconds"):
+        send(lfs_hub, timeout_s=seconds)
+    assert lfs_hub.requests == []
 
 
 def test_no_signed_address_is_logged(lfs_hub, caplog):

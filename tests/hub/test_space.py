@@ -1,5 +1,6 @@
 """The Space as it is pushed: its files alone start the page, and can be installed."""
 
+import posixpath
 import re
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import pytest
 from gradio_client import Client, handle_file
 
 from dslr_gan.__main__ import main
+from dslr_gan.hub.space import space_files
 from tests.models.test_pretrained import tiny
 from tests.support.app_server import running_app, save_phone_photo
 from tests.support.hub_server import HubServer, hub_environment, take_for_the_hub
@@ -33,6 +35,22 @@ def test_the_head_of_the_readme_is_what_a_space_is_built_from():
     assert (ROOT / card["app_file"]).is_file() and len(card["short_description"]) <= 60
     colours = {"red", "yellow", "green", "blue", "indigo", "purple", "pink", "gray"}
     assert {card["colorFrom"], card["colorTo"]} <= colours
+
+
+def test_every_link_of_the_readme_leads_to_a_file_that_is_pushed():
+    files = space_files(ROOT, {}, look=False)
+    unread, read = ["README.md"], set()
+    while unread:
+        name = unread.pop()
+        read.add(name)
+        assert name in files, name
+        if name.endswith(".md"):
+            content = files[name]
+            text = content.decode() if isinstance(content, bytes) else content.read_text()
+            links = re.findall(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)", text)
+            here = posixpath.dirname(name)
+            unread += {posixpath.normpath(posixpath.join(here, link)) for link in links} - read
+    assert {"docs/hub.md", "docs/panels.jpg", "CONTRIBUTING.md", "CHANGELOG.md"} <= read
 
 
 @pytest.mark.slow

@@ -14,7 +14,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 import dslr_gan.models.pretrained
-from dslr_gan.errors import DslrGanError
+from dslr_gan.errors import DslrGanError, InputError
 from dslr_gan.hub import Origin
 from dslr_gan.models.baselines import SRCNN
 from dslr_gan.models.generator import Generator
@@ -382,6 +382,21 @@ def test_a_config_that_is_no_json_is_refused(tmp_path, text):
     tiny().save_pretrained(tmp_path)
     (tmp_path / "config.json").write_bytes(text.encode("latin-1"))
     with pytest.raises(DslrGanError, match="config.json is not JSON .*; save it again"):
+        Generator.from_pretrained(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["config.json", "model.safetensors"])
+def test_a_file_that_may_not_be_read_is_not_called_damaged(tmp_path, monkeypatch, name):
+    tiny().save_pretrained(tmp_path)
+
+    def refuse(file, *words, **options):
+        if file.name == name:
+            raise PermissionError(13, "Permission denied", name)
+        return opens(file, *words, **options)
+
+    opens = Path.open
+    monkeypatch.setattr(Path, "open", refuse)
+    with pytest.raises(InputError, match=f"{name} cannot be read .*; check its permissions"):
         Generator.from_pretrained(tmp_path)
 
 

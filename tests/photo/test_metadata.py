@@ -17,7 +17,7 @@ from dslr_gan.photo import (
     save_photo,
     write_photo_in_parts,
 )
-from tests.support.beside import exif_segments, jpeg
+from tests.support.beside import chunk, exif_segments, jpeg, png
 from tests.support.photo_helpers import ORIENTATION, encoded, round_trip, same, with_exif
 
 
@@ -132,6 +132,24 @@ def test_broken_exif_is_dropped(coffee, exif):
     coffee.info["exif"] = exif
     assert same(result := round_trip(coffee), coffee)
     assert "exif" not in result.info
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [
+        b"",
+        bytes(20),
+        b"II*\0\x08\0\0\0",
+        b"MM\0*\0\0\0\x08" + bytes(6),
+        b"II*\0\x08\0\0\0\0\0\x0e\0\0\0",
+    ],
+    ids=["name alone", "zeros", "head alone", "no tags", "no tags and a next folder"],
+)
+@pytest.mark.parametrize("make", [lambda exif: jpeg((0xE1, exif)),
+                                  lambda exif: png(chunk(b"eXIf", exif[6:]))])  # fmt: skip
+def test_exif_without_tags_is_not_called_damaged(make, rest, tmp_path):
+    (tmp_path / "a.img").write_bytes(make(b"Exif\0\0" + rest))
+    assert notes(photo_pixels(open_photo(tmp_path / "a.img"))) == []
 
 
 XMP = '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:Description {} dc:rights="me"/></x:xmpmeta>'

@@ -112,7 +112,8 @@ def _run(options: argparse.Namespace) -> int:
         if options.dry_run:
             _list(parcel, target)
             return 0
-        again = target.command(options.what, **_repositories(options))
+        flags = {"message": options.message, **_repositories(options)}
+        again = target.command(options.what, **flags)
         if parcel.variables:
             set_variables(target, parcel.variables)
         pushed = push(

@@ -142,7 +142,7 @@ def _scan_fact(name: bytes, content: bytes, found: Found) -> None:
     elif name == b"eXIf":
         # Some writers put before it what a JPEG has there.
         found.exif = content = content.removeprefix(b"Exif\0\0")
-        if content[:4] not in (b"II*\0", b"MM\0*"):
+        if content[:4] not in (b"II*\0", b"MM\0*") and content.strip(b"\0"):
             found.note(DAMAGED_EXIF)
     elif name == b"sRGB" and len(content) == 1:
         found.says_srgb = True
