@@ -28,6 +28,7 @@ from PIL import Image
 
 from dslr_gan.errors import DslrGanError
 from dslr_gan.files import written_whole
+from dslr_gan.training.options.hub import HUB_TOKEN
 
 logger = logging.getLogger(__name__)
 
@@ -319,7 +320,17 @@ def command_line() -> str:
     processes = os.environ.get("WORLD_SIZE", "1")
     on_cpu = not torch.cuda.is_available()
     if processes != "1" and on_cpu:  # accelerate launch would run a single process
-        launcher = f"ACCELERATE_USE_CPU=true torchrun --nproc_per_node {processes}"
+        launcher = f"torchrun --standalone --nproc_per_node {processes}"
     else:
         launcher = f"accelerate launch --num_processes {processes}" + (" --cpu" if on_cpu else "")
-    return f"{launcher} train_accelerate.py {shlex.join(sys.argv[1:])}"
+    return f"{launcher} train_accelerate.py {shlex.join(_without_token(sys.argv[1:]))}"
+
+
+def _without_token(words: Sequence[str]) -> Iterator[str]:
+    """The words of a command but for ``--hub_token`` and its value."""
+    rest = iter(words)
+    for word in rest:
+        if word == HUB_TOKEN:
+            next(rest, None)
+        elif not word.startswith(f"{HUB_TOKEN}="):
+            yield word
