@@ -11,7 +11,7 @@ from PIL import Image
 from dslr_gan.errors import DslrGanError
 from dslr_gan.models.generator import Generator
 from dslr_gan.photo import open_photo, rgb_pixels, to_pixels, to_tensor
-from dslr_gan.prepare.pairs_folder import (
+from dslr_gan.prepare.made.pairs_folder import (
     MadePair,
     Progress,
     grid_corners,

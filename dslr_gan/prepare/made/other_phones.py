@@ -21,14 +21,14 @@ from dslr_gan.data.places import scene_number
 from dslr_gan.errors import DslrGanError
 from dslr_gan.photo import PHOTO_SUFFIXES, open_photo, rgb_pixels
 from dslr_gan.prepare.alignment import align, luma, mapped
-from dslr_gan.prepare.pairs_folder import (
+from dslr_gan.prepare.made.pairs_folder import (
     MadePair,
     Progress,
     grid_corners,
     write_pairs,
 )
-from dslr_gan.prepare.refinement import refine
-from dslr_gan.prepare.teacher import blend
+from dslr_gan.prepare.made.refinement import refine
+from dslr_gan.prepare.made.teacher import blend
 from hub_card import Source
 
 OTHERS_PIXELS = 0.45
