@@ -19,7 +19,7 @@ from skimage.filters import gaussian
 from skimage.transform import ProjectiveTransform, warp
 
 from dslr_gan.files import path_from_home
-from dslr_gan.photo import eight_bits, open_photo, photo_pixels
+from dslr_gan.photo import open_photo, rgb_pixels
 
 PHONE_SCALE = 0.75
 SHIPPED = ("astronaut", "coffee", "chelsea", "rocket")
@@ -105,7 +105,7 @@ def main() -> None:
         if isinstance(photo, str):
             name, pixels = photo, getattr(skimage.data, photo)()
         else:
-            name, pixels = photo.stem, eight_bits(photo_pixels(open_photo(photo)).pixels)
+            name, pixels = photo.stem, rgb_pixels(open_photo(photo))
         phone, dslr, homography = make_pair(pixels, options.seed + number)
         for folder, side in (("phone", phone), ("dslr", dslr)):
             Image.fromarray(side).save(options.out / folder / f"{name}.png")

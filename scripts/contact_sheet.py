@@ -19,7 +19,7 @@ from PIL import Image, ImageDraw
 
 from dslr_gan import PhotoEnhancer
 from dslr_gan.files import from_home, path_from_home
-from dslr_gan.photo import eight_bits, open_photo, photo_pixels
+from dslr_gan.photo import open_photo, rgb_pixels
 
 SHIPPED = ("rocket", "astronaut", "page", "chelsea", "coffee")
 """Photos of scikit-image."""
@@ -49,10 +49,10 @@ def rows(
     title: str, photo: Image.Image, enhancers: dict[str, PhotoEnhancer], side: int
 ) -> Iterator[np.ndarray]:
     """The crops of one photo, one line of pictures for each place."""
-    pictures = {title: eight_bits(photo_pixels(photo).pixels)}
+    pictures = {title: rgb_pixels(photo)}
     for name, enhancer in enhancers.items():
         result = enhancer.enhance(photo).convert("RGB")
-        pictures[name] = eight_bits(photo_pixels(result).pixels)
+        pictures[name] = rgb_pixels(result)
     for top, left in places(pictures[title], side):
         yield np.hstack(
             [

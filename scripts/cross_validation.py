@@ -38,7 +38,7 @@ from dslr_gan.evaluation.evaluate import RESERVED, Model, score_rows
 from dslr_gan.evaluation.judge import summarise_pairs
 from dslr_gan.evaluation.scores import MAIN, METRICS, average
 from dslr_gan.files import from_home, path_from_home
-from dslr_gan.photo import eight_bits, photo_pixels
+from dslr_gan.photo import rgb_pixels
 from hub_card import ModelFacts
 from scripts.results import PUBLISHED
 
@@ -81,7 +81,7 @@ class HeldOut:
             for row in range(len(rows)):
                 self.by_pixels[_mark(read_pair(rows, row)[0])] = enhancer
             for file in (photos or {}).get(number, ()):
-                self.by_pixels[_mark(eight_bits(photo_pixels(open_photo(file)).pixels))] = enhancer
+                self.by_pixels[_mark(rgb_pixels(open_photo(file)))] = enhancer
 
     def __call__(self, photo: Image.Image) -> Image.Image:
         """Enhance one of the pictures."""

@@ -19,7 +19,7 @@ from PIL import Image
 from dslr_gan.evaluation.figure import Panel, draw
 from dslr_gan.files import written_whole
 from dslr_gan.models.phones import PHONES
-from dslr_gan.photo import eight_bits, photo_pixels
+from dslr_gan.photo import rgb_pixels
 from scripts.results import BUNDLED, TRAINED, YARDSTICK, methods_of, short_name
 
 CROPS = {"chelsea": (140, 60), "coffee": (300, 100)}
@@ -55,7 +55,7 @@ def panels(phones: Sequence[str], published: Path | None, trained: Path | None) 
                 if title not in chosen:
                     row.append(Panel(blank, ""))
                     continue
-                result = eight_bits(photo_pixels(chosen[title].enhance(photo)).pixels)
+                result = rgb_pixels(chosen[title].enhance(photo))
                 row.append(Panel(result[window], PHONES[phone].title))
             rows.append([*row, Panel(np.asarray(photo)[window], name)])
     return draw(rows, [*titles, "phone photo"], NOTE)

@@ -1,6 +1,7 @@
 """The house: imports between its rooms point down, and files of a room import without a circle."""
 
 import ast
+from collections import Counter
 from collections.abc import Iterator
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -75,6 +76,15 @@ def test_imports_point_down():
 
 def test_no_circle_of_files():
     TopologicalSorter(arrows()).prepare()  # raises CycleError, which names the circle
+
+
+def test_no_folder_and_no_file_outgrows_the_house():
+    """The limits that CONTRIBUTING.md names."""
+    files = list(ROOT.glob("dslr_gan/**/*.py"))
+    folders = Counter(file.parent for file in files)
+    assert [folder for folder, modules in folders.items() if modules > 12] == []
+    lengths = {file: len(file.read_text(encoding="utf-8").splitlines()) for file in files}
+    assert [file for file, lines in lengths.items() if lines > 400] == []
 
 
 def test_the_check_sees_what_it_looks_for():

@@ -83,7 +83,7 @@ def run_with_targets(options: argparse.Namespace) -> int:
         return _run_seen(options, photos)
 
     from dslr_gan.cli.progress import progress_bar
-    from dslr_gan.prepare.teacher import prepare_grid, prepare_teacher
+    from dslr_gan.prepare.made.teacher import prepare_grid, prepare_teacher
 
     source = make_source("photos", options.name, options.terms, options.url)
     teacher = make_source(
@@ -133,7 +133,7 @@ def _run_seen(options: argparse.Namespace, photos: list[Path]) -> int:
     """Prepare pairs whose targets are what other phones saw."""
     from dslr_gan.cli.progress import progress_bar
     from dslr_gan.enhance.enhancer import PhotoEnhancer
-    from dslr_gan.prepare.other_phones import OtherPhone, prepare_seen
+    from dslr_gan.prepare.made.other_phones import OtherPhone, prepare_seen
     from hub_card import Source
 
     student = PhotoEnhancer.from_pretrained(options.student)

@@ -18,7 +18,7 @@ from torch import Tensor
 from dslr_gan.data.places import Place, places_file, read_places
 from dslr_gan.errors import DslrGanError
 from dslr_gan.models.context import summarize
-from dslr_gan.photo import eight_bits, open_photo, photo_pixels, to_tensor
+from dslr_gan.photo import open_photo, rgb_pixels, to_tensor
 
 ALONE = 0.3
 """Share of the samples of known place whose context is their own patch, if nobody says another."""
@@ -108,7 +108,7 @@ class PhotoContexts:
         return _summarize(photo[top : top + side, left : left + side], flip, turns)
 
     def _open(self, name: str) -> np.ndarray:
-        return eight_bits(photo_pixels(open_photo(self.files[name])).pixels)
+        return rgb_pixels(open_photo(self.files[name]))
 
     def _summarize_whole(self, name: str, flip: bool, turns: int) -> Tensor:
         return _summarize(self._photo(name), flip, turns)

@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from dslr_gan.errors import DslrGanError, shown
-from dslr_gan.photo import eight_bits, open_photo, photo_pixels
+from dslr_gan.photo import open_photo, rgb_pixels
 
 MAX_PLAIN_PIXELS = 16_000_000
 """Larger pictures go the slow way, whose own limit comes with an error message."""
@@ -76,7 +76,7 @@ def _file_of(stored: Image.Image | Mapping[str, Any]) -> str:
 def _decode(stored: Image.Image | Mapping[str, Any], name: str) -> np.ndarray:
     try:
         if isinstance(stored, Image.Image):
-            return eight_bits(photo_pixels(stored).pixels)
+            return rgb_pixels(stored)
         path, encoded = stored["path"], stored["bytes"]
         if encoded is None:
             encoded = _encoded(path)
@@ -85,7 +85,7 @@ def _decode(stored: Image.Image | Mapping[str, Any], name: str) -> np.ndarray:
             return pixels
         # The way of a user's photos: any kind of file, an error message for any fault.
         photo = open_photo(path if encoded is None else _named(encoded, path))
-        return eight_bits(photo_pixels(photo).pixels)
+        return rgb_pixels(photo)
     except DslrGanError as error:
         file = _file_of(stored).strip()
         of_file = f"{file}: " if file and file not in str(error) else ""
@@ -99,7 +99,7 @@ def plain_pixels(encoded: bytes) -> np.ndarray | None:
         encoded: The bytes of a file.
 
     Returns:
-        The pixels ``(H, W, 3)`` that ``photo_pixels(open_photo(file))`` has, uint8, read-only; None
+        The pixels ``(H, W, 3)`` that ``rgb_pixels(open_photo(file))`` has, uint8, read-only; None
         where the file is no 8-bit RGB JPEG or PNG, may be turned, has a colour profile or
         transparency, or is damaged, or its last row is black or its last pixel gray, as decoders
         make those that are missing: all these go the slow way.

@@ -16,7 +16,7 @@ from dslr_gan.evaluation.evaluate import Model, check_models, read_row, run_mode
 from dslr_gan.evaluation.judge import Judge, summarise_pairs
 from dslr_gan.evaluation.scores import NOISE, Scores
 from dslr_gan.metrics.vgg import VGGFeatures
-from dslr_gan.photo import eight_bits, open_photo, photo_pixels
+from dslr_gan.photo import open_photo, rgb_pixels
 
 ALONE, AS_USED = "patch alone", "whole photo"
 """What the two ways of enhancing are called, behind a model's name."""
@@ -117,7 +117,7 @@ def _score_photo(
     vgg: VGGFeatures | None,
 ) -> dict[int, dict[str, dict[str, float]]]:
     """Row -> method -> metric of the pairs that were cut from one photo."""
-    photo = eight_bits(photo_pixels(open_photo(file)).pixels)
+    photo = rgb_pixels(open_photo(file))
     measured: dict[int, dict[str, dict[str, float]]] = {}
     judges: dict[int, tuple[Judge, tuple[slice, slice]]] = {}
     for row, place in located.items():

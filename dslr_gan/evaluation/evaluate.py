@@ -20,7 +20,7 @@ from dslr_gan.evaluation.judge import Judge, summarise_pairs
 from dslr_gan.evaluation.scores import NOISE, Scores
 from dslr_gan.metrics.similarity import WINDOW
 from dslr_gan.metrics.vgg import VGGFeatures
-from dslr_gan.photo import eight_bits, photo_pixels, to_tensor
+from dslr_gan.photo import rgb_pixels, to_tensor
 
 Model = PhotoEnhancer | Callable[[Image.Image], Image.Image]
 """What can be scored: an enhancer, or any function from a photo to one of the same size."""
@@ -176,7 +176,7 @@ def run_model(model: Model, phone: np.ndarray, label: str, name: str) -> np.ndar
     """
     photo = Image.fromarray(phone)
     result = model.enhance(photo) if isinstance(model, PhotoEnhancer) else model(photo)
-    pixels = eight_bits(photo_pixels(result).pixels)
+    pixels = rgb_pixels(result)
     if pixels.shape != phone.shape:
         raise DslrGanError(
             f"{label} made {_size(pixels)} pixels of {name}, which has {_size(phone)}; "

@@ -120,17 +120,7 @@ class Generator(Pretrained):
         # Detail has mean zero, so that a step of the filter's weights shifts no brightness.
         incoming = channels + folded if residual else channels
         self.tail = nn.Conv2d(incoming, folded, end_kernel, padding="same")
-        if residual:
-            # Start near the identity: an untrained residual generator returns its input, almost.
-            with torch.no_grad():
-                self.tail.weight.mul_(0.1)
-                self.tail.weight[:, channels:].zero_()
-                self.tail.bias.zero_()  # type: ignore[union-attr]
-        if not skips:
-            # After He et al. 2015: PyTorch's own first weights let a plain stack's signal die out.
-            for layer in self.modules():
-                if isinstance(layer, nn.Conv2d) and layer is not self.tail:
-                    nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+        _set_first_weights(self)
 
     @property
     def last_layer(self) -> nn.Conv2d:
@@ -294,6 +284,22 @@ class Generator(Pretrained):
         generator = cls(**settings)
         generator.load_strictly(_rename_published(weights, settings["blocks"]), str(file))
         return generator.eval()
+
+
+@torch.no_grad()
+def _set_first_weights(generator: Generator) -> None:
+    """Change PyTorch's own first weights where training starts better from others."""
+    tail = generator.tail
+    if generator.residual:
+        # Start near the identity: an untrained residual generator returns its input, almost.
+        tail.weight.mul_(0.1)
+        tail.weight[:, generator.config["channels"] :].zero_()
+        tail.bias.zero_()  # type: ignore[union-attr]
+    if not generator.config["skips"]:
+        # After He et al. 2015: PyTorch's own first weights let a plain stack's signal die out.
+        for layer in generator.modules():
+            if isinstance(layer, nn.Conv2d) and layer is not tail:
+                nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
 
 
 def _pad(image: Tensor, multiple: int, least: int) -> Tensor:

@@ -23,7 +23,7 @@ from dslr_gan.photo.formats import (
     is_own_format,
 )
 from dslr_gan.photo.photo import notes
-from dslr_gan.photo.pixels import PhotoPixels, photo_pixels
+from dslr_gan.photo.pixels import PhotoPixels, photo_pixels, rgb_pixels
 from dslr_gan.photo.reading import MAX_MEGAPIXELS, open_photo, open_photo_in_parts
 from dslr_gan.photo.sixteen_bit import eight_bits
 from dslr_gan.photo.writers import InMemoryWriter, PhotoWriter, photo_from_pixels
@@ -59,6 +59,7 @@ __all__ = [
     "open_photo_in_parts",
     "photo_from_pixels",
     "photo_pixels",
+    "rgb_pixels",
     "save_photo",
     "to_pixels",
     "to_tensor",

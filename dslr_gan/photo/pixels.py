@@ -29,7 +29,7 @@ from dslr_gan.photo.photo import (
     pixels_in_file,
     plain_mode,
 )
-from dslr_gan.photo.sixteen_bit import join_bytes
+from dslr_gan.photo.sixteen_bit import eight_bits, join_bytes
 
 LUMA = (0.299, 0.587, 0.114)
 """Shares of red, green and blue in luma: ITU-R BT.601, as in JPEG."""
@@ -195,6 +195,15 @@ def photo_pixels(photo: Image.Image) -> PhotoPixels:
         elif dtype == np.uint16 and not space.deep:
             add_note(info, "Its colour profile is a table, which is applied with 8 bits.")
     return PhotoPixels(mode, width, height, dtype, space, info, photo, orientation)
+
+
+def rgb_pixels(photo: Image.Image) -> np.ndarray:
+    """Give what a viewer shows of a photo: upright sRGB pixels, ``(H, W, 3)`` uint8.
+
+    Raises:
+        DslrGanError: As :func:`photo_pixels`.
+    """
+    return eight_bits(photo_pixels(photo).pixels)
 
 
 def _stored_box(

@@ -5,6 +5,7 @@ The folder is what ``datasets.load_dataset`` reads, from the disk as from the Hu
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import datasets
 import jinja2
@@ -42,6 +43,15 @@ ROWS = 100
 """Of a row group: what a stream reads at once."""
 
 
+class Split(NamedTuple):
+    """How much is in a split."""
+
+    rows: int
+    """Pairs of patches."""
+    size: int
+    """Bytes of them in memory, as Arrow has them: what ``datasets`` calls ``num_bytes``."""
+
+
 def split_photos(names: Sequence[str], share: float, seed: int) -> dict[str, list[str]]:
     """Deal photos, never patches, to training and test.
 
@@ -68,7 +78,7 @@ def write_shards(
     splits: Mapping[str, Sequence[str]],
     files: Mapping[str, Path],
     shard_bytes: int = SHARD_BYTES,
-) -> dict[str, int]:
+) -> dict[str, Split]:
     """Write the kept patches of pairs as ``data/SPLIT-00000-of-0000N.parquet``.
 
     Args:
@@ -79,22 +89,21 @@ def write_shards(
         shard_bytes: About how many bytes of pictures a shard holds.
 
     Returns:
-        How many patches each split has.
+        How much each split has.
 
     Raises:
         OSError: If a shard cannot be written.
     """
     (folder / "data").mkdir(parents=True)
-    counts = {}
+    written = {}
     for split, names in splits.items():
         chosen = [(name, files[name]) for name in names]
         sizes = [(len(table), table.nbytes) for table in _tables(chosen)]
-        counts[split] = sum(rows for rows, _ in sizes)
-        shards = max(1, -(-sum(size for _, size in sizes) // shard_bytes))
-        _write_split(
-            folder / "data", split, _tables(chosen), counts[split], min(shards, counts[split])
-        )
-    return counts
+        rows, size = (sum(numbers) for numbers in zip(*sizes, strict=True))
+        shards = min(max(1, -(-size // shard_bytes)), rows)
+        _write_split(folder / "data", split, _tables(chosen), rows, shards)
+        written[split] = Split(rows, size)
+    return written
 
 
 def _write_split(
@@ -139,13 +148,13 @@ def _tables(files: Sequence[tuple[str, Path]]) -> Iterator[pa.Table]:
         yield pa.table({**pictures, "photo": photo, **plain}).cast(FEATURES.arrow_schema)
 
 
-def write_card(folder: Path, source: Source, counts: Mapping[str, int], made: str) -> None:
+def write_card(folder: Path, source: Source, splits: Mapping[str, Split], made: str) -> None:
     """Write the dataset's card, README.md, whose metadata also names the files of each split.
 
     Args:
         folder: The dataset's folder.
         source: What is known of the photos.
-        counts: Patches of each split.
+        splits: How much each has.
         made: How the patches were cut.
 
     Raises:
@@ -154,14 +163,14 @@ def write_card(folder: Path, source: Source, counts: Mapping[str, int], made: st
     columns = {"phone": "image", "dslr": "image", "photo": "string", "top": "int32",
                "left": "int32", "correlation": "float32"}  # fmt: skip
     with written_whole(folder / "README.md") as path:
-        text = make_card("dataset_card.md", source, counts, columns, made=made)
+        text = make_card("dataset_card.md", source, splits, columns, made=made)
         path.write_text(text, encoding="utf-8")
 
 
 def make_card(
     template: str,
     source: Source,
-    counts: Mapping[str, int],
+    splits: Mapping[str, Split],
     columns: Mapping[str, str],
     **values: object,
 ) -> str:
@@ -170,7 +179,7 @@ def make_card(
     Args:
         template: Its file in ``templates``.
         source: What is known of the pictures.
-        counts: Rows of each split.
+        splits: How much each has.
         columns: The type of each column.
         values: What else the template shows.
     """
@@ -182,12 +191,15 @@ def make_card(
         configs=[
             {
                 "config_name": "default",
-                "data_files": [{"split": split, "path": f"data/{split}-*"} for split in counts],
+                "data_files": [{"split": split, "path": f"data/{split}-*"} for split in splits],
             }
         ],
         dataset_info={
             "features": [{"name": name, "dtype": kind} for name, kind in columns.items()],
-            "splits": [{"name": name, "num_examples": rows} for name, rows in counts.items()],
+            "splits": [
+                {"name": name, "num_bytes": split.size, "num_examples": split.rows}
+                for name, split in splits.items()
+            ],
         },
     )
     environment = jinja2.Environment(
@@ -197,6 +209,7 @@ def make_card(
         trim_blocks=True,
     )
     environment.filters |= {"text": markdown.text, "link": markdown.link}
+    counts = {name: split.rows for name, split in splits.items()}
     shown = environment.get_template(template).render(
         metadata=metadata.to_yaml(), source=source, counts=counts, place=PLACE, **values
     )

@@ -25,7 +25,7 @@ from PIL import Image
 
 from dslr_gan.errors import DslrGanError
 from dslr_gan.files import written_whole
-from dslr_gan.photo import eight_bits, open_photo, photo_pixels
+from dslr_gan.photo import open_photo, rgb_pixels
 from dslr_gan.prepare.alignment import Alignment, align
 from dslr_gan.prepare.matching import PhotoPair
 from dslr_gan.prepare.patches import LOW, Patch, cut_patches
@@ -135,7 +135,7 @@ def cut_pair(pair: PhotoPair, file: Path, settings: CutSettings) -> PairOutcome:
     """
     started = time.process_time()
     try:
-        phone, dslr = _pixels(pair.phone), _pixels(pair.dslr)
+        phone, dslr = (rgb_pixels(open_photo(file)) for file in (pair.phone, pair.dslr))
     except DslrGanError as error:
         return PairOutcome(pair.name, reason=str(error), unreadable=True)
     alignment, patches, reason = _align_and_cut(phone, dslr, settings)
@@ -221,11 +221,6 @@ def _numbers(alignment: Alignment) -> dict[str, Any]:
         "overlap": round(alignment.overlap, 4),
         "zoom": round(alignment.zoom, 4),
     }
-
-
-def _pixels(file: Path) -> np.ndarray:
-    """A photo's upright sRGB pixels with 8 bits, ``(H, W, 3)``."""
-    return eight_bits(photo_pixels(open_photo(file)).pixels)
 
 
 def _png(pixels: np.ndarray) -> bytes:

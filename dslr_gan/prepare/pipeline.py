@@ -130,14 +130,15 @@ def _assemble(
     folder = work / "dataset"
     if folder.exists():  # of a run that was killed
         shutil.rmtree(folder)
-    counts = write_shards(folder, splits, files)
+    written = write_shards(folder, splits, files)
+    counts = {split: size.rows for split, size in written.items()}
     photos = sum(map(len, splits.values()))
     source = source or Source(name="photos", gave="", terms=None, url=None, dataset_id=None)
     gave = f"{sum(counts.values())} pairs from {photos} pairs of photos"
     source = dataclasses.replace(source, gave=gave)
     with written_whole(folder / SOURCE_FILE) as path:
         path.write_text(provenance_json(Provenance(source, [])), encoding="utf-8")
-    write_card(folder, source, counts, _how_made(photos, settings))
+    write_card(folder, source, written, _how_made(photos, settings))
     whole = {name: file for name, file in files.items() if not outcomes[name].unreadable}
     write_report(folder, pairs, outcomes, whole, splits, settings)
     return counts

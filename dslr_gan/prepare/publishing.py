@@ -16,7 +16,7 @@ from dslr_gan.data.folder import PairsFolder, find_pairs, has_test_pairs, split_
 from dslr_gan.data.provenance import SOURCE_FILE, provenance, provenance_json
 from dslr_gan.errors import InputError, reason
 from dslr_gan.hub import CARD, Pushed, Target, push
-from dslr_gan.prepare.dataset import PLACE, ROWS, SHARD_BYTES, make_card
+from dslr_gan.prepare.dataset import PLACE, ROWS, SHARD_BYTES, Split, make_card
 from hub_card import is_untouched, marked
 
 _BESIDE = (CARD, SOURCE_FILE, "report.html", "report.json")
@@ -74,23 +74,27 @@ def write_pairs(folder: Path, out: Path, repo_id: str) -> dict[str, Path | bytes
     splits = {"train": find_pairs(split_folder(folder, "train"))}
     if has_test_pairs(folder):
         splits["test"] = find_pairs(split_folder(folder, "test"))
-    counts = {split: len(pairs.names) for split, pairs in splits.items()}
-    known = provenance(folder, counts["train"])
+    known = provenance(folder, len(splits["train"].names))
+    written: dict[str, Split] = {}
     (out / "data").mkdir(parents=True)
     files: dict[str, Path | bytes] = {}
     for split, pairs in splits.items():
         sizes = sum((side / name).stat().st_size for side in pairs[:2] for name in pairs.names)
         shards = min(max(1, -(-sizes // SHARD_BYTES)), len(pairs.names))
         edges = [len(pairs.names) * shard // shards for shard in range(shards + 1)]
+        size = 0
         for shard in range(shards):
             name = f"data/{split}-{shard:05d}-of-{shards:05d}.parquet"
             with pq.ParquetWriter(out / name, PAIR_FEATURES.arrow_schema) as writer:
                 for start in range(edges[shard], edges[shard + 1], ROWS):
                     names = pairs.names[start : min(start + ROWS, edges[shard + 1])]
-                    writer.write_table(_table(pairs, names))
+                    table = _table(pairs, names)
+                    writer.write_table(table)
+                    size += table.nbytes
             files[name] = out / name
+        written[split] = Split(len(pairs.names), size)
     columns = {"phone": "image", "dslr": "image", "name": "string"}
-    card = make_card("pairs_card.md", known.data, counts, columns, teachers=known.teachers)
+    card = make_card("pairs_card.md", known.data, written, columns, teachers=known.teachers)
     files[CARD] = marked(card.replace(f'"{PLACE}"', f'"{repo_id}"')).encode()
     files[SOURCE_FILE] = provenance_json(known).encode()
     return files

@@ -42,7 +42,7 @@ class Settings:
     hub: Hub
 
     def flat(self, *, free: bool = True) -> dict[str, Any]:
-        """Values by the names of the flags, as checkpoints and ``run.json`` keep them.
+        """Values by the names of the flags, as checkpoints and ``run.json`` keep them: no secret.
 
         Args:
             free: Whether to include those that may change when a run is resumed.
@@ -50,7 +50,7 @@ class Settings:
         values = {
             name: getattr(getattr(self, group), flag.name)
             for group, name, flag in _flags()
-            if free or not flag.metadata["free"]
+            if (free or not flag.metadata["free"]) and not flag.metadata["secret"]
         }
         return values | ({"pairs": list(self.pairs.pairs)} if free else {})
 
@@ -90,7 +90,8 @@ def make_parser(description: str | None = None) -> argparse.ArgumentParser:
     )
     groups = {group: parser.add_argument_group(*words) for group, (_, *words) in _GROUPS.items()}
     for group, name, flag in _flags():
-        groups[group].add_argument(f"--{name}", **flag.metadata["options"])
+        names = filter(None, (f"--{name}", flag.metadata["alias"]))
+        groups[group].add_argument(*names, **flag.metadata["options"])
     parser.add_argument(
         "--config",
         type=path_from_home,
@@ -146,7 +147,7 @@ def check_settings(settings: Settings) -> None:
     """
     values = settings.flat()
     for _, name, flag in _flags():
-        least, value = flag.metadata["least"], values[name]
+        least, value = flag.metadata["least"], values.get(name)  # a secret is not there
         if value is None:
             continue
         if holds_secret(" ".join(map(str, value if isinstance(value, tuple | list) else [value]))):

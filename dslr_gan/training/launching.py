@@ -148,6 +148,7 @@ def push_generator(accelerator: Accelerator, folder: Path, hub: Hub) -> str:
         address = network.push_to_hub(
             target.repo_id,
             private=target.private,
+            token=target.token,
             branch=target.branch,
             create_pr=target.create_pr,
             tag=target.tag,

@@ -28,6 +28,7 @@ from PIL import Image
 
 from dslr_gan.errors import DslrGanError
 from dslr_gan.files import written_whole
+from dslr_gan.training.options.hub import HUB_TOKEN
 
 logger = logging.getLogger(__name__)
 
@@ -61,25 +62,30 @@ class Logbook:
         self._unwritten: list[str] = []
 
     def start(self, step: int, run: Mapping[str, Any]) -> None:
-        """Make the folder, without rows of later steps, which this run will write again.
+        """Make the folder, without rows and pictures of later steps, which will be made again.
 
         Args:
-            step: How many steps are done.
+            step: How many steps are done; 0 for a new run, which keeps nothing of an earlier one.
             run: What is in ``run.json`` besides versions and machine: commands and settings.
         """
         self.run = {**run, **surroundings(self.accelerator)}
         if self.accelerator.is_main_process:
             self.folder.mkdir(parents=True, exist_ok=True)
-            kept = [row for row in self.rows() if row["step"] <= step]
+            kept = [row for row in self.rows() if step and row["step"] <= step]
             with written_whole(self.folder / "log.jsonl") as path:
                 path.write_text("".join(f"{json.dumps(row)}\n" for row in kept), encoding="utf-8")
             self._write("run.json", json.dumps(self.run, indent=2, default=str) + "\n")
+            for file in self.folder.glob("*/*step_*.*"):
+                of = file.stem.rpartition("_")[2]
+                if not step or (of.isdecimal() and int(of) > step):
+                    file.unlink()
         self.accelerator.wait_for_everyone()
         flat = {
             name: value if isinstance(value, bool | int | float) else str(value)
             for name, value in self.run["settings"].items()
         }
-        again = {"tensorboard": {"purge_step": step + 1}} if step else {}
+        # TensorBoard's own way to pass over what an earlier run wrote of these steps.
+        again = {"tensorboard": {"purge_step": step + 1 if step else 0}}
         silence_writers()
         self.accelerator.init_trackers(self.project, config=flat, init_kwargs=again)
 
@@ -319,7 +325,17 @@ def command_line() -> str:
     processes = os.environ.get("WORLD_SIZE", "1")
     on_cpu = not torch.cuda.is_available()
     if processes != "1" and on_cpu:  # accelerate launch would run a single process
-        launcher = f"ACCELERATE_USE_CPU=true torchrun --nproc_per_node {processes}"
+        launcher = f"torchrun --standalone --nproc_per_node {processes}"
     else:
         launcher = f"accelerate launch --num_processes {processes}" + (" --cpu" if on_cpu else "")
-    return f"{launcher} train_accelerate.py {shlex.join(sys.argv[1:])}"
+    return f"{launcher} train_accelerate.py {shlex.join(_without_token(sys.argv[1:]))}"
+
+
+def _without_token(words: Sequence[str]) -> Iterator[str]:
+    """The words of a command but for ``--hub_token`` and its value."""
+    rest = iter(words)
+    for word in rest:
+        if word == HUB_TOKEN:
+            next(rest, None)
+        elif not word.startswith(f"{HUB_TOKEN}="):
+            yield word

@@ -15,6 +15,7 @@ from dslr_gan.training.arguments import (
     pairs_flags,
     parse_arguments,
 )
+from dslr_gan.training.logbook import command_line
 from dslr_gan.training.options.groups import ARCHITECTURES
 from dslr_gan.training.options.presets import PRESETS
 from tests.support.paths import ROOT
@@ -137,7 +138,7 @@ def test_what_is_recorded_has_the_names_of_the_flags():
     settings = parse("--texture_weight", 0.5)
     recorded, fixed = settings.flat(), settings.flat(free=False)
     assert recorded["pairs"] == ["x"] and recorded["texture_weight"] == 0.5
-    assert len(recorded) == len(make_parser()._actions) - 2, "all but --help and --config"
+    assert len(recorded) == len(make_parser()._actions) - 3, "not --help, --config, --hub_token"
     # As every checkpoint so far has them: another set would refuse or mix old runs.
     assert sorted(fixed) == [
         "adam_beta1", "adam_beta2", "adam_weight_decay",
@@ -263,9 +264,24 @@ def test_a_file_of_flags_is_never_overlooked(flags, words, capsys):
 
 def test_a_token_that_is_no_flag_is_not_shown(capsys):
     with pytest.raises(SystemExit):
-        parse("--hub_token", TOKEN)
+        parse("--hub_tokens", TOKEN)
     said = capsys.readouterr().err
-    assert "unrecognized arguments: --hub_token ***" in said and TOKEN not in said
+    assert "unrecognized arguments: --hub_tokens ***" in said and TOKEN not in said
+
+
+def test_the_token_is_for_the_hub_and_in_no_record_of_the_run(monkeypatch):
+    flags = ["--pairs", "a", "--output_dir", "o", "--hub_model_id", "me/x", "--hub_private_repo"]
+    for given in (["--hub_token", "any secret"], ["--hub_token=any secret"]):
+        settings = parse_arguments([*flags, *given])
+        check_settings(settings)
+        target = settings.hub.target()
+        assert (target.token, target.private) == ("any secret", True)
+        monkeypatch.setattr(sys, "argv", ["train_accelerate.py", *given, *flags])
+        command = command_line()
+        assert command.endswith("train_accelerate.py --pairs a --output_dir o --hub_model_id me/x "
+                                "--hub_private_repo")  # fmt: skip
+        for record in (repr(settings), str(settings.flat()), command):
+            assert "any secret" not in record and "hub_token" not in record
 
 
 @pytest.mark.parametrize(

@@ -88,14 +88,38 @@ def test_pictures_go_to_a_grid_and_to_tensorboard(logbook, accelerator, tmp_path
 
 
 def test_a_run_that_goes_on_writes_later_steps_anew(logbook, accelerator, tmp_path):
+    picture = np.zeros((4, 4, 3), np.uint8)
     for step in (1, 2, 3):
         logbook.write(step, {"train/l1": step})
+        logbook.draw_samples(step, [[picture]])
+        logbook.show_photo(step, "cat", Image.fromarray(picture), Image.fromarray(picture))
     with (tmp_path / "results/log.jsonl").open("a") as file:
         file.write('{"step": 4, "tra')  # killed while it wrote
     again = Logbook(tmp_path, accelerator)
     again.start(2, logbook.run)
     again.write(3, {"train/l1": 30})
     assert [(row["step"], row["train/l1"]) for row in again.rows()] == [(1, 1), (2, 2), (3, 30)]
+    pictures = sorted(file.name for file in (tmp_path / "results").glob("*/*"))
+    assert pictures == [
+        f"{name}_{step:06d}.{kind}"
+        for name, kind in (("cat_step", "jpg"), ("step", "png")) for step in (1, 2)
+    ]  # fmt: skip
+
+
+def test_a_new_run_shows_nothing_of_an_earlier_one(logbook, accelerator, tmp_path):
+    picture = np.zeros((4, 4, 3), np.uint8)
+    for step in (0, 500):
+        logbook.write(step, {"train/l1": step})
+        logbook.draw_samples(step, [[picture]])
+        logbook.show_photo(step, "cat", Image.fromarray(picture), Image.fromarray(picture))
+    logbook.end()
+    again = Logbook(tmp_path, accelerator)
+    again.start(0, logbook.run)
+    assert again.rows() == [] and not list((tmp_path / "results").glob("*/*"))
+    again.write(0, {"train/l1": 9.0})
+    again.end()
+    events = EventAccumulator(str(tmp_path / "dslr_gan")).Reload()
+    assert [event.value for event in events.Scalars("train/l1")] == [9.0]
 
 
 def test_run_json_has_what_it_takes_to_run_it_again(logbook, tmp_path):

@@ -11,6 +11,8 @@ def flag(
     least: float | None = None,
     positive: bool = False,
     free: bool = False,
+    secret: bool = False,
+    alias: str | None = None,
     **options: Any,
 ) -> Any:
     """A field that is a flag.
@@ -21,6 +23,8 @@ def flag(
         least: The smallest value that is taken; infinity and NaN are refused too.
         positive: Whether it must be a finite number above 0.
         free: Whether it may change between a checkpoint and the run that is resumed from it.
+        secret: Whether its value is for nobody's eyes: no file and no message of a run has it.
+        alias: Another name by which it may be given.
         options: Further arguments of :meth:`argparse.ArgumentParser.add_argument`.
     """
     if default is MISSING:
@@ -31,5 +35,6 @@ def flag(
         options["default"] = default
         if isinstance(default, int | float):
             options["type"] = type(default)
-    limits = {"least": least, "positive": positive, "free": free}
-    return field(default=default, metadata=limits | {"options": {"help": help, **options}})
+    limits = {"least": least, "positive": positive, "free": free, "secret": secret}
+    names = {"alias": alias, "options": {"help": help, **options}}
+    return field(default=default, repr=not secret, metadata=limits | names)

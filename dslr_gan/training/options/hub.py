@@ -9,6 +9,9 @@ from dslr_gan.training.options.flag import flag
 if TYPE_CHECKING:
     from dslr_gan.hub import Target
 
+HUB_TOKEN = "--hub_token"
+"""The flag that no record of a command may show the value of."""
+
 
 @dataclass(frozen=True)
 class Hub:
@@ -18,7 +21,14 @@ class Hub:
     hub_model_id: str | None = flag(
         None, "where to push it to, and the name in its card", metavar="OWNER/NAME", free=True
     )
-    hub_private: bool = flag(False, "there as a private repository", free=True)
+    hub_private: bool = flag(
+        False, "there as a private repository", free=True, alias="--hub_private_repo"
+    )
+    hub_token: str | None = flag(
+        None, "access token; better HF_TOKEN or `hf auth login`, since others on this machine can "
+        "see a command",
+        free=True, secret=True, metavar="TOKEN",
+    )  # fmt: skip
     hub_branch: str | None = flag(
         None, "branch to push to (default: main)", metavar="NAME", free=True
     )
@@ -43,6 +53,7 @@ class Hub:
             create_pr=self.hub_pr,
             tag=self.hub_tag,
             replace_card=self.hub_replace_card,
+            token=self.hub_token,
         )
 
 

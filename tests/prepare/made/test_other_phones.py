@@ -15,8 +15,13 @@ from dslr_gan.data.places import read_places
 from dslr_gan.data.provenance import provenance
 from dslr_gan.errors import DslrGanError
 from dslr_gan.models.phones import PHONES
-from dslr_gan.prepare.other_phones import OTHERS_COLOUR, OTHERS_PIXELS, OtherPhone, prepare_seen
-from dslr_gan.prepare.refinement import refine
+from dslr_gan.prepare.made.other_phones import (
+    OTHERS_COLOUR,
+    OTHERS_PIXELS,
+    OtherPhone,
+    prepare_seen,
+)
+from dslr_gan.prepare.made.refinement import refine
 from hub_card import Source
 from tests.support.command_line import run
 from tests.support.made_photos import photo, view

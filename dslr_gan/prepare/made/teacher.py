@@ -10,12 +10,11 @@ from PIL import Image
 
 from dslr_gan.errors import DslrGanError
 from dslr_gan.models.generator import Generator
-from dslr_gan.photo import to_pixels, to_tensor
-from dslr_gan.prepare.pairs_folder import (
+from dslr_gan.photo import open_photo, rgb_pixels, to_pixels, to_tensor
+from dslr_gan.prepare.made.pairs_folder import (
     MadePair,
     Progress,
     grid_corners,
-    read_pixels,
     write_pairs,
 )
 from hub_card import Source
@@ -182,7 +181,7 @@ def prepare_grid(
     second = None if blend_with is None else Generator.from_published(blend_with)
 
     def patches(position: int, pixels: np.ndarray, name: str) -> Iterator[MadePair]:
-        target = read_pixels(by_stem[name])
+        target = rgb_pixels(open_photo(by_stem[name]))
         if target.shape[0] > pixels.shape[0] or target.shape[1] > pixels.shape[1]:
             raise DslrGanError(f"the target {by_stem[name]} is larger than its photo.")
         for top, left in grid_corners(target.shape, grid):

@@ -19,17 +19,16 @@ from skimage.transform import warp
 
 from dslr_gan.data.places import scene_number
 from dslr_gan.errors import DslrGanError
-from dslr_gan.photo import PHOTO_SUFFIXES, eight_bits, photo_pixels
+from dslr_gan.photo import PHOTO_SUFFIXES, open_photo, rgb_pixels
 from dslr_gan.prepare.alignment import align, luma, mapped
-from dslr_gan.prepare.pairs_folder import (
+from dslr_gan.prepare.made.pairs_folder import (
     MadePair,
     Progress,
     grid_corners,
-    read_pixels,
     write_pairs,
 )
-from dslr_gan.prepare.refinement import refine
-from dslr_gan.prepare.teacher import blend
+from dslr_gan.prepare.made.refinement import refine
+from dslr_gan.prepare.made.teacher import blend
 from hub_card import Source
 
 OTHERS_PIXELS = 0.45
@@ -101,7 +100,7 @@ def prepare_seen(
             file = files.get(scene_number(name))
             if file is None:
                 continue
-            seen = read_pixels(file)
+            seen = rgb_pixels(open_photo(file))
             try:
                 homography = align(pixels, seen).homography
             except DslrGanError as error:
@@ -172,7 +171,7 @@ def _structure(plane: np.ndarray) -> float:
 
 
 def _enhanced(enhance: Enhance, pixels: np.ndarray) -> np.ndarray:
-    return eight_bits(photo_pixels(enhance(Image.fromarray(pixels))).pixels)
+    return rgb_pixels(enhance(Image.fromarray(pixels)))
 
 
 def _by_scene(folder: Path) -> dict[int | None, Path]:

@@ -18,7 +18,7 @@ from dslr_gan.data.places import PLACES_FILE, scene_number
 from dslr_gan.data.provenance import SOURCE_FILE, Provenance, provenance_json
 from dslr_gan.errors import DslrGanError, reason
 from dslr_gan.files import folder_written_whole, written_whole
-from dslr_gan.photo import eight_bits, open_photo, photo_pixels
+from dslr_gan.photo import open_photo, rgb_pixels
 from hub_card import Source
 
 PHONE = "phone"
@@ -74,7 +74,7 @@ def write_pairs(
         places: dict[str, object] = {}
         for position, file in enumerate(photos):
             scene = scene_number(file.name)
-            for pair in patches(position, read_pixels(file), file.stem):
+            for pair in patches(position, rgb_pixels(open_photo(file)), file.stem):
                 _save(unfinished / PHONE / f"{pair.name}.png", pair.phone)
                 _save(unfinished / TARGETS / f"{pair.name}.png", pair.target)
                 count += 1
@@ -123,11 +123,6 @@ def _check_out(photos: Sequence[Path], out: Path) -> None:
         raise DslrGanError(f"two photos are called {twice}; rename one, their pairs would mix.")
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise DslrGanError(f"{out} exists already; name a new folder, nothing is overwritten.")
-
-
-def read_pixels(file: Path) -> np.ndarray:
-    """A photo's upright sRGB pixels with 8 bits, ``(H, W, 3)``."""
-    return eight_bits(photo_pixels(open_photo(file)).pixels)
 
 
 def _save(file: Path, pixels: np.ndarray) -> None:

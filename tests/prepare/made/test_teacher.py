@@ -15,7 +15,7 @@ from dslr_gan.data.provenance import provenance
 from dslr_gan.errors import DslrGanError
 from dslr_gan.models.generator import Generator
 from dslr_gan.photo import to_pixels, to_tensor
-from dslr_gan.prepare.teacher import (
+from dslr_gan.prepare.made.teacher import (
     BLEND_COLOUR,
     BLEND_PIXELS,
     blend,
