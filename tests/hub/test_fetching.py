@@ -133,13 +133,14 @@ def test_a_commit_that_was_noted_is_taken_behind_a_portal(hub, monkeypatch, tmp_
 
 
 def test_a_commit_that_was_noted_is_taken_soon_where_the_hub_is_silent(hub, monkeypatch, tmp_path):
-    monkeypatch.setattr(reading, "TIMEOUT_S", 0.6)
+    monkeypatch.setattr(reading, "TIMEOUT_S", 60.0)
     monkeypatch.setattr(reading, "KEPT_TIMEOUT_S", 0.1)
     commit = find_commit("me/model", "config.json", "main", tmp_path / "notes")
     hub.faults.add(".*", hang)
     began = time.monotonic()
     assert find_commit("me/model", "config.json", "main", tmp_path / "notes") == commit
-    assert time.monotonic() - began < 0.6
+    assert time.monotonic() - began < 30
+    monkeypatch.setattr(reading, "TIMEOUT_S", 0.6)
     with pytest.raises(HubError, match=r"within 0\.6 seconds"):
         find_commit("me/model", "config.json", "main", tmp_path / "no notes")
 

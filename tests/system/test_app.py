@@ -214,7 +214,7 @@ def test_nobody_waits_behind_a_call_that_was_cancelled(client, photo, tmp_path):
     enhance(client, photo)
     left = (progress[0].length - progress[0].index - 2) / progress[0].length
     assert left > 0.8
-    assert time.monotonic() - began < small_takes + a_tile_takes
+    assert time.monotonic() - began < 2 * (small_takes + a_tile_takes)  # the load may change
 
 
 @pytest.mark.parametrize("named", [{}, {"url": None}, {"meta": {"_type": "gradio.FileData"}}])

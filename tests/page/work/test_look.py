@@ -2,7 +2,6 @@
 
 import io
 import struct
-import time
 import zlib
 
 import pytest
@@ -32,7 +31,7 @@ def test_the_phone_is_chosen_by_the_exif(tmp_path):
 
 
 @pytest.mark.parametrize("size", [(20_000, 6_001), (16_000, 15_600)])
-def test_a_bomb_is_refused_at_once_and_never_decoded(size, tmp_path, monkeypatch):
+def test_a_bomb_is_refused_and_never_decoded(size, tmp_path, monkeypatch):
     monkeypatch.setattr(module, "open_photo", lambda *_, **__: pytest.fail("it was decoded"))
     bomb = tmp_path / "bomb.png"
     head = struct.pack(">IIBBBBB", *size, 8, 2, 0, 0, 0)
@@ -41,10 +40,8 @@ def test_a_bomb_is_refused_at_once_and_never_decoded(size, tmp_path, monkeypatch
         b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + content
         + struct.pack(">I", zlib.crc32(content)) + struct.pack(">I", 1 << 20) + b"IDAT"
     )  # fmt: skip
-    began = time.monotonic()
     with pytest.raises(DslrGanError, match=f"bomb.png has .* {MAX_MEGAPIXELS:.0f} megapixels"):
         look(bomb)
-    assert time.monotonic() - began < 1
 
 
 @pytest.mark.parametrize(
