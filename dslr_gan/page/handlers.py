@@ -139,7 +139,7 @@ def _take_many(answer: Answer, step: Answer) -> None:
         failed = f", {step['failed']} failed" if step["failed"] else ""
         answer.update(
             says=f"{step['done']} of {step['total']} done{failed}{rest}: {step['photo']}",
-            share=step["done"] / step["total"],
+            share=step["share"],
         )
     elif state == "done":
         ending = "Stopped: " if step["stopped"] else ""

@@ -237,6 +237,15 @@ function followAmounts() {
 }
 
 const measureAgain = oneAtATime(async () => {
+  find(".dg-numbers").setAttribute("aria-busy", "true");
+  try {
+    await measureAmounts();
+  } finally {
+    find(".dg-numbers").setAttribute("aria-busy", "false");
+  }
+});
+
+async function measureAmounts() {
   if (now.view === "map") drawMaps();
   const isWanted = stillWanted();
   if (now.colour === now.detail) {
@@ -258,7 +267,7 @@ const measureAgain = oneAtATime(async () => {
     }
   }
   render();
-});
+}
 
 function scaled(table, by) {
   const at = (values) => values && table.strengths.map((s) => valueAt(values, table.strengths, s * by));

@@ -65,12 +65,12 @@ def enhance_many(
     Yields:
         Dictionaries that JSON can hold, each with its ``state``: ``unpacking``; ``listed``, with
         the ``items`` of what is no photo; ``waiting`` (``position``, ``seconds``); ``working``
-        (``photo``, ``tile``), ``item`` (``item``), both with ``done``, ``total``, ``failed``,
-        ``seconds_left``; and at last ``done``, with all ``items``, the ``zip`` (None where nothing
-        was enhanced), its ``bytes``, ``enhanced``, ``failed`` and ``stopped``. Each item has
-        ``name`` (with its folders), ``status`` (``enhanced``, ``failed``, ``left out``),
-        ``reason``, ``notes``, ``before`` and ``after`` (files of small pictures), ``width`` and
-        ``height``.
+        (``photo``), ``item`` (``item``), both with ``done``, ``total``, ``failed``, and, by the
+        photos' megapixels, ``share`` and ``seconds_left``; and at last ``done``, with all
+        ``items``, the ``zip`` (None where nothing was enhanced), its ``bytes``, ``enhanced``,
+        ``failed`` and ``stopped``. Each item has ``name`` (with its folders), ``status``
+        (``enhanced``, ``failed``, ``left out``), ``reason``, ``notes``, ``before`` and ``after``
+        (files of small pictures), ``width`` and ``height``.
 
     Raises:
         DslrGanError: If there is no photo at all, a value is out of range, or too many people
@@ -213,7 +213,7 @@ class _Many:
     ) -> tuple[dict[str, Any], Path]:
         def tile_done(done: int, tiles: int) -> None:
             self.job.check()
-            self._tell("working", photo=str(place), tile=[done, tiles])
+            self._tell("working", done / tiles, photo=str(place))
 
         result = enhance_file(
             self._enhancer,
@@ -255,15 +255,19 @@ class _Many:
         except DslrGanError:  # its turn tells what is wrong with it
             return SMALLEST_WORK
 
-    def _tell(self, state: str, **facts: Any) -> None:
-        done, left = sum(self.weights[: self.tried]), sum(self.weights[self.tried :])
+    def _tell(self, state: str, part: float = 0.0, **facts: Any) -> None:
+        """Tell of a step; of the photo that is in work a part is done."""
+        before, left = self.weights[: self.tried], self.weights[self.tried :]
+        done, total = sum(before), sum(self.weights)
+        worked = done + part * sum(left[:1])
         self.job.tell(
             state,
             **facts,
             done=self.tried,
             total=len(self.weights),
+            share=round(worked / total, 3) if total else 1.0,
             failed=self._count("failed"),
-            seconds_left=round(self.seconds / done * left, 1) if done else None,
+            seconds_left=round(self.seconds / done * (total - worked), 1) if done else None,
         )
 
     def _count(self, status: str) -> int:

@@ -189,6 +189,9 @@ def test_the_time_left_goes_by_the_size_of_the_photos(uploads, monkeypatch):
     clock = types.SimpleNamespace(perf_counter=itertools.count().__next__)  # 1 s for each photo
     monkeypatch.setattr(many, "time", clock)
     steps = enhance_many([*photos, uploads / "words.jpg"], "iphone", "me")
+    steps = [step for step in steps if "share" in step]
+    shares = [step["share"] for step in steps]
+    assert shares == sorted(shares) and shares[-1] == 1
     left = [step["seconds_left"] for step in steps if step["state"] == "item"]
     work = [many.SMALLEST_WORK + megapixels for megapixels in (0.25, 0.06, 0)]
     expected = [1 / work[0] * sum(work[1:]), 2 / sum(work[:2]) * work[2], 0]
