@@ -69,7 +69,9 @@ def test_a_finished_generator_is_overwritten_only_when_asked(pairs, tmp_path):
     shutil.rmtree(tmp_path / "checkpoint-1")
     kept = weights(tmp_path)
     again = train_here(flags(pairs, tmp_path, "--max_train_steps", 2))
-    assert again.returncode == 1 and "has a finished generator" in again.stderr.splitlines()[-1]
+    last = again.stderr.splitlines()[-1]
+    assert again.returncode == 1 and "has a finished generator" in last
+    assert "--resume_from_checkpoint" not in last, "there is no checkpoint to go on from"
     assert same(kept, weights(tmp_path))
     asked = train_here(flags(pairs, tmp_path, "--max_train_steps", 2, "--overwrite_output_dir"))
     assert asked.returncode == 0, asked.stderr
