@@ -266,6 +266,22 @@ def test_two_processes_without_a_gpu_by_either_launcher(launcher, told, pairs, t
 
 
 @pytest.mark.slow
+def test_what_ends_all_processes_is_said_once(pairs, tmp_path):
+    folder = tmp_path / "iphone"
+    shutil.copytree(pairs, folder)
+    damage(folder / "training_data/canon/7.png")
+    launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
+    result = subprocess.run(
+        [sys.executable, *launcher, "train_accelerate.py",
+         *map(str, flags(folder, tmp_path / "out"))],
+        cwd=ROOT, capture_output=True, text=True, timeout=300, check=False,
+        env={**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""},
+    )  # fmt: skip
+    assert result.returncode == 1
+    assert result.stderr.count("train_accelerate: 1 of the pairs cannot be trained on") == 1
+
+
+@pytest.mark.slow
 def test_a_best_generator_that_finds_no_room_does_not_end_the_training(
     pairs, tmp_path, monkeypatch
 ):
