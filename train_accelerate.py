@@ -47,6 +47,8 @@ from dslr_gan.training.keeping.signals import (
 )
 from dslr_gan.training.launching import (
     check_right_to_push,
+    end_with,
+    file_advice,
     memory_advice,
     on_main,
     processes_told,
@@ -93,18 +95,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
         check_settings(settings)
         run_training(set_up(settings))
     except DslrGanError as error:
-        sys.exit(f"train_accelerate: {error}")
+        end_with(str(error))
     # PyTorch raises a RuntimeError wherever the trainer is when a worker dies or memory runs out.
     except (RuntimeError, MemoryError) as error:
         message = worker_failure(error) or memory_advice(error, settings)
         if message is None:
             raise
-        sys.exit(f"train_accelerate: {message}")
+        end_with(message)
     except OSError as error:
-        sys.exit(
-            f"train_accelerate: {error.filename or 'a file'}: {error.strerror or error}; "
-            "check the path, its permissions and the space on the disk."
-        )
+        end_with(file_advice(error))
     except Stopped as stopped:
         logger.info("%s", stopped)
         sys.exit(stopped.status)

@@ -9,11 +9,13 @@ the published networks are scored on the pairs of the card's scores, and stand b
 
 import argparse
 import dataclasses
+import sys
 from pathlib import Path
 
 from tqdm import tqdm
 
 from dslr_gan import PhotoEnhancer, evaluate
+from dslr_gan.errors import DslrGanError
 from dslr_gan.evaluation.evaluate import open_rows
 from dslr_gan.evaluation.scores import METRICS
 from dslr_gan.evaluation.showcase import show_before_and_after
@@ -35,12 +37,16 @@ def with_baselines(facts: ModelFacts, phone: str, pairs: str, published: Path) -
         phone: Whose photos they are.
         pairs: The same pairs.
         published: Folder of the networks.
+
+    Raises:
+        DslrGanError: If the pairs are others than those of the card's scores.
     """
     own = next(score for score in facts.scores or [] if score.method == THIS_MODEL)
     models = {name: PhotoEnhancer(load_published(published / file))
               for name, file in PUBLISHED_FOR[phone].items()}  # fmt: skip
     rows = open_rows(pairs)
-    assert len(rows) == own.pairs, f"{pairs} has {len(rows)} pairs, the card {own.pairs}"
+    if len(rows) != own.pairs:
+        raise DslrGanError(f"{pairs} has {len(rows)} pairs, the card's scores {own.pairs}.")
     with tqdm(total=len(rows), unit="pair") as bar:
         measured = evaluate(models, rows, progress=lambda *_: bar.update())
     ours = {
@@ -50,7 +56,11 @@ def with_baselines(facts: ModelFacts, phone: str, pairs: str, published: Path) -
     }
     for metric, estimate in measured.input.estimates.items():
         known = ours[METRICS[metric].title]
-        assert estimate.value is not None and abs(estimate.value - known.value) < 1e-6, metric
+        if estimate.value is None or abs(estimate.value - known.value) > 1e-6:
+            raise DslrGanError(
+                f"{pairs} are not the pairs of the card's scores: their {known.metric} is "
+                f"{estimate.value}, that of the card {known.value}."
+            )
     baselines = [
         Score(
             method=name,
@@ -77,6 +87,8 @@ def main() -> None:
     parser.add_argument("--pairs", help="the pairs of the card's scores")
     parser.add_argument("--published", type=Path, help="folder of the published networks")
     options = parser.parse_args()
+    if options.pairs and not options.published:
+        parser.error("--pairs needs --published, whose networks are scored on them")
     folder = PHONES[options.phone].folder
     network = load_network(folder)
     assert network.facts is not None
@@ -93,4 +105,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except DslrGanError as error:
+        sys.exit(f"scripts.card_text: {error}")

@@ -15,6 +15,7 @@ import dataclasses
 import io
 import platform
 import statistics
+import sys
 import tempfile
 from pathlib import Path
 from typing import NamedTuple
@@ -27,7 +28,7 @@ from tqdm import tqdm
 
 from benchmarks.common import LARGE, SMALL, FileToFile, in_turn, ratio, whole, write_photo
 from benchmarks.memory import peak_megabytes
-from dslr_gan import PhotoEnhancer
+from dslr_gan import DslrGanError, PhotoEnhancer
 from dslr_gan.evaluation.phones import open_phones
 from dslr_gan.evaluation.scores import METRICS, MetricScores, Scores
 from dslr_gan.evaluation.showcase import show_before_and_after
@@ -189,4 +190,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except DslrGanError as error:
+        sys.exit(f"scripts.cards: {error}")

@@ -10,6 +10,7 @@ The whole photo is enhanced, then cropped. Photos smaller than a crop are shown 
 """
 
 import argparse
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -17,7 +18,7 @@ import numpy as np
 import skimage.data
 from PIL import Image, ImageDraw
 
-from dslr_gan import PhotoEnhancer
+from dslr_gan import DslrGanError, PhotoEnhancer
 from dslr_gan.files import from_home, path_from_home
 from dslr_gan.photo import open_photo, rgb_pixels
 
@@ -103,4 +104,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except DslrGanError as error:
+        sys.exit(f"scripts.contact_sheet: {error}")

@@ -20,6 +20,7 @@ cut from, none of which was trained on.
 import argparse
 import hashlib
 import re
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -205,4 +206,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except DslrGanError as error:
+        sys.exit(f"scripts.cross_validation: {error}")

@@ -9,6 +9,7 @@ figure with it, of DPED's pairs, is made by ``evaluate --figure``.
 """
 
 import argparse
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,6 +17,7 @@ import numpy as np
 import skimage.data
 from PIL import Image
 
+from dslr_gan.errors import DslrGanError
 from dslr_gan.evaluation.figure import Panel, draw
 from dslr_gan.files import written_whole
 from dslr_gan.models.phones import PHONES
@@ -74,4 +76,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except DslrGanError as error:
+        sys.exit(f"scripts.panels: {error}")

@@ -21,6 +21,7 @@ import pyarrow.compute
 
 from dslr_gan.data.decode import Rows
 from dslr_gan.errors import DslrGanError, reason
+from dslr_gan.files import written_whole
 
 PLACES_FILE = "photos.json"
 
@@ -98,6 +99,25 @@ def read_places(pairs: str | Path) -> Places:
         if scene is not None:
             found.scenes[name] = scene
     return found
+
+
+def write_places(folder: Path, places: Mapping[str, Place | int]) -> None:
+    """Write what :func:`read_places` reads; nothing where nothing is known.
+
+    Args:
+        folder: Of the pairs.
+        places: By the pairs' names the place, or the number of the scene alone.
+
+    Raises:
+        OSError: If it cannot be written.
+    """
+    if not places:
+        return
+    entries = {
+        name: place if isinstance(place, int) else place._asdict() for name, place in places.items()
+    }
+    with written_whole(folder / PLACES_FILE) as path:
+        path.write_text(json.dumps(entries, indent=1) + "\n", encoding="utf-8")
 
 
 def pair_names(rows: Rows) -> list[str]:

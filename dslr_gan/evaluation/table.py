@@ -14,7 +14,8 @@ from dslr_gan.evaluation.scores import RESAMPLES, Metric, Scores, shown
 
 PRINTED = {
     "iPhone": {
-        **{"SRCNN": "0.909", "VDSR": "not known to us"},
+        "SRCNN": "0.909",
+        "VDSR": "not known to us",
         "Prakash and Phumbhra 2020": "0.9451",
     },
     "Sony": {"SRCNN": "0.9303", "VDSR": "0.9434", "Prakash and Phumbhra 2020": "0.9558"},

@@ -15,11 +15,8 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
-
-from dslr_gan.errors import DslrGanError
 
 WINDOW = 11
 SIGMA = 1.5
@@ -133,32 +130,6 @@ def ssim_and_ms_ssim(image: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
     return similarities[0], (terms.clamp(min=1e-8) ** weights[:, None]).prod(dim=0)
 
 
-def photo_ssim(first: Image.Image, second: Image.Image) -> float:
-    """SSIM of two photos as 8-bit RGB, computed in strips: memory stays small on any size.
-
-    Args:
-        first: A photo of any Pillow mode that converts to RGB.
-        second: A photo of the same size.
-
-    Returns:
-        The value of :func:`ssim` for the whole pictures.
-
-    Raises:
-        DslrGanError: If the sizes differ or a side is below 11 pixels.
-    """
-    if first.size != second.size:
-        raise DslrGanError(
-            f"SSIM compares photos of one size, got {_size(first)} and {_size(second)}; "
-            "crop or scale one of them first."
-        )
-    width, height = first.size
-    if min(width, height) < WINDOW:
-        raise DslrGanError(
-            f"SSIM needs photos of at least {WINDOW}x{WINDOW} pixels, got {_size(first)}."
-        )
-    return ssim_in_strips(_rows(first), _rows(second), width, height)
-
-
 def ssim_in_strips(first: Rows, second: Rows, width: int, height: int) -> float:
     """SSIM of two pictures that are read a few rows at a time.
 
@@ -196,16 +167,8 @@ def check_pair(image: Tensor, target: Tensor) -> None:
         raise ValueError(f"a batch must have shape (N, 3, H, W), got {tuple(image.shape)}.")
 
 
-def _rows(photo: Image.Image) -> Rows:
-    return lambda top, bottom: np.array(photo.crop((0, top, photo.width, bottom)).convert("RGB"))
-
-
 def _strip(pixels: np.ndarray) -> Tensor:
     return torch.from_numpy(pixels).permute(2, 0, 1)[None].float() / 255
-
-
-def _size(photo: Image.Image) -> str:
-    return f"{photo.width}x{photo.height}"
 
 
 def _halve(image: Tensor) -> Tensor:

@@ -3,6 +3,7 @@
 The folder is what ``datasets.load_dataset`` reads, from the disk as from the Hub.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -15,6 +16,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from huggingface_hub import DatasetCardData
 
+from dslr_gan.data.places import Place
 from dslr_gan.errors import DslrGanError
 from dslr_gan.files import written_whole
 from dslr_gan.prepare.one_pair import read_patches
@@ -125,6 +127,33 @@ def _write_split(
                 waiting = waiting.slice(len(taken))
 
 
+def places_of(files: Mapping[str, Path], photos: Mapping[str, Path]) -> dict[str, Place]:
+    """Where the kept patches lie in the phone photos that they were cut from.
+
+    Args:
+        files: Each pair's file of patches by its name.
+        photos: Each pair's phone photo likewise.
+
+    Returns:
+        Places by the names that the patches have in the shards. Photos of one name, from two
+        folders, are left out: nobody could tell their patches apart.
+    """
+    stems = Counter(map(_stem, files))
+    places = {}
+    for name, file in files.items():
+        if stems[_stem(name)] > 1:
+            continue
+        corners = pq.read_table(file, columns=["top", "left"], filters=pc.field("kept"))
+        for top, left in zip(*(corners[side].to_pylist() for side in ("top", "left")), strict=True):
+            places[f"{_stem(name)}_{top}_{left}"] = Place(photos[name].name, left, top)
+    return places
+
+
+def _stem(name: str) -> str:
+    """A pair's name without its folders: how the names of its patches begin."""
+    return name.rpartition("/")[2]
+
+
 def _tables(files: Sequence[tuple[str, Path]]) -> Iterator[pa.Table]:
     """The kept patches of pairs with the columns of the dataset."""
     for name, file in files:
@@ -133,10 +162,8 @@ def _tables(files: Sequence[tuple[str, Path]]) -> Iterator[pa.Table]:
             raise DslrGanError(f"{file} has been damaged since it was written; run prepare again.")
         kept = cut.patches.filter(pc.field("kept"))
         tops, lefts = kept.column("top").to_pylist(), kept.column("left").to_pylist()
-        stem = name.rpartition("/")[2]
-        paths = pa.array(
-            [f"{stem}_{top}_{left}.png" for top, left in zip(tops, lefts, strict=True)], pa.string()
-        )
+        patches = [f"{_stem(name)}_{top}_{left}.png" for top, left in zip(tops, lefts, strict=True)]
+        paths = pa.array(patches, pa.string())
         pictures = {
             side: pa.StructArray.from_arrays(
                 [kept.column(side).combine_chunks(), paths], names=["bytes", "path"]

@@ -14,10 +14,11 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from dslr_gan.data.places import write_places
 from dslr_gan.data.provenance import SOURCE_FILE, Provenance, provenance_json
 from dslr_gan.errors import DslrGanError, reason
 from dslr_gan.files import written_whole
-from dslr_gan.prepare.dataset import split_photos, write_card, write_shards
+from dslr_gan.prepare.dataset import places_of, split_photos, write_card, write_shards
 from dslr_gan.prepare.matching import PhotoPair
 from dslr_gan.prepare.one_pair import (
     CutSettings,
@@ -139,6 +140,8 @@ def _assemble(
     with written_whole(folder / SOURCE_FILE) as path:
         path.write_text(provenance_json(Provenance(source, [])), encoding="utf-8")
     write_card(folder, source, written, _how_made(photos, settings))
+    used = {name: files[name] for names in splits.values() for name in names}
+    write_places(folder, places_of(used, {pair.name: pair.phone for pair in pairs}))
     whole = {name: file for name, file in files.items() if not outcomes[name].unreadable}
     write_report(folder, pairs, outcomes, whole, splits, settings)
     return counts

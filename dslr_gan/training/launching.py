@@ -1,9 +1,11 @@
 """Starting on the devices that the launcher promised, and pushing what came out of it."""
 
 import os
+import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import torch
 from accelerate import Accelerator
@@ -26,6 +28,12 @@ from dslr_gan.training.options.hub import Hub
 
 _PROCESSES = ("WORLD_SIZE", "PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "MV2_COMM_WORLD_SIZE")
 """Where torchrun and the implementations of MPI say how many processes they started."""
+
+_RANKS = ("RANK", "PMI_RANK", "OMPI_COMM_WORLD_RANK", "MV2_COMM_WORLD_RANK")
+"""Where they say which of these a process is."""
+
+FIRST_WORD_S = 5.0
+"""Seconds that the main process has to say what ends all of them."""
 
 
 def make_accelerator(settings: Settings, trackers: list[str]) -> Accelerator:
@@ -113,11 +121,30 @@ def memory_advice(error: BaseException, settings: Settings) -> str | None:
     return f"memory ran out ({reason(error)}); {advice}, and {HOW_TO_GO_ON}."
 
 
+def file_advice(error: OSError) -> str:
+    """What to do about a file that could not be read or written, for people."""
+    return (
+        f"{error.filename or 'a file'}: {error.strerror or error}; check the path, its "
+        "permissions and the space on the disk."
+    )
+
+
+def end_with(message: str) -> NoReturn:
+    """End this process with an error message and status 1.
+
+    What ends one of several processes mostly ends all of them, and is to be said once. The launcher
+    ends the others as soon as the main one has ended; only where it has not they speak.
+    """
+    if get_int_from_env(_RANKS, 0) > 0:
+        time.sleep(FIRST_WORD_S)
+    sys.exit(f"train_accelerate: {message}")
+
+
 def check_right_to_push(accelerator: Accelerator, hub: Hub) -> None:
     """Refuse a run whose generator the Hub would not take, before its first step.
 
     Raises:
-        HubError: On the main process, with what to do; the others end, too.
+        HubError: On every process, with what to do.
     """
     if hub.push_to_hub:
         advice = " Or leave out --push_to_hub, and push when the training is done."
@@ -136,8 +163,8 @@ def push_generator(accelerator: Accelerator, folder: Path, hub: Hub) -> str:
         What was pushed, and the address of the commit.
 
     Raises:
-        DslrGanError: If the Hub cannot be reached or refuses, on the main process; it names the
-            command that pushes again. The others end, too.
+        DslrGanError: If the Hub cannot be reached or refuses, on every process; it names the
+            command that pushes again.
     """
 
     def push() -> str:
@@ -165,8 +192,7 @@ def on_main(accelerator: Accelerator, action: Callable[[], Any]) -> Any:
     """What an action on the main process gives, on every process.
 
     Raises:
-        DslrGanError: The action's, on the main process.
-        SystemExit: On the others then: the message is said once.
+        DslrGanError: The action's, on every process, so that all of them end or all go on.
     """
     outcome: list[Any] = [None]
     if accelerator.is_main_process:
@@ -176,5 +202,5 @@ def on_main(accelerator: Accelerator, action: Callable[[], Any]) -> Any:
             outcome = [error]
     (result,) = broadcast_object_list(outcome)
     if isinstance(result, DslrGanError):
-        raise result if accelerator.is_main_process else SystemExit(1)
+        raise result
     return result

@@ -133,7 +133,9 @@ def test_prepare_aligns_what_it_can_read_and_tells_of_the_rest(
     (message,) = [line for line in said.err.splitlines() if line.startswith("dslr_gan: ")]
     assert "bad is left out: " in message and "bad.jpg is not a photo" in message
     assert "from 2 pairs of photos; 1 left out" in said.out and "report.html" in said.out
-    assert names(out) == ["README.md", "data", "report.html", "report.json", "source.json"]
+    assert names(out) == [
+        "README.md", "data", "photos.json", "report.html", "report.json", "source.json",
+    ]  # fmt: skip
     assert '"terms": "CC0"' in (out / "source.json").read_text()
 
 

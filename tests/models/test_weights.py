@@ -8,11 +8,11 @@ from huggingface_hub import ModelCard
 from PIL import Image
 
 from dslr_gan import Generator, PhotoEnhancer, evaluate
-from dslr_gan.metrics.similarity import photo_ssim
 from dslr_gan.models.generator import Generator as Teacher
 from dslr_gan.models.phones import PHONES
 from dslr_gan.photo import to_pixels, to_tensor
 from tests.support.paths import SHARED
+from tests.support.photo_helpers import photo_ssim
 
 DPED_TEST = SHARED / "dped/iphone/test_data/patches"
 SRCNN = SHARED / "reference_models/pirm_dped_srcnn.safetensors"

@@ -7,9 +7,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import datasets
+import numpy as np
 import pytest
 from PIL import Image
 
+from dslr_gan.data.decode import read_pair
+from dslr_gan.data.pairs import open_pairs
+from dslr_gan.data.places import pair_names, read_places
 from dslr_gan.errors import DslrGanError
 from dslr_gan.prepare import pipeline
 from dslr_gan.prepare.matching import PhotoPair, pairs_by_name
@@ -67,10 +71,25 @@ def test_no_photo_is_in_both_splits(prepared, tmp_path):
 def test_the_folder_holds_the_dataset_and_nothing_else(prepared):
     out, result, _ = prepared
     assert sorted(entry.name for entry in out.iterdir()) == [
-        "README.md", "data", "report.html", "report.json", "source.json"]  # fmt: skip
+        "README.md", "data", "photos.json", "report.html", "report.json", "source.json",
+    ]  # fmt: skip
     assert list(out.parent.iterdir()) == [out]
     total = sum(result.counts.values())
     assert f"{total} pairs from 6 pairs of photos" in (out / "source.json").read_text()
+
+
+def test_the_places_are_where_the_patches_lie_in_the_phone_photos(folders, prepared):
+    out, result, _ = prepared
+    source, places = open_pairs(out), read_places(out)
+    seen = 0
+    for rows in (source.train, source.test):
+        for row, name in enumerate(pair_names(rows)):
+            photo, left, top = places.by_pair[name]
+            with Image.open(folders[0] / photo) as whole:
+                cut = whole.convert("RGB").crop((left, top, left + 48, top + 48))
+            assert np.array_equal(np.asarray(cut), read_pair(rows, row)[0])
+            seen += 1
+    assert seen == len(places.by_pair) == sum(result.counts.values())
 
 
 def children(process):

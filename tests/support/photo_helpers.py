@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import ExifTags, Image
 from skimage import data
+from skimage.metrics import structural_similarity
 
 from dslr_gan.photo import photo_from_pixels, photo_pixels
 
@@ -34,6 +35,15 @@ def encoded(photo: Image.Image, kind: str, **options) -> io.BytesIO:
 
 def same(first: Image.Image, second: Image.Image) -> bool:
     return first.mode == second.mode and np.array_equal(np.asarray(first), np.asarray(second))
+
+
+def photo_ssim(first: Image.Image, second: Image.Image) -> float:
+    """SSIM of two RGB photos by scikit-image, with the constants of Wang et al. 2004."""
+    pictures = (np.asarray(photo.convert("RGB"), np.float64) for photo in (first, second))
+    return structural_similarity(
+        *pictures, gaussian_weights=True, sigma=1.5, use_sample_covariance=False,
+        data_range=255, channel_axis=2,
+    )  # fmt: skip
 
 
 def round_trip(photo: Image.Image) -> Image.Image:

@@ -69,7 +69,9 @@ def test_a_finished_generator_is_overwritten_only_when_asked(pairs, tmp_path):
     shutil.rmtree(tmp_path / "checkpoint-1")
     kept = weights(tmp_path)
     again = train_here(flags(pairs, tmp_path, "--max_train_steps", 2))
-    assert again.returncode == 1 and "has a finished generator" in again.stderr.splitlines()[-1]
+    last = again.stderr.splitlines()[-1]
+    assert again.returncode == 1 and "has a finished generator" in last
+    assert "--resume_from_checkpoint" not in last, "there is no checkpoint to go on from"
     assert same(kept, weights(tmp_path))
     asked = train_here(flags(pairs, tmp_path, "--max_train_steps", 2, "--overwrite_output_dir"))
     assert asked.returncode == 0, asked.stderr
@@ -261,6 +263,22 @@ def test_two_processes_without_a_gpu_by_either_launcher(launcher, told, pairs, t
     assert result.returncode == 0, result.stderr
     assert told in result.stderr and "another run" not in result.stderr
     assert (tmp_path / "generator").is_dir()
+
+
+@pytest.mark.slow
+def test_what_ends_all_processes_is_said_once(pairs, tmp_path):
+    folder = tmp_path / "iphone"
+    shutil.copytree(pairs, folder)
+    damage(folder / "training_data/canon/7.png")
+    launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
+    result = subprocess.run(
+        [sys.executable, *launcher, "train_accelerate.py",
+         *map(str, flags(folder, tmp_path / "out"))],
+        cwd=ROOT, capture_output=True, text=True, timeout=300, check=False,
+        env={**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""},
+    )  # fmt: skip
+    assert result.returncode == 1
+    assert result.stderr.count("train_accelerate: 1 of the pairs cannot be trained on") == 1
 
 
 @pytest.mark.slow

@@ -10,9 +10,12 @@ from dslr_gan.models.registry import make_network
 from dslr_gan.training import launching
 from dslr_gan.training.arguments import parse_arguments
 from dslr_gan.training.launching import (
+    FIRST_WORD_S,
     check_right_to_push,
+    end_with,
     make_accelerator,
     memory_advice,
+    on_main,
     processes_told,
     push_generator,
 )
@@ -100,6 +103,25 @@ def test_processes_that_do_not_know_of_each_other_are_refused(monkeypatch):
     launched(monkeypatch, processes=2, gpus=2)
     with pytest.raises(DslrGanError, match="each would train alone .2 GPUs are visible"):
         make_accelerator(settings(), [])
+
+
+@pytest.mark.parametrize(("rank", "waits"), [(None, []), ("0", []), ("3", [FIRST_WORD_S])])
+def test_the_main_process_has_the_first_word(monkeypatch, rank, waits):
+    slept = []
+    monkeypatch.setattr(launching.time, "sleep", slept.append)
+    monkeypatch.delenv("RANK", raising=False)
+    if rank is not None:
+        monkeypatch.setenv("RANK", rank)
+    with pytest.raises(SystemExit, match=r"^train_accelerate: it was so\.$"):
+        end_with("it was so.")
+    assert slept == waits
+
+
+def test_what_the_main_process_cannot_do_is_raised_on_all(monkeypatch):
+    full = DslrGanError("there is no room.")
+    monkeypatch.setattr(launching, "broadcast_object_list", lambda outcome: [full])
+    with pytest.raises(DslrGanError, match="there is no room"):
+        on_main(SimpleNamespace(is_main_process=False), pytest.fail)
 
 
 def test_one_process_needs_no_gpu(monkeypatch):

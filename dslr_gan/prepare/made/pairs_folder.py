@@ -4,7 +4,6 @@ The folder is whole or not there.
 """
 
 import dataclasses
-import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -14,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 from dslr_gan.data.folder import TARGETS
-from dslr_gan.data.places import PLACES_FILE, scene_number
+from dslr_gan.data.places import Place, scene_number, write_places
 from dslr_gan.data.provenance import SOURCE_FILE, Provenance, provenance_json
 from dslr_gan.errors import DslrGanError, reason
 from dslr_gan.files import folder_written_whole, written_whole
@@ -71,7 +70,7 @@ def write_pairs(
         (unfinished / PHONE).mkdir()
         (unfinished / TARGETS).mkdir()
         count = 0
-        places: dict[str, object] = {}
+        places: dict[str, Place | int] = {}
         for position, file in enumerate(photos):
             scene = scene_number(file.name)
             for pair in patches(position, rgb_pixels(open_photo(file)), file.stem):
@@ -80,7 +79,7 @@ def write_pairs(
                 count += 1
                 if pair.corner is not None:
                     top, left = pair.corner
-                    places[pair.name] = {"photo": file.name, "left": left, "top": top}
+                    places[pair.name] = Place(file.name, left, top)
                 elif scene is not None:
                     places[pair.name] = scene
             if progress is not None:
@@ -91,9 +90,7 @@ def write_pairs(
         source = dataclasses.replace(source, gave=f"{count} pairs from {len(photos)} photos")
         with written_whole(unfinished / SOURCE_FILE) as path:
             path.write_text(provenance_json(Provenance(source, teachers)), encoding="utf-8")
-        if places:
-            with written_whole(unfinished / PLACES_FILE) as path:
-                path.write_text(json.dumps(places, indent=1) + "\n", encoding="utf-8")
+        write_places(unfinished, places)
     return count
 
 

@@ -107,10 +107,10 @@ class Checkpoints:
         left = [name for name in FINISHED if (self.folder / name).exists()]
         if (later or left) and not (own or overwrite):
             what = f"the checkpoint {later[-1].name}" if later else f"a finished {left[0]}"
+            go_on = "go on with that run (--resume_from_checkpoint latest), " if later else ""
             raise DslrGanError(
-                f"{self.folder} has {what} of an earlier run, which this one would overwrite; go "
-                "on with that run (--resume_from_checkpoint latest), name another --output_dir, or "
-                "give it up (--overwrite_output_dir)."
+                f"{self.folder} has {what} of an earlier run, which this one would overwrite; "
+                f"{go_on}name another --output_dir, or give it up (--overwrite_output_dir)."
             )
         if self.accelerator.is_main_process:
             if own:  # an older one was named: later ones would be taken for this run's

@@ -7,10 +7,10 @@ import pytest
 from PIL import Image, ImageFilter
 
 from dslr_gan.errors import DslrGanError
-from dslr_gan.metrics.similarity import photo_ssim
 from dslr_gan.page.work import reference
 from dslr_gan.page.work.photo_run import enhance_photo
 from tests.support.app_server import coffee, difference
+from tests.support.photo_helpers import photo_ssim
 
 pytestmark = pytest.mark.slow  # aligning takes seconds; the browser tests do it once, too
 
