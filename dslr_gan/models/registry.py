@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple, Unpack
 
 from dslr_gan.errors import DslrGanError, HubError, InputError, brief, reason
+from dslr_gan.hub import CONFIG
 from dslr_gan.models.baselines import SRCNN, VDSR
 from dslr_gan.models.generator import Generator
 from dslr_gan.models.phones import AUTO, PHONES, Phone
@@ -211,6 +212,11 @@ def _load_named(name: str | Path, options: HubOptions) -> Loaded:
             f"{brief(str(name))} cannot be loaded ({reason(error)}); check the name and its "
             "permissions."
         ) from error
+    if is_file and (Path(name).parent / CONFIG).is_file():
+        raise InputError(
+            f"{name} is one file of a saved network, which is a folder; name the folder "
+            f"{Path(name).parent}."
+        )
     try:
         if is_file and options["revision"] is None:
             return Loaded(load_published(name), f"file {name}")

@@ -561,6 +561,9 @@ def test_other_files_and_folders_are_an_error_message(bundled, tmp_path):
         PhotoEnhancer.from_pretrained(tmp_path / "photo.jpg")
     with pytest.raises(DslrGanError, match="there is no .*config.json"):
         PhotoEnhancer.from_pretrained(tmp_path)
+    for name in ("config.json", "model.safetensors"):
+        with pytest.raises(DslrGanError, match="one file of a saved .*; name the folder .*sony"):
+            PhotoEnhancer.from_pretrained(bundled / "sony" / name)
     with pytest.raises(DslrGanError, match="there is no folder .*elsewhere/model"):
         PhotoEnhancer.from_pretrained(tmp_path / "elsewhere/model")
     with pytest.raises(DslrGanError, match="has no revision 'v1'"):
