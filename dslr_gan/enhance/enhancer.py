@@ -137,9 +137,6 @@ class PhotoEnhancer:
             precision: See the class.
             compile: See the class.
 
-        Returns:
-            The enhancer.
-
         Raises:
             DslrGanError: If nothing can be loaded under that name.
         """
