@@ -4,6 +4,7 @@ import io
 import os
 import struct
 import zlib
+from itertools import product
 
 import numpy as np
 import pytest
@@ -69,8 +70,13 @@ def test_colours_that_only_nclx_names(tmp_path):
     assert "HDR (HLG)" in through(avif_in(9, 18), tmp_path / "b.avif")[1][0]
 
 
-@pytest.mark.parametrize("kind", ["HEIF", "AVIF"])
-@pytest.mark.parametrize("numbers", [(200, 200, 1), (0, 0, 5), (3, 65535, 200), (1, 13, 3)])
+@pytest.mark.parametrize(
+    ("kind", "numbers"),
+    [
+        *product(("HEIF", "AVIF"), [(200, 200, 1), (0, 0, 5), (3, 65535, 200), (1, 13, 3)]),
+        ("AVIF", (1, 13, 0)),  # red, green and blue as they are, which fewer colours cannot be
+    ],
+)
 def test_colours_whose_numbers_nobody_knows_do_not_cost_the_photo(kind, numbers, tmp_path):
     exif = with_exif(1)
     data = bytearray(encoded(scene(), kind, quality=95, exif=exif).getvalue())

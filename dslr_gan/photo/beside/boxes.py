@@ -20,6 +20,8 @@ _NOT_SAID = 2
 _LIGHTS = frozenset((1, 2, *range(4, 13), 22))
 _TRANSFERS = frozenset((1, 2, *range(4, 19)))
 _MATRICES = frozenset((0, 1, 2, *range(4, 10), 12, 13))
+MATRICES_OF_FEWER_COLOURS = _MATRICES - {0}
+"""Those that a picture can have whose colours are stored with fewer pixels (4:2:0, 4:2:2)."""
 """The numbers that libheif and libavif take."""
 _DEPTH_MARKS = (b"urn:mpeg:hevc:2015:auxid:2\0", b"urn:mpeg:mpegB:cicp:systems:auxiliary:depth")
 _PICTURE_CHUNKS = (b"VP8 ", b"VP8L", b"ALPH", b"ANIM", b"ANMF")
@@ -73,7 +75,9 @@ def _scan_meta(meta: bytes, found: Found) -> None:
         found.note("Its masks of people and sky were left out.")
 
 
-def in_known_colours(stream: BinaryIO, end: int) -> tuple[bytes, bool]:
+def in_known_colours(
+    stream: BinaryIO, end: int, known_matrices: frozenset[int] = _MATRICES
+) -> tuple[bytes, bool]:
     """The same HEIC or AVIF without numbers of colours that decoders refuse.
 
     Returns:
@@ -87,11 +91,11 @@ def in_known_colours(stream: BinaryIO, end: int) -> tuple[bytes, bool]:
         matrices.append(matrix)
         lights = lights if lights in _LIGHTS else _NOT_SAID
         transfer = transfer if transfer in _TRANSFERS else _NOT_SAID
-        matrix = matrix if matrix in _MATRICES else _NOT_SAID
+        matrix = matrix if matrix in known_matrices else _NOT_SAID
         return b"colrnclx" + struct.pack(">HHH", lights, transfer, matrix)
 
     data = _in_meta(stream, end, lambda meta: _NCLX.sub(known, meta))
-    return data, any(matrix not in _MATRICES for matrix in matrices)
+    return data, any(matrix not in known_matrices for matrix in matrices)
 
 
 def without_exif(stream: BinaryIO, end: int) -> bytes:

@@ -10,6 +10,7 @@ from typing import Any, BinaryIO
 from PIL import Image
 
 from dslr_gan.photo.beside.boxes import (
+    MATRICES_OF_FEWER_COLOURS,
     in_known_colours,
     plain_webp,
     scan_boxes,
@@ -122,3 +123,6 @@ def plain_copies(stream: BinaryIO) -> Iterator[tuple[BinaryIO, str]]:
         colours = io.BytesIO(data)
         yield colours, UNKNOWN_MATRIX if odd_matrix else ""
         yield io.BytesIO(without_exif(colours, end)), DAMAGED_PART
+        data, odd_matrix = in_known_colours(colours, end, MATRICES_OF_FEWER_COLOURS)
+        if odd_matrix:
+            yield io.BytesIO(data), UNKNOWN_MATRIX
