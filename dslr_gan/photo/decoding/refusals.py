@@ -38,7 +38,21 @@ _BEGINNINGS = {
 }
 """How files begin that can only be damaged when nothing reads them."""
 
-_VIDEO = re.compile(rb"....ftyp(?:mp4|isom|iso[2-9]|qt  |avc1|3g|M4V|MSNV|dash)", re.DOTALL)
+_OTHERS = {
+    re.compile(rb"....ftyp(?:mp4|isom|iso[2-9]|qt  |avc1|3g|M4V|MSNV|dash)", re.DOTALL): (
+        "a video; give a photo, such as a picture taken out of it"
+    ),
+    re.compile(rb"\s*<(?:!doctype )?html", re.IGNORECASE): (
+        "a web page under another name; download the photo itself"
+    ),
+    re.compile(rb"version https://git-lfs"): (
+        "a pointer of Git LFS in place of the photo; run `git lfs pull` in its folder"
+    ),
+    re.compile(rb"PK\x03\x04|\x1f\x8b|Rar!|7z\xbc\xaf"): "an archive; give the photos in it",
+    re.compile(rb"%PDF-"): "a PDF; give a photo, such as a picture taken out of it",
+}
+"""What is no photo, by how it begins, and what to do."""
+
 _FRAMES = {
     **dict.fromkeys((0xC3, 0xCB), "lossless"),
     **dict.fromkeys((0xC5, 0xC6, 0xC7, 0xCD, 0xCE, 0xCF), "hierarchical"),
@@ -76,8 +90,9 @@ def refusal(name: str, stream: BinaryIO, error: Exception, *, heif: bool) -> str
         )
     if not unknown:
         return f"{name} is damaged or cut off ({reason(error)}); copy it again from where it came."
-    if _VIDEO.match(start):
-        return f"{name} is a video; give a photo, such as a picture taken out of it."
+    for beginning, words in _OTHERS.items():
+        if beginning.match(start):
+            return f"{name} is {words}."
     if start[4:8] == b"ftyp" and not heif:
         return f"{name} may be a HEIC photo, which needs pillow-heif; pip install pillow-heif."
     known = next((kind for kind, beginning in _BEGINNINGS.items() if beginning.match(start)), None)

@@ -22,7 +22,7 @@ MESSAGES = {
         "is damaged or cut off": (jpeg()[:20], jpeg()[:3], jpeg()[:-60]),
         "rare kind.*lossless JPEG": (jpeg()[: FRAME + 1] + b"\xc3" + jpeg()[FRAME + 2 :],),
         "rare kind.*12 bits": (jpeg()[: FRAME + 4] + b"\x0c" + jpeg()[FRAME + 5 :],),
-        "is not a photo": (b"<html>", b"\n", b"a"),
+        "is not a photo": (b"<svg>", b"\n", b"a"),
     },
     "a.png": {
         "damaged": (png()[:20], png().replace(b"\r\n", b"\n", 1), png()[: len(png()) // 2]),
@@ -30,6 +30,10 @@ MESSAGES = {
     },
     "a.bmp": {"rare kind.*BMP of 24 bits": (bmp(np.zeros((4, 12), np.uint8), 24, packing=9),)},
     "a.heic": {
+        "is a web page": (b"<!DOCTYPE html><title>Log in</title>" * 9, b"\n <HTML>" + bytes(99)),
+        "is a pointer of Git LFS": (b"version https://git-lfs.github.com/spec/v1\noid sha256:a",),
+        "is an archive": (b"PK\x03\x04" + bytes(99), b"\x1f\x8b\x08" + bytes(99)),
+        "is a PDF": (b"%PDF-1.7\n" + bytes(99),),
         "is a video": (b"\0\0\0\x18ftypmp42" + bytes(99), b"\0\0\0\x14ftypqt  " + bytes(99)),
     },
 }
