@@ -37,7 +37,8 @@ _leftovers: list[Callable[[], object]] = []
 def end_quietly() -> None:
     """End this process at once at the first signal, until :func:`interruptible` is in force.
 
-    For the imports of a process that has not begun its work: Python would show a traceback.
+    For the imports of a process that has not begun its work, where Python would show a traceback,
+    and for one whose work is lost by no end.
     """
     for number in _heeded():
         signal.signal(number, lambda *_: os._exit(STATUS))
@@ -105,6 +106,7 @@ def end_process(status: int) -> NoReturn:
     if status == STATUS:
         for number in list(_before):
             signal.signal(number, lambda *_: os._exit(status))
+        _remove_unfinished()  # of threads that were left behind, such as one whose server hangs
         # The locks of this process's workers: what watches over them would print a warning.
         give_back = getattr(sys.modules.get("multiprocessing.util"), "_run_finalizers", None)
         if give_back is not None:

@@ -170,6 +170,31 @@ def test_locks_for_other_processes_leave_no_warning():
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
 
 
+LEFT_BEHIND = """
+import sys, threading
+from pathlib import Path
+from dslr_gan.cli.interrupts import end_process, interruptible
+from dslr_gan.files import written_whole
+
+def work():
+    with written_whole(Path(sys.argv[1]) / "model.safetensors") as unfinished:
+        unfinished.write_bytes(b"half")
+        begun.set()
+        threading.Event().wait(60)
+
+begun = threading.Event()
+with interruptible():
+    threading.Thread(target=work, daemon=True).start()
+    begun.wait()
+    end_process(130)
+"""
+
+
+def test_what_a_thread_left_behind_was_writing_is_removed(tmp_path):
+    done = subprocess.run([sys.executable, "-c", LEFT_BEHIND, tmp_path], cwd=ROOT, check=False)
+    assert done.returncode == 130 and names(tmp_path) == []
+
+
 WHILE_IMPORTING = """
 from dslr_gan.cli.interrupts import interruptible, removed_at_the_latest
 with interruptible(), removed_at_the_latest(lambda: print("removed", flush=True)):
@@ -197,11 +222,12 @@ def test_an_import_ends_at_once_without_an_error_inside_of_it(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("command", ["models", "export"])
+@pytest.mark.parametrize("command", ["models", "export", "app.py"])
 def test_an_interrupt_during_the_imports_is_no_traceback(command, tmp_path):
     words = ["--out", tmp_path / "a.onnx"] if command == "export" else []
+    program = () if command == "app.py" else ("-m", "dslr_gan")
     for delay_s in (0.1, 0.2, 0.4, 0.8, 1.6):
-        process = start(command, *words)
+        process = start(command, *words, program=program)
         time.sleep(delay_s)
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=60)

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from dslr_gan.__main__ import main
@@ -13,10 +14,12 @@ def run(*arguments: str | Path) -> int:
     return main([str(each) for each in arguments])
 
 
-def start(*arguments: str | Path, **options) -> subprocess.Popen:
+def start(
+    *arguments: str | Path, program: Sequence[str] = ("-m", "dslr_gan"), **options
+) -> subprocess.Popen:
     environment = {**os.environ, "OMP_NUM_THREADS": "1", **options.pop("env", {})}
     return subprocess.Popen(
-        [sys.executable, "-m", "dslr_gan", *map(str, arguments)],
+        [sys.executable, *program, *map(str, arguments)],
         cwd=ROOT,
         env=environment,
         stdout=subprocess.PIPE,
