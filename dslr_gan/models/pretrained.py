@@ -31,6 +31,7 @@ from dslr_gan.hub import (
     WEIGHTS,
     Origin,
     Target,
+    check_repo_id,
     fetch,
     push,
 )
@@ -279,7 +280,7 @@ class Pretrained(Network):
 
         Raises:
             HubError: If the Hub cannot be reached or refuses.
-            InputError: If a pull request is given a branch or a tag.
+            InputError: If a pull request is given a branch or a tag, or a name can be none.
             DslrGanError: As :meth:`saved_files`.
         """
         target = Target(
@@ -293,6 +294,8 @@ class Pretrained(Network):
             timeout_s=TIMEOUT_S if timeout is None else timeout,
         )
         target.check()
+        if space is not None:
+            check_repo_id(space, "me/dslr-gan")
         pushed = push(
             self.saved_files(repo_id=repo_id, space=space),
             target,

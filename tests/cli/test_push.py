@@ -148,6 +148,7 @@ def test_an_answer_that_is_not_the_hubs_is_one_message(path, answer, hub, model,
         ),
         (["iphone", "--repo", "me/x", "--branch", ".."], "'..' cannot be the name of a"),
         (["iphone", "--repo", "me/x", "--pr", "--branch", "b"], "a pull request goes to main"),
+        (["iphone", "--repo", "me/x", "--space", "me/<b>"], "'me/<b>' is not a Hub id such as me/"),
         (["iphone", "--repo", "me/x", "--sony", "a/b"], "--sony has no meaning with iphone"),
         (
             ["space", "--repo", "me/x", "--iphone", "a b", "--dry-run"],

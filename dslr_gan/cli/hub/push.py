@@ -101,7 +101,9 @@ def add(commands: Commands) -> None:
 def _run(options: argparse.Namespace) -> int:
     from dslr_gan.hub import check_push, check_repo_id, push, set_variables
 
-    check_repo_id(options.repo, "me/dslr-gan")
+    for name in (options.repo, options.space):
+        if name is not None:
+            check_repo_id(name, "me/dslr-gan")
     kind = _kind(options.what)
     _check_meant(options, kind)
     target = _target(options, kind)
