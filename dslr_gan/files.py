@@ -139,7 +139,8 @@ def discard_unfinished() -> None:
     """Remove the unfinished files of this process, which is about to end without a clean-up."""
     _ending.append(True)
     for wait_s in (0, 0.1):  # for threads that were just making a file
-        time.sleep(wait_s)
+        if _being_written:
+            time.sleep(wait_s)
         for path in list(_being_written):
             with suppress(OSError):
                 _remove(path)

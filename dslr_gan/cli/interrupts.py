@@ -101,12 +101,13 @@ def end_process(status: int) -> NoReturn:
     """End this process with a status, inside of :func:`interruptible`.
 
     After an interrupt Python's own clean-up is left out: another Ctrl-C would abort it. Otherwise a
-    signal during that clean-up ends it, and changes nothing: the work is done.
+    signal during that clean-up ends it, and changes nothing: the work is done. What threads that
+    were left behind are writing, such as one whose server hangs, is removed.
     """
+    for number in list(_before):
+        signal.signal(number, lambda *_: os._exit(status))
+    _remove_unfinished()
     if status == STATUS:
-        for number in list(_before):
-            signal.signal(number, lambda *_: os._exit(status))
-        _remove_unfinished()  # of threads that were left behind, such as one whose server hangs
         # The locks of this process's workers: what watches over them would print a warning.
         give_back = getattr(sys.modules.get("multiprocessing.util"), "_run_finalizers", None)
         if give_back is not None:
@@ -115,9 +116,7 @@ def end_process(status: int) -> NoReturn:
             with suppress(OSError, ValueError):
                 stream.flush()
         os._exit(status)
-    for number in list(_before):
-        signal.signal(number, lambda *_: os._exit(status))
-    _before.clear()  # so they stay
+    _before.clear()  # so the handlers stay
     sys.exit(status)
 
 

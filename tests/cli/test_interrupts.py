@@ -186,13 +186,15 @@ begun = threading.Event()
 with interruptible():
     threading.Thread(target=work, daemon=True).start()
     begun.wait()
-    end_process(130)
+    end_process(int(sys.argv[2]))
 """
 
 
-def test_what_a_thread_left_behind_was_writing_is_removed(tmp_path):
-    done = subprocess.run([sys.executable, "-c", LEFT_BEHIND, tmp_path], cwd=ROOT, check=False)
-    assert done.returncode == 130 and names(tmp_path) == []
+@pytest.mark.parametrize("status", ["1", "130"])
+def test_what_a_thread_left_behind_was_writing_is_removed(status, tmp_path):
+    command = [sys.executable, "-c", LEFT_BEHIND, tmp_path, status]
+    done = subprocess.run(command, cwd=ROOT, check=False)
+    assert done.returncode == int(status) and names(tmp_path) == []
 
 
 WHILE_IMPORTING = """
