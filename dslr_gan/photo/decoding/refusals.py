@@ -42,9 +42,7 @@ _OTHERS = {
     re.compile(rb"....ftyp(?:mp4|isom|iso[2-9]|qt  |avc1|3g|M4V|MSNV|dash)", re.DOTALL): (
         "a video; give a photo, such as a picture taken out of it"
     ),
-    re.compile(rb"\s*<(?:!doctype )?html", re.IGNORECASE): (
-        "a web page under another name; download the photo itself"
-    ),
+    re.compile(rb"\s*<(?:!doctype )?html", re.IGNORECASE): "a web page; download the photo itself",
     re.compile(rb"version https://git-lfs"): (
         "a pointer of Git LFS in place of the photo; run `git lfs pull` in its folder"
     ),

@@ -50,7 +50,7 @@ def test_a_bomb_is_refused_and_never_decoded(size, tmp_path, monkeypatch):
         ("drawing.svg", b"<svg xmlns='http://www.w3.org/2000/svg'/>", "is not a photo"),
         ("empty.jpg", b"", "is empty"),
         ("raw.nef", b"II*\0nonsense", "raw file"),
-        ("page.html", b"<html>", "is not a photo"),
+        ("page.html", b"<html>", "is a web page; download the photo"),
         ("half.jpg", b"\xff\xd8\xff\xe0\0\x10JFIF", "damaged|cut off"),
     ],
 )
