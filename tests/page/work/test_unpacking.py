@@ -1,6 +1,7 @@
 """Zips that nobody packed in good faith, and odd ones that somebody did."""
 
 import io
+import itertools
 import struct
 import warnings
 import zipfile
@@ -101,6 +102,7 @@ def test_what_is_written_has_the_zip_s_bytes(tmp_path):
         (zipped([("a.jpg", b"x" * 99)]).replace(b"PK\x01\x02", b"PK\x01\x09"), "damaged"),
         (b"PK\x03\x04" + bytes(40), "cut off"),
     ],
+    ids=itertools.count(),  # the bytes have the time in them
 )
 def test_zips_that_are_refused_as_a_whole(data, words, tmp_path):
     with pytest.raises(DslrGanError, match=words) as error:
