@@ -74,8 +74,9 @@ def test_the_wheel_has_what_the_package_reads(installed, tmp_path):
 from importlib.resources import files
 from dslr_gan.page.layout import build
 package = files("dslr_gan")
-for name in ("py.typed", "page/about.html", "page/viewer/viewer.js", "page/viewer/viewer.css",
-             "weights/iphone/model.safetensors", "weights/sony/config.json"):
+for name in ("py.typed", "page/viewer/about.html", "page/viewer/viewer.js",
+             "page/viewer/viewer.css", "weights/iphone/model.safetensors",
+             "weights/sony/config.json"):
     assert package.joinpath(name).is_file(), name
 build()
 """
