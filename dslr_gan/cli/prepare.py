@@ -154,7 +154,7 @@ _MEANT_FOR = {
         *("teacher_name", "teacher_terms", "teacher_url"),
     ),
     "--targets": ("grid", "blend_with", "teacher_name", "teacher_terms", "teacher_url"),
-    "--seen-by": ("student", "grid", "teacher_terms", "teacher_url"),
+    "--seen-by": ("student", "grid", "precision", "teacher_terms", "teacher_url"),
 }
 _COUNTS = ("crop", "per_photo", "grid")
 

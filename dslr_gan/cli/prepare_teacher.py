@@ -58,6 +58,11 @@ def add_seen(group: argparse._ArgumentGroup) -> None:
         metavar="MODEL",
         help="model of the phone itself, whose results are mixed into the targets",
     )
+    group.add_argument(
+        "--precision",
+        choices=("fp32", "bf16"),
+        help="of the networks, as in `enhance` (default: fp32)",
+    )
 
 
 def seen_option(text: str) -> tuple[Path, str]:
@@ -136,7 +141,8 @@ def _run_seen(options: argparse.Namespace, photos: list[Path]) -> int:
     from dslr_gan.prepare.made.other_phones import OtherPhone, prepare_seen
     from hub_card import Source
 
-    student = PhotoEnhancer.from_pretrained(options.student)
+    precision = options.precision or "fp32"
+    student = PhotoEnhancer.from_pretrained(options.student, precision=precision)
     others = []
     for folder, model in options.seen_by:
         source = Source(
@@ -146,7 +152,8 @@ def _run_seen(options: argparse.Namespace, photos: list[Path]) -> int:
             url=options.teacher_url,
             dataset_id=None,
         )
-        others.append(OtherPhone(folder, PhotoEnhancer.from_pretrained(model).enhance, source))
+        enhancer = PhotoEnhancer.from_pretrained(model, precision=precision)
+        others.append(OtherPhone(folder, enhancer.enhance, source))
     with progress_bar(len(photos), "photo") as progress:
         count = prepare_seen(
             photos,

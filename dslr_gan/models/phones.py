@@ -72,7 +72,7 @@ PHONES: dict[str, Phone] = {phone.name: phone for phone in _ALL}
 """The catalogue, by name."""
 
 AUTO = "auto"
-"""Chooses the phone for each photo by the maker of its camera; for ``enhance`` alone."""
+"""Chooses the phone for each photo by the maker of its camera; for photos that are enhanced."""
 
 DEFAULT = PHONES["iphone"]
 """The phone that is taken where nobody chose one and the photo does not tell."""

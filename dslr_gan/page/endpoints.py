@@ -13,7 +13,7 @@ from dslr_gan.enhance.amounts import Amounts
 from dslr_gan.enhance.photo_file import enhance_file
 from dslr_gan.errors import DslrGanError
 from dslr_gan.metrics.similarity import WINDOW
-from dslr_gan.models.phones import PHONES, camera_hint
+from dslr_gan.models.phones import AUTO, PHONES, camera_hint
 from dslr_gan.page.guard import guard
 from dslr_gan.page.phone_models import enhancer_for
 from dslr_gan.page.uploads import message_of, own_upload_folder, uploaded
@@ -169,7 +169,7 @@ def add_endpoints() -> None:
         photo = gr.Image(label="Phone photo", type="filepath")
         dslr = gr.Image(label="DSLR photo of the same scene", type="filepath")
         phone = gr.Radio(phones, value=next(iter(PHONES)), label="Phone")
-        any_phone = gr.Radio([*phones, ("By EXIF", many.AUTO)], value=many.AUTO, label="Phone")
+        any_phone = gr.Radio([*phones, ("By EXIF", AUTO)], value=AUTO, label="Phone")
         strength = gr.Slider(0, 1, value=1, step=0.05, label="Strength")
         photos = gr.File(label="Photos and zips", file_count="multiple")
         enhanced = gr.File(label="Enhanced photo")

@@ -87,6 +87,7 @@ def test_prepare_blends_a_second_network_into_the_targets(photos, teacher, tmp_p
         ("--teacher", "--dslr", "d", "--dslr has no meaning with --teacher"),
         ("--targets", "--push_to_hub", "a/b", "--push_to_hub has no meaning with --targets"),
         ("--targets", "--student", "iphone", "--student has no meaning with --targets"),
+        ("--teacher", "--precision", "bf16", "--precision has no meaning with --teacher"),
         ("--seen-by", "--crop", "20", "--crop has no meaning with --seen-by"),
         ("--seen-by", "--grid", "20", "--seen-by needs --student"),
     ],

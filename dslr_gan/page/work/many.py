@@ -16,7 +16,7 @@ from dslr_gan.enhance.photo_file import enhance_file
 from dslr_gan.enhance.planning import plan
 from dslr_gan.enhance.running.memory import lacks_memory
 from dslr_gan.errors import DslrGanError, shown
-from dslr_gan.models.phones import DEFAULT, Camera
+from dslr_gan.models.phones import AUTO, DEFAULT, Camera
 from dslr_gan.page.phone_models import enhancer_for
 from dslr_gan.page.uploads import message_of
 from dslr_gan.page.work.admission import LINE
@@ -26,9 +26,6 @@ from dslr_gan.page.work.look import MAX_MEGAPIXELS, look
 from dslr_gan.page.work.pictures import drafted_picture, save_picture, small_picture
 from dslr_gan.page.work.unpacking import MAX_PHOTOS, Entry, Room, is_zip, unpack
 from dslr_gan.photo import open_photo_in_parts, photo_pixels
-
-AUTO = "auto"
-"""Each photo's model is chosen by the maker of its camera."""
 
 SMALL_SIDE = 960
 """Longest side of the pictures of the gallery, in pixels."""

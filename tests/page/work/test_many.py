@@ -12,6 +12,7 @@ from PIL import ExifTags, Image
 
 from dslr_gan.enhance.photo_file import enhance_file
 from dslr_gan.errors import DslrGanError
+from dslr_gan.models.phones import AUTO
 from dslr_gan.page.phone_models import enhancer_for
 from dslr_gan.page.work import many, unpacking
 from dslr_gan.page.work.admission import LINE
@@ -220,5 +221,5 @@ def test_no_photos_and_wrong_values_are_refused_at_once(uploads):
             enhance_many(*values)
     words = uploads / "words.txt"
     words.write_text("words")
-    done = list(enhance_many([words], many.AUTO, "me"))[-1]
+    done = list(enhance_many([words], AUTO, "me"))[-1]
     assert done["zip"] is None and done["failed"] == 1

@@ -153,7 +153,7 @@ def test_nothing_in_common_and_two_photos_of_a_scene_are_sentences(seen, tmp_pat
 def test_the_command_prepares_them(seen, tmp_path, capsys):
     folder = seen[0]
     model = copytree(PHONES["sony"].folder, tmp_path / "sony_run/generator")
-    words = ["prepare", folder / "first/a_1.png", "--out", tmp_path / "out"]
+    words = ["prepare", folder / "first/a_1.png", "--out", tmp_path / "out", "--precision", "bf16"]
     assert run(*words, "--seen-by", f"{folder / 'second'}={model}", "--student", "iphone") == 0
     assert "pairs in" in capsys.readouterr().out
     assert provenance(tmp_path / "out").teachers[0].name == "photos of second, enhanced by sony_run"
