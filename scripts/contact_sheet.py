@@ -1,7 +1,7 @@
 """Crops of full-size photos at 100 %, side by side: as they were, and as each model makes them.
 
     python -m scripts.contact_sheet sheet.jpg photos/*.jpg --model iphone \
-        --model dped_iphone_12_64.safetensors
+        --model dped_iphone_12_64.safetensors --model runs/new/generator=new
 
 Without photos, those of scikit-image are taken: night, a face, text, fur, wood. Of every photo
 three crops are shown, where faults are seen first: the smoothest bright place (sky: noise, bands,
@@ -19,6 +19,7 @@ import skimage.data
 from PIL import Image, ImageDraw
 
 from dslr_gan import DslrGanError, PhotoEnhancer
+from dslr_gan.cli.evaluate import labelled
 from dslr_gan.files import from_home, path_from_home
 from dslr_gan.photo import open_photo, rgb_pixels
 
@@ -57,15 +58,17 @@ def rows(
     for top, left in places(pictures[title], side):
         yield np.hstack(
             [
-                labelled(
-                    picture[top : top + side, left : left + side], f"{name} {left},{top}", side
+                with_line(
+                    picture[top : top + side, left : left + side],
+                    f"{name} {left},{top}",
+                    side,
                 )
                 for name, picture in pictures.items()
             ]
         )
 
 
-def labelled(crop: np.ndarray, text: str, side: int) -> np.ndarray:
+def with_line(crop: np.ndarray, text: str, side: int) -> np.ndarray:
     """A crop below a line that says what it is, on black where it is smaller than ``side``."""
     tile = Image.new("RGB", (side, side + LABEL))
     ImageDraw.Draw(tile).text((4, 4), text, fill="white")
@@ -88,13 +91,21 @@ def main() -> None:
     parser.add_argument("sheet", type=path_from_home)
     parser.add_argument("photos", type=path_from_home, nargs="*")
     parser.add_argument(
-        "--model", action="append", type=from_home, metavar="NAME", help="several for columns"
+        "--model",
+        action="append",
+        type=from_home,
+        metavar="NAME[=LABEL]",
+        help="several for columns",
     )
     parser.add_argument("--crop", type=int, default=400, metavar="N", help="side in pixels")
     options = parser.parse_args()
-    enhancers = {
-        Path(name).stem: PhotoEnhancer.from_pretrained(name) for name in options.model or ["iphone"]
-    }
+    models = labelled(options.model or ["iphone"], ["all"])["all"]
+    enhancers: dict[str, PhotoEnhancer] = {}
+    for label, name in models.items():
+        title = Path(name).stem if label == name else label
+        if title in enhancers:
+            raise DslrGanError(f"two models are called {title}; label one, as in NAME=LABEL.")
+        enhancers[title] = PhotoEnhancer.from_pretrained(name)
     lines = [
         line
         for title, photo in photos(options.photos)
