@@ -62,6 +62,7 @@ TRAINED = {
     "srcnn": "SRCNN, trained here",
     "vdsr": "VDSR, trained here",
     "paper": "the paper's generator, its recipe",
+    "paper_best": "the paper's generator at its best",
 }
 """How the folders of what was trained for the table begin, and how their rows do: what follows is
 the number of steps, as the folder's facts say it."""
