@@ -7,10 +7,10 @@
     python -m scripts.cross_validation --pairs dped/iphone --recipe runs/fold \
         --published reference_models
 
-The K-th generator is that of RECIPE followed by K. Of several recipes, and of a single folder with
-a generator that saw none of the pairs, the differences to the first are printed with intervals,
-too: over the same pairs, they are much surer than the scores themselves. With --parts only some of
-the N parts are scored, for recipes that were tried on those alone.
+The K-th generator is that of RECIPE followed by K. Of several recipes, and of a single folder or
+published file of a generator that saw none of the pairs, the differences to the first are printed
+with intervals, too: over the same pairs, they are much surer than the scores themselves. With
+--parts only some of the N parts are scored, for recipes that were tried on those alone.
 
 With --by_scene the parts hold whole scenes, as those of the trainer's --fold_by scene. Then
 --photos FOLDER scores the generators as they are used, too: on the whole photos that patches were
@@ -52,8 +52,8 @@ class HeldOut:
 
     Args:
         recipe: What the folders of the runs are called, less the number of the part; or a
-            folder with a generator that saw none of the pairs. That it did not, and that what
-            the runs were started from did not, is taken on trust.
+            folder, or a published file, of a generator that saw none of the pairs. That it did
+            not, and that what the runs were started from did not, is taken on trust.
         parts: The pairs of each part by its number.
         held_out: What the commands of a part's generator must say, such as
             ``{"--fold": "1/5", "--fold_by": "scene"}``, with the part's number for ``K``.
@@ -74,9 +74,9 @@ class HeldOut:
         self.by_pixels: dict[bytes, PhotoEnhancer] = {}
         for number, rows in parts.items():
             whole = Path(recipe)
-            folder = whole if whole.is_dir() else Path(f"{recipe}{number}/generator")
+            folder = whole if whole.exists() else Path(f"{recipe}{number}/generator")
             enhancer = PhotoEnhancer.from_pretrained(folder)
-            if not whole.is_dir():
+            if not whole.exists():
                 wanted = {flag: said.replace("K", str(number)) for flag, said in held_out.items()}
                 _check_held_out(folder, enhancer.generator.facts, wanted)
             for row in range(len(rows)):

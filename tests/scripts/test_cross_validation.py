@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from safetensors.torch import save_file
 from skimage import data
 
 from dslr_gan.data.pairs import open_pairs
@@ -16,7 +17,7 @@ from dslr_gan.evaluation.evaluate import score_rows
 from dslr_gan.models.generator import Generator
 from hub_card import unknown_facts
 from scripts.cross_validation import HeldOut, difference, main, main_metrics
-from tests.support.helpers import loud
+from tests.support.helpers import loud, published_like
 
 BY_PAIR = {"--fold": "K/2", "--fold_by": "pair"}
 
@@ -104,12 +105,16 @@ def test_a_generator_that_may_have_seen_its_part_is_refused(commands, pairs):
 
 @pytest.mark.slow
 def test_recipes_are_compared_over_the_same_pairs(pairs, capsys):
+    published = pairs.parent / "published.safetensors"
+    save_file(published_like(8, 1), published)
     recipes = [str(pairs.parent / name) for name in ("runs/fold", "runs/fold1/generator")]
+    recipes.append(str(published))
     main(["--pairs", str(pairs), "--folds", "2", *(f"--recipe={name}" for name in recipes)])
     scores, _, differences = capsys.readouterr().out.partition("less ")
     assert all(name in scores for name in recipes) and "| 5 " in scores
     # The second is the first on one part and less bright on the other: closer to the target.
-    decibels = differences.split(recipes[1])[1].split("|")[1]
+    decibels = differences.split(f"{recipes[1]} ")[1].split("|")[1]
+    assert f"| {published} |" in differences
     assert float(decibels.split()[0]) > 0.5
 
 
