@@ -8,6 +8,8 @@
 Every metric over the pairs with its interval, with --photos also as the model is used (the whole
 photo enhanced, the patch cut out), the time and memory of photos of two sizes beside
 SRCNN's, and pictures of what goes wrong, before and after, on photos of scikit-image.
+Scores that are measured anew stand alone: ``scripts.card_text`` puts the published networks beside
+them again.
 """
 
 import argparse
